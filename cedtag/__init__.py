@@ -1,0 +1,34 @@
+"""cedtag tells what can be heard in recordings, with the CED audio taggers (arXiv 2308.11957)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+__all__ = ["CedConfig", "CedFeatureExtractor", "CedForAudioClassification", "CedModel", "CedtagError", "__version__"]
+
+if TYPE_CHECKING:
+    from cedtag.config import CedConfig
+    from cedtag.errors import CedtagError
+    from cedtag.features import CedFeatureExtractor
+    from cedtag.model import CedForAudioClassification, CedModel
+
+# Loaded at first use, so that `import cedtag` costs no torch.
+_LAZY = {
+    "CedConfig": "cedtag.config",
+    "CedFeatureExtractor": "cedtag.features",
+    "CedForAudioClassification": "cedtag.model",
+    "CedModel": "cedtag.model",
+    "CedtagError": "cedtag.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'cedtag' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

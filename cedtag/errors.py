@@ -1,0 +1,25 @@
+"""What can go wrong, as one sentence each: what it is about, what is wrong, what to do next."""
+
+
+class CedtagError(Exception):
+    """Every error that cedtag raises on purpose; its text is a sentence for the user."""
+
+
+class InputError(CedtagError):
+    """What was asked for cannot be meant: an option, a label, a path that does not exist."""
+
+
+class AudioError(CedtagError):
+    """One recording gives no audio. It costs that recording, never the run."""
+
+    def __init__(self, message: str, *, stage: str = "decode") -> None:
+        super().__init__(message)
+        self.stage = stage
+
+
+class ModelError(CedtagError):
+    """A checkpoint is missing, out of reach, damaged, or not a CED."""
+
+
+class OutputError(CedtagError):
+    """Results cannot be written where they should go."""

@@ -1,0 +1,106 @@
+"""What flows from a recording to its rows. Time is integer samples at 16 kHz throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SAMPLE_RATE_HZ = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One recording that somebody asked for.
+
+    `path` is opened; `name` is what the user reads (the path as typed, joined with what was found below it);
+    `relative` is the path below `root`, with `/`. Bytes that are not UTF-8 are surrogates, as `os.fsdecode` makes them.
+    """
+
+    path: str
+    name: str
+    relative: str
+    root: str = ""
+    size: int = 0
+    mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Consecutive samples `(n,)` float32 of one recording, from sample `start`; the `index`-th window of it."""
+
+    source: Source
+    index: int
+    start: int
+    samples: NDArray[np.float32]
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredWindow:
+    """The class probabilities `(classes,)` float32 in [0, 1] of one window."""
+
+    source: Source
+    index: int
+    start: int
+    stop: int
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One class that was heard; `score` is a probability rounded to the four decimals that every format shows."""
+
+    index: int
+    mid: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class TagResult:
+    """The tags of samples `start` to `stop` of one recording, best first."""
+
+    source: Source
+    index: int
+    start: int
+    stop: int
+    tags: tuple[Tag, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileEnd:
+    """A recording was scored to its end. `problems` say what of it is missing or altered; `warnings` only inform."""
+
+    source: Source
+    num_samples: int
+    num_windows: int
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> str:
+        return "partial" if self.problems else "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed:
+    """A recording gave no row at all; `stage` is where it failed: "open", "decode", "timeout" or "output"."""
+
+    source: Source
+    stage: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something found that is no recording to score now: a device, a FIFO, a file that is done already."""
+
+    source: Source
+    reason: str
