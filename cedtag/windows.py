@@ -1,0 +1,50 @@
+"""Blocks of a recording -> the windows that are scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cedtag.records import SAMPLE_RATE_HZ, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from cedtag.records import Source
+
+# A remainder shorter than this is taken together with sound before it: a model says little about a tenth of a second.
+SHORTEST_REMAINDER = SAMPLE_RATE_HZ
+
+
+def sliding_windows(blocks: Iterable[NDArray[np.float32]], source: Source, size: int, hop: int) -> Iterator[Window]:
+    """Cut consecutive `(n,)` blocks into windows of `size` samples, one every `hop` <= `size`, each as soon as it is full.
+
+    Every sample is in at least one window and no window is padded: the last one is as long as what is left, and starts
+    earlier when less than a second is left. How the samples are spread over blocks changes nothing.
+    """
+    shortest = min(size, SHORTEST_REMAINDER)
+    buffer = np.empty(shortest + size, np.float32)  # always holds `shortest` samples before the next window
+    first, filled, start, index = 0, 0, 0, 0  # buffer[:filled] are the samples from `first` on
+    for block in blocks:
+        taken = 0
+        while taken < len(block):
+            count = min(len(block) - taken, len(buffer) - filled)
+            buffer[filled : filled + count] = block[taken : taken + count]
+            filled += count
+            taken += count
+            while first + filled >= start + size:
+                yield Window(source, index, start, buffer[start - first : start - first + size].copy())
+                start += hop
+                index += 1
+            if (gone := start - shortest - first) > 0:
+                buffer[: filled - gone] = buffer[gone:filled]
+                first += gone
+                filled -= gone
+    end = first + filled
+    covered = start - hop + size if index else 0
+    if end > covered:
+        start = max(0, min(start, end - shortest))
+        yield Window(source, index, start, buffer[start - first : filled].copy())
