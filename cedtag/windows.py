@@ -20,7 +20,7 @@ SHORTEST_REMAINDER = SAMPLE_RATE_HZ
 
 
 def sliding_windows(blocks: Iterable[NDArray[np.float32]], source: Source, size: int, hop: int) -> Iterator[Window]:
-    """Cut consecutive `(n,)` blocks into windows of `size` samples, one every `hop` <= `size`, each as soon as it is full.
+    """Cut `(n,)` blocks into windows of `size` samples, one every `hop` <= `size`, each as soon as it is full.
 
     Every sample is in at least one window and no window is padded: the last one is as long as what is left, and starts
     earlier when less than a second is left. How the samples are spread over blocks changes nothing.
