@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from cedtag.errors import AudioError
-from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, ScoredWindow, Skipped, Source
+from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, ScoredWindow, Skipped, Source
 from cedtag.windows import sliding_windows
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from cedtag.records import Window
 
-Event: TypeAlias = "ScoredWindow | FileEnd | FileFailed | Skipped"
+Listed: TypeAlias = "Source | FileFailed | Skipped | AlreadyDone"
+Event: TypeAlias = "ScoredWindow | FileEnd | FileFailed | Skipped | AlreadyDone"
 Scores: TypeAlias = "Future[NDArray[np.float32]]"
 
 
@@ -68,7 +69,7 @@ class Plan:
 
 
 def score_recordings(
-    sources: Iterable[Source | FileFailed | Skipped],
+    sources: Iterable[Listed],
     open_recording: Callable[[Source], Recording],
     scorer: Scorer,
     plan: Plan,
@@ -99,7 +100,9 @@ class _Lane:
 
     source: Source
     room: threading.Semaphore  # for one more group
-    items: SimpleQueue[_Group | FileEnd | FileFailed | Skipped | BaseException] = field(default_factory=SimpleQueue)
+    items: SimpleQueue[_Group | FileEnd | FileFailed | Skipped | AlreadyDone | BaseException] = field(
+        default_factory=SimpleQueue
+    )
     recording: Recording | None = None
     waiting_since: float | None = None  # when the decoder was last asked for something it has not given yet
     num_samples: int = 0
@@ -146,7 +149,7 @@ class _Engine:
         self._open_lanes: set[_Lane] = set()
         self._threads: list[threading.Thread] = []
 
-    def run(self, sources: Iterable[Source | FileFailed | Skipped]) -> Iterator[Event]:
+    def run(self, sources: Iterable[Listed]) -> Iterator[Event]:
         self._start(self._list, sources)
         for _ in range(self._plan.decoders):
             self._start(self._decode_lanes)
@@ -176,7 +179,7 @@ class _Engine:
         self._threads.append(thread)
         thread.start()
 
-    def _list(self, sources: Iterable[Source | FileFailed | Skipped]) -> None:
+    def _list(self, sources: Iterable[Listed]) -> None:
         try:
             for item in sources:
                 self._ahead.acquire()

@@ -100,7 +100,15 @@ class FileFailed:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something found that is no recording to score now: a device, a FIFO, a file that is done already."""
+    """Something found that is no recording: a device, a FIFO, a folder that cannot be listed."""
 
     source: Source
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyDone:
+    """A recording whose outcome an earlier run has written down: "ok", "partial" or "failed"."""
+
+    source: Source
+    status: str

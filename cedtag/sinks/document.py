@@ -1,0 +1,51 @@
+"""JSON: one document with the run's metadata and every recording with its outcome."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+
+from cedtag.records import FileEnd, TagResult
+from cedtag.sinks import seconds
+from cedtag.sinks.lines import encode, window_to_json
+
+if TYPE_CHECKING:
+    from cedtag.run import Run
+    from cedtag.sinks import Result
+
+
+class JsonSink:
+    """`{"schema", "version", "settings", "recordings": [{"file", "windows", "status", ...}]}`, a line per window."""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+        self._recordings = 0
+        self._windows = 0
+        out.write(encode(run.to_dict())[:-1] + b', "recordings": [')
+
+    def write(self, result: Result) -> None:
+        if self._windows == 0:
+            self._out.write(b",\n" if self._recordings else b"\n")
+            self._out.write(encode({"file": result.source.name})[:-1] + b', "windows": [')
+            self._recordings += 1
+        if isinstance(result, TagResult):
+            self._out.write((b",\n " if self._windows else b"\n ") + encode(window_to_json(result)))
+            self._windows += 1
+            return
+        self._out.write(b"], " + encode(outcome_to_json(result))[1:])
+        self._windows = 0
+
+    def close(self) -> None:
+        self._out.write(b"\n]}\n")
+
+
+def outcome_to_json(result: Result) -> dict[str, Any]:
+    """How a recording ended: its status, its length in seconds, and what is wrong with it."""
+    if isinstance(result, FileEnd):
+        return {
+            "status": result.status,
+            "duration": seconds(result.num_samples),
+            "problems": list(result.problems),
+            "warnings": list(result.warnings),
+        }
+    assert not isinstance(result, TagResult)
+    return {"status": "failed", "stage": result.stage, "error": result.error}

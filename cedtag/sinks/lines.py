@@ -1,0 +1,36 @@
+"""JSON lines: one object per window, for pipelines."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, TYPE_CHECKING, Any
+
+from cedtag.records import TagResult
+from cedtag.sinks import seconds
+
+if TYPE_CHECKING:
+    from cedtag.run import Run
+    from cedtag.sinks import Result
+
+
+class JsonLinesSink:
+    """ASCII JSON; bytes of a name that are not UTF-8 are lone surrogates, which JSON carries."""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+
+    def write(self, result: Result) -> None:
+        if isinstance(result, TagResult):
+            self._out.write(encode({"file": result.source.name, **window_to_json(result)}) + b"\n")
+
+    def close(self) -> None:
+        """Nothing stands at the end."""
+
+
+def window_to_json(result: TagResult) -> dict[str, Any]:
+    tags = [{"index": tag.index, "mid": tag.mid, "label": tag.label, "score": tag.score} for tag in result.tags]
+    return {"start": seconds(result.start), "end": seconds(result.stop), "tags": tags}
+
+
+def encode(value: object) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(", ", ": ")).encode()
