@@ -1,0 +1,162 @@
+"""Recordings as blocks of 16 kHz mono float32, whatever they are stored as."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from cedtag.decoding.files import fingerprint, open_regular
+from cedtag.decoding.mono import MonoStream, Samples
+from cedtag.decoding.raw import RawDecoder, RawFormat, parse_raw_format
+from cedtag.decoding.sndfile import SoundFileDecoder
+from cedtag.errors import AudioError
+from cedtag.formats.containers import AUDIO_SUFFIXES, AV_SUFFIXES, describe_stranger, identify
+from cedtag.formats.file_bytes import FileBytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from cedtag.records import Source
+
+__all__ = ["AUDIO_SUFFIXES", "AV_SUFFIXES", "Decoding", "RawFormat", "Recording", "open_recording", "parse_raw_format"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How recordings are read: as headerless PCM in format `raw`, or as the container that they are."""
+
+    raw: RawFormat | None = None
+
+
+class Decoder(Protocol):
+    """Frames at the recording's own rate; an `AudioError` from `frames` says where it is damaged."""
+
+    rate_hz: int
+    channels: int
+    declared_frames: int | None
+    problems: tuple[str, ...]
+
+    def frames(self) -> Iterator[Samples]: ...
+    def close(self) -> None: ...
+
+
+class Recording:
+    """One open recording. Iterate `blocks` once; afterwards `problems` and `warnings` are complete.
+
+    `problems` tell what of the audio is missing or altered, `warnings` what is odd and harmless.
+    """
+
+    def __init__(self, name: str, decoder: Decoder, fd: int | None = None) -> None:
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self._name = name
+        self._decoder = decoder
+        self._fd = fd
+        self._mono = MonoStream(decoder.rate_hz)
+        self._opened = None if fd is None else fingerprint(fd)
+        self._in_use = threading.Lock()
+        self._abandoned = False
+        self._closed = False
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield new arrays `(n,)` of 16 kHz mono, n of any size.
+
+        Damage after the first samples ends the stream and is a problem; without any sample it is an `AudioError`.
+        """
+        damage = None
+        try:
+            for block in self._decoded():
+                if len(block):
+                    yield block
+        except AudioError as error:
+            if self._abandoned or self._mono.num_frames == 0:
+                raise
+            damage = error
+        if len(rest := self._mono.flush()):
+            yield rest
+        self._conclude(damage)
+
+    def close(self) -> None:
+        """Let go of the file; called from another thread, `blocks` raises after the piece that it is decoding."""
+        self._abandoned = True
+        if self._in_use.acquire(blocking=False):
+            try:
+                self._release()
+            finally:
+                self._in_use.release()
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _decoded(self) -> Iterator[Samples]:
+        """Yield resampled pieces, holding the decoder only while it works: closing it under its feet would crash."""
+        frames = self._decoder.frames()
+        while True:
+            with self._in_use:
+                if self._abandoned:
+                    self._release()
+                    raise AudioError(f"{self._name}: was given up while it was read", stage="timeout")
+                piece = next(frames, None)
+                if piece is None:
+                    return
+                block = self._mono.push(piece)
+            yield block
+
+    def _release(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._decoder.close()
+            if self._fd is not None:
+                os.close(self._fd)
+
+    def _conclude(self, damage: AudioError | None) -> None:
+        decoded, declared = self._mono.num_frames, self._decoder.declared_frames
+        if decoded == 0:
+            raise AudioError(f"{self._name}: holds no audio")
+        missing = declared is not None and decoded < declared
+        if damage is not None:
+            reason = str(damage).removeprefix(f"{self._name}: ")
+            count = f"{decoded} of {declared}" if missing else str(decoded)
+            self.problems.append(f"decoded {count} frames: {reason}")
+        elif missing:
+            self.problems.append(f"decoded {decoded} of {declared} frames")
+        self.problems += self._decoder.problems
+        if self._mono.num_not_finite:
+            self.problems.append(f"{self._mono.num_not_finite} samples are not finite numbers and were read as 0")
+        if self._fd is not None and fingerprint(self._fd) != self._opened:
+            self.problems.append("the file changed while it was read")
+        if self._mono.cancels:
+            self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
+
+
+def open_recording(source: Source, decoding: Decoding | None = None) -> Recording:
+    """Open the file at `source.path`; an `AudioError` says why it cannot give audio."""
+    raw = decoding.raw if decoding is not None else None
+    fd = open_regular(source)
+    try:
+        if raw is not None:
+            stream = os.fdopen(os.dup(fd), "rb", buffering=0)
+            return Recording(source.name, RawDecoder(stream, raw), fd)
+        return Recording(source.name, _decoder(source.name, fd), fd)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def read_raw(name: str, stream: BinaryIO, raw: RawFormat) -> Recording:
+    """Read headerless PCM from a stream, such as standard input, and yield blocks as it comes in."""
+    return Recording(name, RawDecoder(stream, raw))
+
+
+def _decoder(name: str, fd: int) -> Decoder:
+    file = FileBytes(fd)
+    container = identify(file)
+    if container is None:
+        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_stranger(file)}", stage="open")
+    return SoundFileDecoder(fd, name)

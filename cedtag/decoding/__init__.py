@@ -1,0 +1,1 @@
+"""How the bytes of one recording become samples: containers, decoders, one downmix, one resampler."""

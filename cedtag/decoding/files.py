@@ -1,0 +1,58 @@
+"""Opening recordings without ever waiting on, or waking, something that is no file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from cedtag.errors import AudioError
+
+if TYPE_CHECKING:
+    from cedtag.records import Source
+
+_KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(source: Source) -> int:
+    """Open the file at `source.path` for reading and return its descriptor; anything but a regular file is refused."""
+    try:
+        _refuse_irregular(source, os.stat(source.path))  # noqa: PTH116 - paths may hold bytes that are not UTF-8
+        # O_NONBLOCK: should a FIFO take the file's place right now, opening it must not wait for a writer.
+        fd = os.open(source.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise AudioError(f"{source.name}: {_why(error)}", stage="open") from error
+    try:
+        _refuse_irregular(source, os.fstat(fd))
+    except AudioError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def fingerprint(fd: int) -> tuple[int, int]:
+    """Return size and modification time of an open file: they differ when somebody wrote to it in between."""
+    status = os.fstat(fd)
+    return status.st_size, status.st_mtime_ns
+
+
+def _refuse_irregular(source: Source, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
+        raise AudioError(f"{source.name}: is {kind}, not an audio file", stage="open")
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file (or a link that leads nowhere)"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, OSError):
+        return f"cannot be opened ({error.strerror})"
+    return "cannot be opened (its name holds a zero byte)"

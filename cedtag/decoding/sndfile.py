@@ -1,0 +1,75 @@
+"""libsndfile: WAV and its kin, FLAC, Ogg Vorbis and Opus, MP3, AIFF, CAF and what else it knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import soundfile
+
+from cedtag.decoding.limits import FRAMES_PER_READ, check_limits
+from cedtag.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cedtag.decoding.mono import Samples
+
+# libsndfile's way of saying that a stream's length is unknown: 2^63 - 1, or what a lying header makes of it.
+_UNKNOWN_FRAMES = 1 << 62
+
+
+class _ForwardOnly(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that denies being seekable, so that `read` does not seek after every block.
+
+    After a seek the MP3 decoder lacks the bits that earlier frames left for it, and valid files with a variable bit
+    rate give wrong samples (bastibe/python-soundfile#402). Can go when `read` no longer seeks.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class SoundFileDecoder:
+    """The frames of a file that libsndfile reads, given as a descriptor (which stays open) or a binary file."""
+
+    problems: tuple[str, ...] = ()
+
+    def __init__(self, file: int | BinaryIO, name: str) -> None:
+        self._name = name
+        try:
+            self._file = _ForwardOnly(file, closefd=False)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{name}: cannot be decoded ({_reason(error)})") from error
+        try:
+            check_limits(name, self._file.samplerate, self._file.channels)
+        except AudioError:
+            self._file.close()
+            raise
+        self.rate_hz: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        frames: int = self._file.frames
+        self.declared_frames = frames if 0 < frames < _UNKNOWN_FRAMES else None
+
+    def frames(self) -> Iterator[Samples]:
+        """Yield `(n, channels)` float32; each piece is overwritten by the next."""
+        buffer = np.empty((FRAMES_PER_READ, self.channels), np.float32)
+        # Never past the declared end: what follows the last frame of a FLAC file would be taken for a damaged one.
+        left = _UNKNOWN_FRAMES if self.declared_frames is None else self.declared_frames
+        while left > 0:
+            wanted = min(left, FRAMES_PER_READ)
+            try:
+                got = self._file.read(out=buffer[:wanted])
+            except soundfile.LibsndfileError as error:
+                raise AudioError(f"{self._name}: cannot be decoded ({_reason(error)})") from error
+            if len(got) == 0:
+                return
+            yield got
+            left -= len(got)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    return str(error.error_string).removeprefix("Error :").strip().rstrip(".")

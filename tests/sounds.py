@@ -1,0 +1,43 @@
+"""Sounds and recordings for tests, made in code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+
+from cedtag.audio import Decoding, open_recording
+from cedtag.records import Source
+
+if TYPE_CHECKING:
+    from cedtag.decoding.mono import Samples
+
+
+def bursts(seconds: float, rate_hz: int, channels: int = 1) -> Samples:
+    """Return `(n, channels)` of tone bursts, noise bursts and silence: what makes a variable bit rate vary."""
+    rng = np.random.default_rng(0)
+    t = np.arange(int(seconds * rate_hz)) / rate_hz
+    tone = 0.5 * np.sin(2 * np.pi * 440 * t) * (np.sin(2 * np.pi * 0.5 * t) > 0.6)
+    noise = 0.2 * rng.standard_normal((len(t), channels)) * (np.sin(2 * np.pi * 1.7 * t) > 0.8)[:, None]
+    return np.clip(tone[:, None] + noise, -1, 1).astype(np.float32)
+
+
+def write(path: Path, samples: Samples, rate_hz: int, **options: object) -> Path:
+    """Write a recording with libsndfile and return its path."""
+    soundfile.write(path, samples, rate_hz, **options)
+    return path
+
+
+def source_of(path: Path | str) -> Source:
+    """Return the recording at `path`, as somebody would name it on the command line."""
+    return Source(path=str(path), name=str(path), relative=Path(path).name)
+
+
+def heard(path: Path | str, decoding: Decoding | None = None) -> tuple[Samples, list[str], list[str]]:
+    """Read a recording wholly: its samples at 16 kHz, its problems and its warnings."""
+    with open_recording(source_of(path), decoding) as recording:
+        blocks = list(recording.blocks())
+        samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        return samples, recording.problems, recording.warnings
