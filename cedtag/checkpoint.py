@@ -6,16 +6,20 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cedtag import hub
 from cedtag.errors import ModelError
+from cedtag.hub import CONFIG, PREPROCESSOR, WEIGHTS
 from cedtag.registry import REPO_BY_NAME
 
-CONFIG = "config.json"
-PREPROCESSOR = "preprocessor_config.json"
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 
-_ON_THE_HUB = re.compile(r"(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?", re.ASCII)
+_HUB_NAME = re.compile(r"(?P<repo>\w[\w.-]*(/\w[\w.-]*)?)(@(?P<revision>\w[\w.-]*(/\w[\w.-]*)*))?", re.ASCII)
+_MODEL_NAMES = "tiny, mini, small, base, owner/repo[@revision], a folder or a file of weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,45 @@ class Checkpoint:
     commit: str | None
 
 
-def resolve(name: str, *, offline: bool = False, cache_dir: Path | None = None) -> Checkpoint:
-    """The files of the model `name`, downloaded if need be.
+@dataclass(frozen=True, slots=True)
+class HubName:
+    """A repository on the Hub at a branch, tag or commit."""
+
+    repo: str
+    revision: str
+
+
+def resolve(
+    name: str,
+    *,
+    offline: bool = False,
+    cache_dir: Path | None = None,
+    on_progress: Callable[[int], None] | None = None,
+) -> Checkpoint:
+    """The files of the model `name`, downloaded if need be; `on_progress` is told how many bytes have come."""
+    place = locate(name)
+    if isinstance(place, HubName):
+        found = hub.snapshot(place.repo, place.revision, offline=offline, cache_dir=cache_dir, on_progress=on_progress)
+        return Checkpoint(place.repo, found.config, found.preprocessor, found.weights, found.commit)
+    return _in_folder(place) if place.is_dir() else _beside(place)
+
+
+def locate(name: str) -> HubName | Path:
+    """Where the model `name` is: a repository on the Hub, or a folder or file that exists.
 
     `tiny`, `ced-tiny` and the like always mean the published checkpoint, whatever the working folder holds. Every other
-    name is first a file or folder, if there is one, and then `owner/repo[@revision]` on the Hub.
+    name is first a file or folder, if there is one, and then `owner/repo[@revision]`.
     """
     path = Path(name).expanduser()
-    if name not in REPO_BY_NAME:
-        if path.is_dir():
-            return _in_folder(path)
-        if path.suffix in WEIGHT_SUFFIXES and path.is_file():
-            return _beside(path)
-    raise _unknown(name)
+    if name not in REPO_BY_NAME and (path.is_dir() or (path.suffix in WEIGHT_SUFFIXES and path.is_file())):
+        return path
+    parts = _HUB_NAME.fullmatch(name)
+    if parts is None or path.suffix in WEIGHT_SUFFIXES:
+        raise ModelError(f"{name}: no such file or folder, and no name of a model ({_MODEL_NAMES})")
+    repo = REPO_BY_NAME.get(parts["repo"], parts["repo"])
+    if "/" not in repo:
+        raise _unknown(repo)
+    return HubName(repo, parts["revision"] or "main")
 
 
 def _in_folder(folder: Path) -> Checkpoint:
@@ -71,8 +101,6 @@ def _beside(weights: Path, name: str = "") -> Checkpoint:
 
 
 def _unknown(name: str) -> ModelError:
-    if Path(name).suffix in WEIGHT_SUFFIXES or name.startswith((".", "/", "~")):
-        return ModelError(f"{name}: no such file or folder")
     close = get_close_matches(name.lower(), REPO_BY_NAME, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(REPO_BY_NAME)}"
-    return ModelError(f"{name}: no such model; {hint} A model can also be owner/repo[@revision], a folder or a file.")
+    hint = f"; did you mean {close[0]}?" if close else f" ({_MODEL_NAMES})"
+    return ModelError(f"{name}: no such model{hint}")
