@@ -60,6 +60,8 @@ class FrontEnd:
         if self.center is not True:
             _refuse("center", self.center, "true, as in every CED")
         _check_integer("n_fft", self.n_fft, 16, 16_384)
+        if self.n_fft % 2:
+            _refuse("n_fft", self.n_fft, "an even number")
         _check_integer("win_size", self.win_size, 16, self.n_fft)
         _check_integer("hop_size", self.hop_size, 1, self.win_size)
         _check_integer("n_mels", self.n_mels, 8, 512)
