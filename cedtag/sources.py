@@ -77,8 +77,7 @@ class _Finder:
             if self._in_shard(typed):
                 yield Source(typed, typed, typed)
             return
-        folder, slash, name = typed.rstrip("/").rpartition("/")
-        source = Source(typed, typed, name, folder or slash)
+        source = _typed_source(typed)
         try:
             status = os.stat(typed)  # noqa: PTH116 -- a path stays as it was typed
         except OSError as error:
@@ -90,7 +89,7 @@ class _Finder:
             found = _checked(source, status)
             if isinstance(found, Skipped):  # asked for by name, so its absence is a failure
                 found = FileFailed(source, "open", f"{typed}: {found.reason}; `cedtag -` reads standard input")
-        if self._takes(name):
+        if self._takes(source.relative):
             yield found
 
     def _walk(self, root: str) -> Iterator[Found]:
@@ -140,6 +139,12 @@ class _Finder:
             return True
         part, count = self._search.shard
         return shard_of(relative, count) == part
+
+
+def _typed_source(typed: str) -> Source:
+    """A file by itself: its relative path is the whole path as typed, so that no two files of a list get the same."""
+    relative = "/".join(part for part in typed.split("/") if part not in ("", ".", ".."))
+    return Source(typed, typed, relative, typed.removesuffix(relative))
 
 
 def _checked(source: Source, status: os.stat_result) -> Source | Skipped:

@@ -79,7 +79,10 @@ def test_only_known_suffixes_are_taken_in_any_case(tmp_path):
 def test_hidden_names_are_passed_over_unless_they_were_typed(tmp_path):
     touch(tmp_path, ".hidden.wav", ".git/a.wav", "a/.b/c.wav")
     assert found(tmp_path) == []
-    assert relatives(tmp_path / ".git", tmp_path / ".hidden.wav") == ["a.wav", ".hidden.wav"]
+    assert relatives(tmp_path / ".git", tmp_path / ".hidden.wav") == [
+        "a.wav",
+        f"{tmp_path}/.hidden.wav".lstrip("/"),
+    ]
 
 
 def test_a_folder_called_like_a_recording_is_walked_into(tmp_path):
@@ -116,7 +119,10 @@ def test_a_link_that_was_typed_is_followed(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     (tmp_path / "link.dat").symlink_to(tmp_path / "real/a.wav")
     assert found(tmp_path / "link", tmp_path / "link.dat")[0].name == f"{tmp_path}/link/a.wav"
-    assert relatives(tmp_path / "link", tmp_path / "link.dat") == ["a.wav", "link.dat"]
+    assert relatives(tmp_path / "link", tmp_path / "link.dat") == [
+        "a.wav",
+        f"{tmp_path}/link.dat".lstrip("/"),
+    ]
 
 
 def test_special_files_with_an_audio_suffix_are_skipped_with_a_word(tmp_path, monkeypatch):
@@ -138,7 +144,17 @@ def test_a_file_that_was_typed_is_taken_whatever_its_suffix(tmp_path):
     touch(tmp_path, "notes.txt")
     path = str(tmp_path / "notes.txt")
     (source,) = found(path)
-    assert (source.path, source.name, source.relative, source.root) == (path, path, "notes.txt", str(tmp_path))
+    assert (source.path, source.name, source.relative, source.root) == (path, path, path[1:], "/")
+
+
+def test_files_of_one_name_that_were_typed_have_different_relative_paths(tmp_path, monkeypatch):
+    touch(tmp_path, "a/x.wav", "b/x.wav")
+    monkeypatch.chdir(tmp_path)
+    assert relatives("a/x.wav", "./b/x.wav", f"../{tmp_path.name}/a/x.wav") == [
+        "a/x.wav",
+        "b/x.wav",
+        f"{tmp_path.name}/a/x.wav",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -161,7 +177,7 @@ def test_names_are_what_was_typed_joined_with_what_was_found(tmp_path, monkeypat
     assert all(Path(source.path).is_file() for source in sources)
 
 
-@pytest.mark.parametrize(("typed", "root"), [("a.wav", ""), ("./a.wav", "."), (".", "."), ("../{cwd}/", "../{cwd}/")])
+@pytest.mark.parametrize(("typed", "root"), [("a.wav", ""), ("./a.wav", "./"), (".", "."), ("../{cwd}/", "../{cwd}/")])
 def test_the_root_is_the_folder_as_it_was_typed(tmp_path, monkeypatch, typed, root):
     touch(tmp_path, "a.wav")
     monkeypatch.chdir(tmp_path)
@@ -185,7 +201,7 @@ def test_an_input_that_cannot_be_opened_fails_alone(tmp_path):
     first, second, third = found(missing, good, fifo)
     assert isinstance(second, Source)
     assert first == FileFailed(
-        Source(str(missing), str(missing), "missing.wav", str(tmp_path)),
+        Source(str(missing), str(missing), str(missing)[1:], "/"),
         "open",
         f"{missing}: cannot be opened (No such file or directory)",
     )
@@ -308,7 +324,9 @@ def test_excluding_wins_and_keeps_out_of_folders(tmp_path):
 
 def test_globs_hold_for_files_that_were_typed_too(tmp_path):
     touch(tmp_path, "a.wav", "b.wav")
-    assert relatives(tmp_path / "a.wav", tmp_path / "b.wav", exclude_globs=("b*",)) == ["a.wav"]
+    assert [source.name for source in found(tmp_path / "a.wav", tmp_path / "b.wav", exclude_globs=("b*",))] == [
+        f"{tmp_path}/a.wav"
+    ]
 
 
 def test_a_glob_that_means_nothing_is_an_error(tmp_path):
@@ -411,8 +429,8 @@ def test_odd_names_survive_to_the_byte(tmp_path):
     sources = found(tmp_path)
     assert [source.relative for source in sources] == sorted(names, key=os.fsencode)
     assert all(Path(source.path).read_bytes() == b"12345" for source in sources)
-    assert found(*(tmp_path / name for name in names)) == [
-        next(source for source in sources if source.relative == name) for name in names
+    assert [source.name for source in found(*(tmp_path / name for name in names))] == [
+        f"{tmp_path}/{name}" for name in names
     ]
 
 
