@@ -65,9 +65,9 @@ class CedFeatureExtractor:
     ) -> dict[str, Any]:
         """`{"input_values": (batch, n_mels, frames)}` float32, ready for `model(**inputs)`.
 
-        `audio` is one clip `(n,)` with values in [-1, 1], a batch `(batch, n)` or a list of clips. Clips are padded with
-        zeros to the longest one or to `max_length` samples; a longer clip is an error unless `truncation` cuts it. The
-        padding is heard as silence: score clips of different lengths one by one. `return_tensors` is "pt" or "np".
+        `audio` is one clip `(n,)` with values in [-1, 1], a batch `(batch, n)` or a list of clips. Clips are padded
+        with zeros to the longest one or to `max_length` samples; a longer clip is an error unless `truncation` cuts it.
+        The padding is heard as silence: score clips of different lengths one by one. `return_tensors` is "pt" or "np".
         """
         if sampling_rate != SAMPLE_RATE_HZ:
             raise InputError(
