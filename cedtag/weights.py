@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pickle
 import struct
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -137,8 +138,11 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
-        # Always spelled out: only then no environment variable can make torch run code from the file.
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Files that are no checkpoints make torch muse about formats before it fails.
+            warnings.simplefilter("ignore")
+            # Always spelled out: only then no environment variable can make torch run code from the file.
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except _UNREADABLE:
