@@ -165,6 +165,9 @@ class CedConfig:
         own = {entry.name for entry in fields(cls)} - {"extra"}
         known = {name: value for name, value in values.items() if name in own and value is not None}
         extra = {name: value for name, value in values.items() if name not in own}
+        if ("num_heads" in known) != ("embed_dim" in known):
+            # The number of heads shows in no shape of the weights: a wrong default would go unseen.
+            raise ModelError("embed_dim and num_heads must be given together; download the checkpoint again")
         if "id2label" in known:
             known["id2label"] = _with_integer_keys(known["id2label"])
         return cls(**known, extra=extra)  # type: ignore[arg-type]  # __post_init__ checks every type

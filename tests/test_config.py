@@ -81,7 +81,13 @@ HOSTILE = {
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in HOSTILE.items() for value in values])
 def test_a_hostile_value_is_refused_by_the_name_of_its_field(name, value):
     with pytest.raises(ModelError, match=name):
-        CedConfig.from_dict({name: value})
+        CedConfig.from_dict({"embed_dim": 192, "num_heads": 3, name: value})
+
+
+@pytest.mark.parametrize("values", [{"embed_dim": 768}, {"num_heads": 3}, {"embed_dim": 192, "num_heads": None}])
+def test_a_size_without_its_number_of_heads_is_refused(values):
+    with pytest.raises(ModelError, match="embed_dim and num_heads must be given together"):
+        CedConfig.from_dict(values)
 
 
 def test_a_model_too_large_for_any_memory_is_refused():
