@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Outcome: TypeAlias = "Result | AlreadyDone"
 JOURNAL_SUFFIX = ".journal"
+STDOUT = Path("standard output")
 LONGEST_NAME = 255  # bytes, on every file system that people keep recordings on
 
 
@@ -43,29 +44,33 @@ class Output(Protocol):
 
 
 class StreamOutput:
-    """Results go out as they come, in each of the formats; nothing is remembered."""
+    """Results go out as they come, through every sink; nothing is remembered. `stack` is closed at the end."""
 
-    def __init__(self, sinks: Sequence[tuple[IO[bytes], type[Sink]]], run: Run) -> None:
+    def __init__(self, sinks: Sequence[tuple[IO[bytes], type[Sink]]], run: Run, stack: ExitStack) -> None:
+        self._stack = stack
         self._outs = [out for out, _ in sinks]
-        self._sinks = [sink(out, run) for out, sink in sinks]
-        self._flush()
+        with writing(STDOUT):
+            self._sinks = [sink(out, run) for out, sink in sinks]
+            self._flush()
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
         return iter(sources)
 
     def write(self, outcome: Outcome) -> None:
         assert not isinstance(outcome, AlreadyDone)
-        for sink in self._sinks:
-            sink.write(outcome)
-        self._flush()
+        with writing(STDOUT):
+            for sink in self._sinks:
+                sink.write(outcome)
+            self._flush()
 
     def finish(self) -> None:
-        for sink in self._sinks:
-            sink.close()
-        self._flush()
+        with writing(STDOUT):
+            for sink in self._sinks:
+                sink.close()
+            self._flush()
 
     def close(self) -> None:
-        """Nothing is held."""
+        self._stack.close()
 
     def _flush(self) -> None:
         for out in self._outs:
@@ -78,7 +83,7 @@ class FileOutput:
     So a run that was killed goes on where it was, for every format, and a file is whole or not there.
     """
 
-    def __init__(self, files: Mapping[Path, str], journal: Journal, run: Run, *, keep_journal: bool) -> None:
+    def __init__(self, files: Mapping[Path, type[Sink]], journal: Journal, run: Run, *, keep_journal: bool) -> None:
         self._files, self._journal, self._run, self._keep_journal = files, journal, run, keep_journal
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
@@ -105,10 +110,15 @@ class FileOutput:
 
 
 class FolderOutput:
-    """A file per recording and format, in a folder that mirrors the input; they appear when the recording is done."""
+    """A file per recording and format, in a folder that mirrors the input; they appear when the recording is done.
 
-    def __init__(self, folder: Path, formats: Sequence[str], journal: Journal, run: Run) -> None:
-        self._folder, self._formats, self._journal, self._run = folder, formats, journal, run
+    `files` are made from the outcomes alone when the run ends.
+    """
+
+    def __init__(
+        self, folder: Path, formats: Sequence[str], files: Mapping[Path, type[Sink]], journal: Journal, run: Run
+    ) -> None:
+        self._folder, self._formats, self._files, self._journal, self._run = folder, formats, files, journal, run
         self._open = ExitStack()
         self._sinks: list[Sink] = []
 
@@ -128,6 +138,7 @@ class FolderOutput:
     def finish(self) -> None:
         with writing(self._journal.path):
             self._journal.sync()
+        make_files(self._files, self._journal.results(), self._run)
 
     def close(self) -> None:
         try:
@@ -178,21 +189,21 @@ def output_name(name: str, format_name: str) -> str:
     return os.fsdecode(encoded[:200]) + f"~{digest}{suffix}"
 
 
-def make_files(files: Mapping[Path, str], results: Iterable[Result], run: Run) -> None:
+def make_files(files: Mapping[Path, type[Sink]], results: Iterable[Result], run: Run) -> None:
     """Write each of the files, all in one pass, and put them in their places when all are whole."""
     with ExitStack() as stack:
         sinks = []
-        for path, name in files.items():
+        for path, sink in files.items():
             stack.enter_context(writing(path))
-            sinks.append(sink_type(name)(stack.enter_context(writing_whole(path)), run))
+            sinks.append(sink(stack.enter_context(writing_whole(path)), run))
         for result in results:
-            for sink in sinks:
-                sink.write(result)
-        for sink in sinks:
-            sink.close()
+            for writer in sinks:
+                writer.write(result)
+        for writer in sinks:
+            writer.close()
 
 
-def file_output(files: Mapping[Path, str], run: Run, *, resume: bool, overwrite: bool) -> FileOutput:
+def file_output(files: Mapping[Path, type[Sink]], run: Run, *, resume: bool, overwrite: bool) -> FileOutput:
     """Results in files, with the journal beside the first of them. Existing files are only replaced when told to."""
     first = next(iter(files))
     journal_path = first.with_name(first.name + JOURNAL_SUFFIX)
@@ -204,14 +215,22 @@ def file_output(files: Mapping[Path, str], run: Run, *, resume: bool, overwrite:
     return FileOutput(files, journal, run, keep_journal=resume)
 
 
-def folder_output(folder: Path, formats: Sequence[str], run: Run, *, resume: bool, overwrite: bool) -> FolderOutput:
+def folder_output(
+    folder: Path,
+    formats: Sequence[str],
+    files: Mapping[Path, type[Sink]],
+    run: Run,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> FolderOutput:
     """Results in a folder, with the journal in it."""
     journal_path = folder / f".cedtag{JOURNAL_SUFFIX}"
     if journal_path.exists() and not resume and not overwrite:
         raise OutputError(f"{folder}: this folder holds results; use --overwrite to replace them, or another -o")
     with writing(journal_path):
         journal = open_journal(journal_path, run, fresh=overwrite or not resume)
-    return FolderOutput(folder, formats, journal, run)
+    return FolderOutput(folder, formats, files, journal, run)
 
 
 @contextmanager
@@ -219,6 +238,8 @@ def writing(path: Path) -> Iterator[None]:
     """Turn what the system says of a write into a sentence about the output."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise OutputError(
             f"{error.filename or path}: cannot write results there ({error.strerror or error})"

@@ -21,7 +21,7 @@ from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, Sco
 from cedtag.windows import sliding_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -73,7 +73,7 @@ def score_recordings(
     open_recording: Callable[[Source], Recording],
     scorer: Scorer,
     plan: Plan,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Yield the scored windows and the outcome of every source, in the order of `sources`.
 
     A recording that cannot be read costs that recording; any other exception, from `sources` too, is raised here.

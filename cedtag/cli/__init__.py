@@ -1,0 +1,128 @@
+"""The command line. Nothing here loads more than click before a command runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from cedtag import __version__
+from cedtag.cli.failures import HANDLED, exit_code, explain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
+
+# command -> (the module of its click command, what it does). `cedtag PATH` is `cedtag tag PATH`.
+COMMANDS = {
+    "tag": ("cedtag.cli.tag", "Tag recordings (the default: a first word that is no command is a path)."),
+    "labels": ("cedtag.cli.labels", "List or find the classes."),
+    "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
+    "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
+}
+DEFAULT_COMMAND = "tag"
+COMPLETE_VARIABLE = "_CEDTAG_COMPLETE"
+CONTEXT = {
+    "help_option_names": ["-h", "--help"],
+    # So that lines made for tools that write --top_k can be pasted.
+    "token_normalize_func": lambda token: token.replace("_", "-") if token.startswith("--") else token,
+    "max_content_width": 100,
+}
+
+
+class Commands(click.Group):
+    """Commands that are loaded when they are used; anything else is taken as what to tag."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = ("-h", "--help", "-V", "--version")
+        if args and args[0] not in COMMANDS and args[0] not in own:
+            args = [DEFAULT_COMMAND, *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage("cedtag", "[OPTIONS] PATH...")
+        formatter.write_usage("cedtag", "COMMAND [OPTIONS] ...")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        tag = self.get_command(ctx, DEFAULT_COMMAND)
+        assert tag is not None
+        tag.format_options(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        names = [CompletionItem(n, help=text) for n, (_, text) in COMMANDS.items() if n.startswith(incomplete)]
+        return [*names, CompletionItem(incomplete, type="file")]
+
+
+@click.group(cls=Commands, context_settings=CONTEXT, no_args_is_help=False, invoke_without_command=True)
+@click.version_option(__version__, "-V", "--version", message="cedtag %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Tag what can be heard in recordings, folders and archives with the CED models.
+
+    \b
+    cedtag birds.wav                      what is heard in it, every 10 seconds
+    cedtag archive/ -o tags.csv           a whole tree; killed or stopped, it goes on where it was
+    cedtag archive/ -f jsonl | jq .       for pipelines
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
+
+
+def main() -> NoReturn:
+    """The console script."""
+    _open_closed_streams()
+    _leave(run(sys.argv[1:]))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line; every way out is a sentence on stderr and an exit code."""
+    if COMPLETE_VARIABLE in os.environ:
+        cli.main(prog_name="cedtag", complete_var=COMPLETE_VARIABLE)  # answers the shell and exits
+    try:
+        # Not through click's own `main`, which turns a closed pipe into exit code 1.
+        with cli.make_context("cedtag", list(args)) as context:
+            result = cli.invoke(context)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.Exit as way_out:
+        return way_out.exit_code
+    except HANDLED as error:  # anything else is a bug of ours, and its traceback is what helps
+        if sentence := explain(error):
+            click.echo(sentence, err=True)
+        return exit_code(error)
+    return result if isinstance(result, int) else 0
+
+
+def _open_closed_streams() -> None:
+    """Give closed standard streams a place, or the first file that is opened becomes one and receives its messages."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
+def _leave(code: int) -> NoReturn:
+    """End now: a decoder that hangs in a thread must not keep the process, and a closed pipe must not complain."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            if stream is not None:
+                stream.flush()
+    os._exit(code)

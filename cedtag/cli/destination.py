@@ -1,0 +1,77 @@
+"""From -o and -f to the place that results go to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from cedtag.errors import InputError, OutputError
+from cedtag.outputs import StreamOutput, file_output, folder_output, writing
+from cedtag.sinks import format_of, sink_type
+from cedtag.sinks.errors import ErrorsSink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cedtag.outputs import Output
+    from cedtag.run import Run
+    from cedtag.sinks import Sink
+
+
+def to_stdout(outputs: Sequence[str]) -> bool:
+    return not outputs or tuple(outputs) == ("-",)
+
+
+def open_output(
+    outputs: Sequence[str], formats: Sequence[str], errors: str | None, run: Run, *, resume: bool, overwrite: bool
+) -> Output:
+    """Open standard output, files of a format each, or a folder with a file per recording and format."""
+    if to_stdout(outputs):
+        return _stream(formats, errors, run)
+    if "-" in outputs:
+        raise InputError("-o - is standard output and cannot stand beside other outputs")
+    error_files: dict[Path, type[Sink]] = {Path(errors): ErrorsSink} if errors else {}
+    if any(map(_is_folder, outputs)):
+        if len(outputs) > 1:
+            raise InputError("-o with a folder can stand only once; several -f write a file each for every recording")
+        return folder_output(Path(outputs[0]), formats or ["tsv"], error_files, run, resume=resume, overwrite=overwrite)
+    files = _files(outputs, formats)
+    return file_output(files | error_files, run, resume=resume, overwrite=overwrite)
+
+
+def _is_folder(output: str) -> bool:
+    path = Path(output)
+    return output.endswith(os.sep) or path.is_dir() or not (path.suffix or path.exists())
+
+
+def _files(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[Sink]]:
+    """Each file with its sink: as its suffix says, or as -f says when there is one -f for each -o."""
+    if formats and len(formats) != len(outputs):
+        raise InputError(
+            f"{len(formats)} formats for {len(outputs)} output files: give every -f its own -o, or name a folder"
+        )
+    names = formats or [format_of(Path(output)) for output in outputs]
+    return {Path(output): sink_type(name) for output, name in zip(outputs, names, strict=True)}
+
+
+def _stream(formats: Sequence[str], errors: str | None, run: Run) -> StreamOutput:
+    if sys.stdout is None:
+        raise OutputError("standard output is closed; name a file with -o")
+    if len(formats) > 1:
+        raise InputError("several formats cannot share standard output; name a folder with -o, or a file for each")
+    name = formats[0] if formats else default_format()
+    sinks: list[tuple[IO[bytes], type[Sink]]] = [(sys.stdout.buffer, sink_type(name))]
+    stack = ExitStack()
+    if errors:
+        path = Path(errors)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sinks.append((stack.enter_context(path.open("wb")), ErrorsSink))
+    return StreamOutput(sinks, run, stack)
+
+
+def default_format() -> str:
+    return "table" if sys.stdout is not None and sys.stdout.isatty() else "tsv"

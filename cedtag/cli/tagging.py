@@ -1,0 +1,275 @@
+"""What `cedtag tag` does, once it is known what was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import threading
+import time
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from cedtag import hub
+from cedtag.atomic import writing_whole
+from cedtag.audio import AUDIO_SUFFIXES, Decoding, open_recording, parse_raw_format, read_raw
+from cedtag.checkpoint import resolve
+from cedtag.cli.console import Console, Progress
+from cedtag.cli.destination import open_output, to_stdout
+from cedtag.cli.failures import DONE, NO_AUDIO, SOME_FAILED
+from cedtag.cli.interrupts import Interrupted, Interrupts
+from cedtag.cli.options import window_and_hop
+from cedtag.errors import InputError
+from cedtag.machine import usable_cpus
+from cedtag.outputs import writing
+from cedtag.pipeline import Plan, score_recordings
+from cedtag.records import SAMPLE_RATE_HZ, FileFailed, ScoredWindow, Skipped, Source
+from cedtag.run import Run
+from cedtag.selection import Selector, class_thresholds, selected
+from cedtag.sources import STDIN, Search, find_sources, parse_shard, read_path_list
+from cedtag.summary import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cedtag.checkpoint import Checkpoint
+    from cedtag.cli.tag import Options
+    from cedtag.outputs import Output
+    from cedtag.pipeline import Event, Listed, Recording
+    from cedtag.scoring import TorchScorer
+
+DEFAULT_THRESHOLD = 0.1
+
+
+def tag(options: Options) -> int:
+    """Tag everything that was asked for; the exit code."""
+    if options.no_color:
+        os.environ["NO_COLOR"] = "1"
+    interrupts = Interrupts()
+    interrupts.install()
+    console = Console(quiet=options.quiet, verbose=options.verbose)
+    search = search_of(options)
+    hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
+    with ExitStack() as stack:
+        opener = recording_opener(options, stack)
+        checkpoint = resolve(options.model)
+        scorer = load_scorer(options, checkpoint, console)
+        window, hop = window_and_hop(options.window, options.hop, options.overlap, scorer.longest_window)
+        selector, run = selection_of(options, checkpoint, scorer, (window, hop))
+        plan = plan_of(options, scorer, window, hop)
+        output = stack.enter_context(
+            closing(
+                open_output(
+                    options.output,
+                    options.format,
+                    options.errors,
+                    run,
+                    resume=options.resume,
+                    overwrite=options.overwrite,
+                )
+            )
+        )
+        sources = output.pending(stamped(find_sources(typed_paths(options), search)), retry_failed=options.retry_failed)
+        events = stack.enter_context(closing(score_recordings(sources, opener, scorer, plan)))
+        summary = Summary()
+        start_progress(options, console, search)
+        try:
+            finished = follow(events, selector, output, summary, console, interrupts, fail_fast=not options.keep_going)
+        except Interrupted:
+            console.end_progress()
+            again = "" if to_stdout(options.output) else "; run the same command again to go on"
+            console.error(f"stopped: {summary.sentence()}{again}")
+            raise
+        finally:
+            console.end_progress()
+            write_summary(options, run, summary)
+        if finished:
+            output.finish()
+    return conclude(summary, console)
+
+
+def follow(
+    events: Iterable[Event],
+    selector: Selector,
+    output: Output,
+    summary: Summary,
+    console: Console,
+    interrupts: Interrupts,
+    *,
+    fail_fast: bool,
+) -> bool:
+    """Write down what comes, in order; whether the run came to its end."""
+    for event in events:
+        with interrupts.deferred():
+            if isinstance(event, ScoredWindow):
+                output.write(selector(event))
+            elif not isinstance(event, Skipped):
+                output.write(event)
+            summary.count(event)
+            console.report(event, summary)
+        if fail_fast and isinstance(event, FileFailed):
+            console.error("stopped at the first failure (--fail-fast)")
+            return False
+    return True
+
+
+def search_of(options: Options) -> Search:
+    """What is taken of the inputs."""
+    return Search(
+        AUDIO_SUFFIXES,
+        options.recursive,
+        options.include_glob,
+        options.exclude_glob,
+        parse_shard(options.shard) if options.shard else None,
+    )
+
+
+def typed_paths(options: Options) -> Iterator[str]:
+    """Everything that was named, on the command line and in the list."""
+    if not options.paths and options.files_from is None:
+        raise InputError("nothing to tag was named; give a file, a folder or -, or see cedtag --help")
+    if options.files_from is None:
+        return iter(options.paths)
+    if options.files_from == STDIN:
+        if STDIN in options.paths:
+            raise InputError("standard input cannot be both a recording and the list of --files-from")
+        listing: BinaryIO = sys.stdin.buffer
+    else:
+        try:
+            listing = Path(options.files_from).open("rb")  # noqa: SIM115 -- read while the run goes on
+        except OSError as error:
+            raise InputError(f"--files-from {options.files_from}: cannot be read ({error.strerror})") from error
+    return chain(options.paths, read_path_list(listing, options.null))
+
+
+def stamped(sources: Iterable[Listed]) -> Iterator[Listed]:
+    """Give standard input the time of this run, so that no later run takes its own for the same."""
+    for item in sources:
+        if isinstance(item, Source) and item.path == STDIN:
+            yield replace(item, mtime_ns=time.time_ns())
+        else:
+            yield item
+
+
+def recording_opener(options: Options, stack: ExitStack) -> Callable[[Source], Recording]:
+    """The function that opens a recording; what it needs for standard input is let go with `stack`."""
+    raw = parse_raw_format(options.raw) if options.raw else None
+    decoding = Decoding(raw=raw)
+
+    def open_source(source: Source) -> Recording:
+        if source.path != STDIN:
+            return open_recording(source, decoding)
+        if raw is not None:
+            return read_raw(source.name, sys.stdin.buffer, raw)
+        from cedtag.audio import spooled
+
+        return open_recording(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))), decoding)
+
+    return open_source
+
+
+def load_scorer(options: Options, checkpoint: Checkpoint, console: Console) -> TorchScorer:
+    from cedtag.scoring import open_scorer
+
+    scorer = open_scorer(checkpoint, options.device, options.precision, batch_size_of(options))
+    console.detail(
+        f"model {checkpoint.name} ({checkpoint.commit or checkpoint.weights}) on {scorer.device} "
+        f"in {scorer.precision}, {scorer.batch_size} windows a call"
+    )
+    return scorer
+
+
+def batch_size_of(options: Options) -> int | None:
+    if options.raw and STDIN in options.paths:
+        return 1  # a live stream shows each window as soon as it is full
+    if options.batch_size == "auto":
+        return None
+    if not options.batch_size.isdecimal() or int(options.batch_size) < 1:
+        raise InputError(f"-b/--batch-size {options.batch_size}: a whole number from 1, or auto")
+    return int(options.batch_size)
+
+
+def selection_of(
+    options: Options, checkpoint: Checkpoint, scorer: TorchScorer, window_and_hop: tuple[int, int]
+) -> tuple[Selector, Run]:
+    """Which tags are shown, and the settings that make the results."""
+    kept = selected(scorer.labels, options.labels, options.exclude)
+    thresholds = class_thresholds(scorer.labels, kept, options.threshold, DEFAULT_THRESHOLD)
+    window, hop = window_and_hop
+    default, special = summarise(thresholds[[label.index for label in kept]].tolist())
+    settings = {
+        "model": checkpoint.name,
+        "commit": checkpoint.commit,
+        "weights": sha256_of(checkpoint.weights),
+        "window": window / SAMPLE_RATE_HZ,
+        "hop": hop / SAMPLE_RATE_HZ,
+        "top-k": options.top_k,
+        "threshold": default,
+        "thresholds": {kept[place].name: value for place, value in special.items()},
+        "labels": list(options.labels),
+        "exclude": list(options.exclude),
+        "raw": options.raw,
+        "device": scorer.device,
+        "precision": scorer.precision,
+        "batch-size": scorer.batch_size,
+    }
+    return Selector(scorer.labels, thresholds, options.top_k), Run(settings, kept, options.layout)
+
+
+def summarise(values: list[float]) -> tuple[float, dict[int, float]]:
+    """The most frequent value, and the places that have another."""
+    usual = max(values, key=values.count) if len(set(values)) > 1 else values[0]
+    return usual, {place: value for place, value in enumerate(values) if value != usual}
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as weights:
+        while chunk := weights.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def plan_of(options: Options, scorer: TorchScorer, window: int, hop: int) -> Plan:
+    cpus = usable_cpus()
+    scorers = options.threads or (cpus if scorer.device == "cpu" else 1)
+    timeout_s = None if options.timeout == 0 or STDIN in options.paths else options.timeout
+    return Plan(window, hop, options.jobs or cpus, scorers, timeout_s)
+
+
+def start_progress(options: Options, console: Console, search: Search) -> None:
+    """Show progress unless rows and bar would share a terminal; count what there is to do beside the run."""
+    shown = options.progress
+    if shown is None:
+        shown = not options.quiet and not (to_stdout(options.output) and sys.stdout is not None and sys.stdout.isatty())
+    if not shown:
+        return
+    progress = Progress()
+    console.start_progress(progress)
+    if options.files_from is None and STDIN not in options.paths:
+
+        def count() -> None:
+            progress.set_total(sum(1 for _ in find_sources(options.paths, search)))
+
+        threading.Thread(target=count, name="cedtag-count", daemon=True).start()
+
+
+def write_summary(options: Options, run: Run, summary: Summary) -> None:
+    if options.summary is None:
+        return
+    path = Path(options.summary)
+    with writing(path), writing_whole(path) as out:
+        out.write(json.dumps(summary.to_dict() | run.to_dict(), indent=1).encode() + b"\n")
+
+
+def conclude(summary: Summary, console: Console) -> int:
+    if summary.found == 0:
+        console.error("no audio found; see --include-glob and --recursive, or name a file")
+        return NO_AUDIO
+    if summary.found > 1 or not summary.all_complete:
+        console.note(summary.sentence())
+    return DONE if summary.all_complete else SOME_FAILED
