@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cedtag.decoding.files import fingerprint, open_regular
+from cedtag.decoding.mended import mended
 from cedtag.decoding.mono import MonoStream, Samples
 from cedtag.decoding.raw import RawDecoder, RawFormat, parse_raw_format
 from cedtag.decoding.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
-from cedtag.formats.containers import AUDIO_SUFFIXES, AV_SUFFIXES, describe_stranger, identify
+from cedtag.formats.containers import AUDIO_SUFFIXES, AV_SUFFIXES, Container, describe_stranger, identify
 from cedtag.formats.file_bytes import FileBytes
+from cedtag.formats.findings import Findings
+from cedtag.integrity import audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,12 +52,13 @@ class Recording:
     `problems` tell what of the audio is missing or altered, `warnings` what is odd and harmless.
     """
 
-    def __init__(self, name: str, decoder: Decoder, fd: int | None = None) -> None:
+    def __init__(self, name: str, decoder: Decoder, fd: int | None = None, container: Container | None = None) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self._name = name
         self._decoder = decoder
         self._fd = fd
+        self._container = container
         self._mono = MonoStream(decoder.rate_hz)
         self._opened = None if fd is None else fingerprint(fd)
         self._in_use = threading.Lock()
@@ -116,23 +120,32 @@ class Recording:
                 os.close(self._fd)
 
     def _conclude(self, damage: AudioError | None) -> None:
-        decoded, declared = self._mono.num_frames, self._decoder.declared_frames
+        decoded = self._mono.num_frames
+        findings = self._audit()
         if decoded == 0:
-            raise AudioError(f"{self._name}: holds no audio")
-        missing = declared is not None and decoded < declared
-        if damage is not None:
-            reason = str(damage).removeprefix(f"{self._name}: ")
-            count = f"{decoded} of {declared}" if missing else str(decoded)
-            self.problems.append(f"decoded {count} frames: {reason}")
-        elif missing:
-            self.problems.append(f"decoded {decoded} of {declared} frames")
-        self.problems += self._decoder.problems
+            raise AudioError("; ".join([f"{self._name}: holds no audio", *findings.problems]))
+        self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
+        self.warnings += findings.warnings
         if self._mono.num_not_finite:
             self.problems.append(f"{self._mono.num_not_finite} samples are not finite numbers and were read as 0")
         if self._fd is not None and fingerprint(self._fd) != self._opened:
             self.problems.append("the file changed while it was read")
         if self._mono.cancels:
             self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
+
+    def _shortfall(self, damage: AudioError | None) -> Iterator[str]:
+        decoded, declared = self._mono.num_frames, self._decoder.declared_frames
+        count = f"decoded {decoded} of {declared} frames" if declared else f"decoded {decoded} frames"
+        if damage is not None:
+            yield f"{count}: " + str(damage).removeprefix(f"{self._name}: ")
+        elif declared is not None and decoded < declared:
+            yield count
+
+    def _audit(self) -> Findings:
+        if self._fd is None or self._container is None:
+            return Findings()
+        read_to = os.lseek(self._fd, 0, os.SEEK_CUR)
+        return audit(FileBytes(self._fd), self._container, self._mono.num_frames, read_to)
 
 
 def open_recording(source: Source, decoding: Decoding | None = None) -> Recording:
@@ -143,7 +156,9 @@ def open_recording(source: Source, decoding: Decoding | None = None) -> Recordin
         if raw is not None:
             stream = os.fdopen(os.dup(fd), "rb", buffering=0)
             return Recording(source.name, RawDecoder(stream, raw), fd)
-        return Recording(source.name, _decoder(source.name, fd), fd)
+        container = _identify(source.name, FileBytes(fd))
+        decoder = SoundFileDecoder(mended(FileBytes(fd), container) or fd, source.name)
+        return Recording(source.name, decoder, fd, container)
     except BaseException:
         os.close(fd)
         raise
@@ -154,9 +169,8 @@ def read_raw(name: str, stream: BinaryIO, raw: RawFormat) -> Recording:
     return Recording(name, RawDecoder(stream, raw))
 
 
-def _decoder(name: str, fd: int) -> Decoder:
-    file = FileBytes(fd)
+def _identify(name: str, file: FileBytes) -> Container:
     container = identify(file)
     if container is None:
         raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_stranger(file)}", stage="open")
-    return SoundFileDecoder(fd, name)
+    return container

@@ -32,7 +32,6 @@ CODECS: dict[str, dict[str, object]] = {
     "ima.wav": {"subtype": "IMA_ADPCM"},
     "plain.flac": {},
     "vorbis.ogg": {},
-    "opus.ogg": {"subtype": "OPUS"},
     "cbr.mp3": {"bitrate_mode": "CONSTANT", "compression_level": 0.5},
     "abr.mp3": {"bitrate_mode": "AVERAGE", "compression_level": 0.5},
     "vbr.mp3": {"bitrate_mode": "VARIABLE", "compression_level": 0.6},
@@ -49,8 +48,7 @@ CODECS: dict[str, dict[str, object]] = {
 def codecs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("codecs")
     for name, options in CODECS.items():
-        rate_hz = 24_000 if "opus" in name else 22_050
-        write(folder / name, bursts(8, rate_hz, channels=2), rate_hz, **options)
+        write(folder / name, bursts(8, 22_050, channels=2), 22_050, **options)
     return folder
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -13,6 +13,7 @@ from cedtag.errors import AudioError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cedtag.decoding.mended import Mended
     from cedtag.decoding.mono import Samples
 
 # libsndfile's way of saying that a stream's length is unknown: 2^63 - 1, or what a lying header makes of it.
@@ -31,11 +32,11 @@ class _ForwardOnly(soundfile.SoundFile):  # type: ignore[misc]
 
 
 class SoundFileDecoder:
-    """The frames of a file that libsndfile reads, given as a descriptor (which stays open) or a binary file."""
+    """The frames of a file that libsndfile reads, given as a descriptor, which stays open, or mended."""
 
     problems: tuple[str, ...] = ()
 
-    def __init__(self, file: int | BinaryIO, name: str) -> None:
+    def __init__(self, file: int | Mended, name: str) -> None:
         self._name = name
         try:
             self._file = _ForwardOnly(file, closefd=False)
@@ -49,7 +50,8 @@ class SoundFileDecoder:
         self.rate_hz: int = self._file.samplerate
         self.channels: int = self._file.channels
         frames: int = self._file.frames
-        self.declared_frames = frames if 0 < frames < _UNKNOWN_FRAMES else None
+        is_guess = self._file.subtype in ("MPEG_LAYER_I", "MPEG_LAYER_II")
+        self.declared_frames = frames if 0 < frames < _UNKNOWN_FRAMES and not is_guess else None
 
     def frames(self) -> Iterator[Samples]:
         """Yield `(n, channels)` float32; each piece is overwritten by the next."""

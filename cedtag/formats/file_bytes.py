@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import re
 
 WINDOW_BYTES = 1 << 18
+# Less than the window, so that looking closer at what was found does not read it again.
+_SEARCH_BYTES = 1 << 14
 
 
 class FileBytes:
@@ -32,27 +38,21 @@ class FileBytes:
         """Return the big-endian number at `offset`, as if zeros followed the file."""
         return int.from_bytes(self.at(offset, 4).ljust(4, b"\0"), "big")
 
-    def find(self, needle: bytes, start: int, stop: int) -> int:
-        """Return where `needle` first begins at or after `start` and before `stop`, or -1."""
+    def search(self, pattern: re.Pattern[bytes], length: int, start: int, stop: int) -> int:
+        """Return where a match of `pattern`, `length` bytes long, first begins in [start, stop), or -1."""
         while start < stop:
-            chunk = self.at(start, min(WINDOW_BYTES, stop - start + len(needle) - 1))
-            found = chunk.find(needle)
-            if 0 <= found < stop - start:
-                return start + found
-            step = len(chunk) - len(needle) + 1
-            if step <= 0 or found >= 0:
+            chunk = self.at(start, min(_SEARCH_BYTES, stop - start + length - 1))
+            if (match := pattern.search(chunk)) is not None:
+                return start + match.start()
+            if len(chunk) < _SEARCH_BYTES:
                 return -1
-            start += step
+            start += len(chunk) - length + 1
         return -1
 
     def is_zero(self, start: int, stop: int) -> bool:
-        """Tell whether every byte from `start` to `stop` is zero."""
-        while start < stop:
-            chunk = self.at(start, min(WINDOW_BYTES, stop - start))
-            if chunk.strip(b"\0") or not chunk:
-                return False
-            start += len(chunk)
-        return True
+        """Tell whether the bytes from `start` to `stop` are zero; of many, whether those at both ends are."""
+        length = min(WINDOW_BYTES, stop - start)
+        return not any(self.at(offset, length).strip(b"\0") for offset in (stop - length, start))
 
     def _read(self, offset: int, length: int) -> bytes:
         chunks = []

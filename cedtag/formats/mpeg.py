@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ if TYPE_CHECKING:
 
 # What all frames of one stream share: the sync word, the MPEG version, the layer and the sample rate.
 SAME_STREAM = 0xFFFE0C00
-LONGEST_FRAME = 2881
 
 _BITRATES_KBPS = {  # by (is MPEG-1, layer); index 0 is the free format, which states no length
     (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -20,6 +20,8 @@ _BITRATES_KBPS = {  # by (is MPEG-1, layer); index 0 is the free format, which s
     (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
+# The sync word, a layer that exists and a bit rate that is stated: not what erased memory is full of.
+_LIKE_A_HEADER = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff][\x10-\xef]", re.DOTALL)
 _RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}  # by version bits
 
 
@@ -46,6 +48,11 @@ class FrameHeader:
         side = (17 if self.is_mono else 32) if self.is_mpeg1 else (9 if self.is_mono else 17)
         return 4 + side
 
+    @property
+    def count_offset(self) -> int:
+        """Where inside the frame that tag states the number of frames."""
+        return self.tag_offset + 8
+
 
 def frame_header(bits: int) -> FrameHeader | None:
     """Read the 32 header `bits`, or return None when they are no header of a frame with a stated length."""
@@ -62,9 +69,8 @@ def frame_header(bits: int) -> FrameHeader | None:
     return FrameHeader(bits, is_mpeg1, layer, rate_hz, bits >> 6 & 3 == 3, num_bytes)
 
 
-def id3_end(file: FileBytes) -> int:
-    """Return where the ID3v2 tags at the beginning of the file end; 0 without one."""
-    offset = 0
+def id3_end(file: FileBytes, offset: int = 0) -> int:
+    """Return where the ID3v2 tags that begin at `offset` end; `offset` without one."""
     while (head := file.at(offset, 10))[:3] == b"ID3" and len(head) == 10:
         size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
         offset += 10 + size + (10 if head[5] & 0x10 else 0)
@@ -76,7 +82,7 @@ def find_frame(file: FileBytes, start: int, stop: int, *, like: int | None = Non
 
     `like` are header bits of the stream that they must belong to. Fewer frames are enough where the file ends.
     """
-    while (start := file.find(b"\xff", start, stop)) >= 0:
+    while (start := file.search(_LIKE_A_HEADER, 3, start, stop)) >= 0:
         if _frames_in_a_row(file, start, like, in_a_row):
             return start
         start += 1
@@ -104,7 +110,7 @@ def stated_frames(file: FileBytes, offset: int, header: FrameHeader) -> int | No
     at = header.tag_offset
     if frame[at : at + 4] in (b"Xing", b"Info"):
         has_count = int.from_bytes(frame[at + 4 : at + 8], "big") & 1
-        return int.from_bytes(frame[at + 8 : at + 12], "big") if has_count else None
+        return int.from_bytes(frame[header.count_offset :][:4], "big") if has_count else None
     if frame[36:40] == b"VBRI":
         return int.from_bytes(frame[50:54], "big")
     return None

@@ -1,0 +1,86 @@
+"""Files whose headers understate them, shown to libsndfile as what they are."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cedtag.formats.chunks import LAYOUTS, AudioData, chunks, find_audio
+from cedtag.formats.mpeg import id3_end, info_frame
+from cedtag.formats.mpeg_walk import Walk, walk_frames
+
+if TYPE_CHECKING:
+    from cedtag.formats.containers import Container
+    from cedtag.formats.file_bytes import FileBytes
+
+
+class Mended:
+    """An open file that seems to begin with `head`, followed by its own bytes from `rest` on."""
+
+    def __init__(self, fd: int, head: bytes, rest: int) -> None:
+        self._fd = fd
+        self._head = head
+        self._shift = rest - len(head)
+        self._size = os.fstat(fd).st_size - self._shift
+        self._at = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:
+        head = self._head[self._at :][: len(buffer)]
+        buffer[: len(head)] = head
+        num_bytes = len(head) or os.preadv(self._fd, [buffer], self._at + self._shift)
+        self._at += num_bytes
+        return num_bytes
+
+
+def mended(file: FileBytes, container: Container) -> Mended | None:
+    """Return the file as its header should have announced it, or None when the header does not understate it."""
+    if container.name == "wav" and (audio := find_audio(file)) is not None and audio.is_understated:
+        return _mended_wav(file, audio)
+    if container.name == "mp3" and (walk := walk_frames(file, container.start)) is not None:
+        return _mended_mp3(file, walk)
+    return None
+
+
+def _mended_wav(file: FileBytes, audio: AudioData) -> Mended | None:
+    """Make a header of the format chunk alone with the true size; RF64 where that does not fit 32 bits."""
+    layout = LAYOUTS[file.at(0, 4)]
+    form = next((chunk for chunk in chunks(file, layout, layout.first_chunk) if chunk.kind == b"fmt "), None)
+    if layout.byte_order == "big" or form is None or form.size > 1 << 12:
+        return None
+    fmt = file.at(form.offset - 8, 8 + form.size + form.size % 2)
+    size = audio.present
+    if size < 0xFFFF_0000:
+        head = b"RIFF" + _uint32(size + len(fmt) + 12) + b"WAVE" + fmt + b"data" + _uint32(size)
+    else:
+        sizes = (size + len(fmt) + 48, size, 0)
+        ds64 = b"ds64" + _uint32(28) + b"".join(number.to_bytes(8, "little") for number in sizes) + bytes(4)
+        head = b"RF64" + _uint32(0xFFFF_FFFF) + b"WAVE" + ds64 + fmt + b"data" + _uint32(0xFFFF_FFFF)
+    return Mended(file.fd, head, audio.offset)
+
+
+def _mended_mp3(file: FileBytes, walk: Walk) -> Mended | None:
+    """Make the tag state the frames that are there.
+
+    libsndfile stops where the tag says. Without one it guesses from the length of the first frame and the size of the
+    file: of a file whose bit rate varies it then leaves a part unread, up to nearly all of it.
+    """
+    header = walk.header
+    if walk.promised_frames is None:
+        # A tag makes the length exact. Only layer III has one, and layers I and II hardly ever vary their bit rate.
+        return Mended(file.fd, info_frame(header, walk.num_frames), walk.start) if header.layer == 3 else None
+    if walk.num_frames > walk.promised_frames:
+        head = file.at(walk.start, header.count_offset) + walk.num_frames.to_bytes(4, "big")
+        return Mended(file.fd, head, walk.start + len(head))
+    return Mended(file.fd, b"", walk.start) if walk.start > id3_end(file) else None
+
+
+def _uint32(number: int) -> bytes:
+    return number.to_bytes(4, "little")
