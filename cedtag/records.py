@@ -75,6 +75,20 @@ class TagResult:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundEvent:
+    """One class heard from sample `start` to sample `stop`, with the best and the mean score of that time."""
+
+    source: Source
+    start: int
+    stop: int
+    index: int
+    mid: str
+    label: str
+    peak: float
+    mean: float
+
+
+@dataclass(frozen=True, slots=True)
 class FileEnd:
     """A recording was scored to its end. `problems` say what of it is missing or altered; `warnings` only inform."""
 
