@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag import hub
+from cedtag.config import CONFIG_NAME
 from cedtag.errors import ModelError
-from cedtag.hub import CONFIG, PREPROCESSOR, WEIGHTS
+from cedtag.hub import PREPROCESSOR_NAME, WEIGHTS_NAMES
 from cedtag.registry import REPO_BY_NAME
 
 if TYPE_CHECKING:
@@ -76,13 +77,13 @@ def locate(name: str) -> HubName | Path:
 
 def _in_folder(folder: Path) -> Checkpoint:
     """A plain folder: the usual names first, else the only file that can be weights, safetensors preferred."""
-    for weights in WEIGHTS:
+    for weights in WEIGHTS_NAMES:
         if (folder / weights).is_file():
             return _beside(folder / weights, name=str(folder))
     files = sorted(file for file in folder.iterdir() if file.suffix in WEIGHT_SUFFIXES and file.is_file())
     candidates = [file for file in files if file.suffix == ".safetensors"] or files
     if not candidates:
-        raise ModelError(f"{folder}: holds no weights ({', '.join(WEIGHTS)} or a .pt file)")
+        raise ModelError(f"{folder}: holds no weights ({', '.join(WEIGHTS_NAMES)} or a .pt file)")
     if len(candidates) > 1:
         names = ", ".join(file.name for file in candidates)
         raise ModelError(f"{folder}: holds several files of weights ({names}); give the path of one of them")
@@ -90,7 +91,7 @@ def _in_folder(folder: Path) -> Checkpoint:
 
 
 def _beside(weights: Path, name: str = "") -> Checkpoint:
-    config, preprocessor = weights.with_name(CONFIG), weights.with_name(PREPROCESSOR)
+    config, preprocessor = weights.with_name(CONFIG_NAME), weights.with_name(PREPROCESSOR_NAME)
     return Checkpoint(
         name=name or str(weights),
         config=config if config.is_file() else None,

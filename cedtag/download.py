@@ -29,8 +29,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from cedtag.errors import ModelError
-from cedtag.hub import CONFIG, PREPROCESSOR, WEIGHTS, damage_of, repo_folder, ways_out
+from cedtag.atomic import replacing
+from cedtag.blobs import damage_of
+from cedtag.config import CONFIG_NAME
+from cedtag.hub import PREPROCESSOR_NAME, WEIGHTS_NAMES, repo_folder, ways_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +42,10 @@ TransportError: type[Exception] = next(base for base in HfHubHTTPError.__mro__ i
 
 # The client keeps what came before a cut in whole chunks only: with its 10 MiB a poor line never gets anywhere.
 constants.DOWNLOAD_CHUNK_SIZE = 256 * 1024
+
+
+class Unusable(Exception):
+    """The files can be downloaded, and are no good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ def main() -> None:
     order = Order(**json.loads(sys.argv[1]))
     try:
         _reply(commit=fetch(order))
-    except ModelError as error:
+    except Unusable as error:
         _reply(error=str(error))
     except (TransportError, OSError, ValueError) as error:
         _reply(error=explain(error, order))
@@ -69,15 +75,16 @@ def fetch(order: Order) -> str:
     """Bring every file of the commit that `order.revision` means into the cache, and return that commit."""
     with _time_limit(order):
         commit = _current_commit(order)
-    _fetch_sound(order, commit, CONFIG)
+    _fetch_sound(order, commit, CONFIG_NAME)
     with suppress(RemoteEntryNotFoundError):
-        _fetch_sound(order, commit, PREPROCESSOR)
+        _fetch_sound(order, commit, PREPROCESSOR_NAME)
     _fetch_weights(order, commit)
     if order.revision != commit:
         # Last, and by us, as the client only ever sees the commit: a branch never points at half a download.
         ref = repo_folder(order.repo, Path(order.cache_dir)) / "refs" / order.revision
         ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(commit)
+        with replacing(ref) as temporary:
+            temporary.write_text(commit)
     return commit
 
 
@@ -93,13 +100,13 @@ def explain(error: Exception, order: Order) -> str:
         case RevisionNotFoundError():
             return f"it has no revision {order.revision}; see {hub}/{order.repo}/commits/main"
         case RemoteEntryNotFoundError():
-            return f"it has no {CONFIG}, so it is no CED"
+            return f"it has no {CONFIG_NAME}, so it is no CED"
         case HFValidationError():
             return "that is no name of a repository"
         case HfHubHTTPError():
             return _explain_status(error.response.status_code)
         case FileMetadataError():
-            return f"what answers at {hub} is not the Hub; check the proxy, the network's login page and HF_ENDPOINT"
+            return _not_the_hub()
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return "the disk is full; make room, or choose another one with --cache-dir"
         case OSError(errno=int()):
@@ -114,11 +121,20 @@ def _explain_status(status: int) -> str:
         return f"{hub} refuses access (HTTP {status}); set HF_TOKEN to a valid token, or unset it"
     if status == 429:
         return f"{hub} has had too many requests from here (HTTP 429); try again later, or set HF_TOKEN"
+    if status < 500:
+        return _not_the_hub()
     return f"{hub} is in trouble (HTTP {status}); try again later"
 
 
+def _not_the_hub() -> str:
+    return (
+        f"what answers at {constants.ENDPOINT} is not the Hub; "
+        "check the proxy, the network's login page and HF_ENDPOINT"
+    )
+
+
 def _current_commit(order: Order) -> str:
-    url = hf_hub_url(order.repo, CONFIG, revision=order.revision)
+    url = hf_hub_url(order.repo, CONFIG_NAME, revision=order.revision)
     commit = get_hf_file_metadata(url, timeout=order.answer_s).commit_hash
     if commit is None:
         raise FileMetadataError("no commit")
@@ -126,22 +142,21 @@ def _current_commit(order: Order) -> str:
 
 
 def _fetch_weights(order: Order, commit: str) -> None:
-    for name in WEIGHTS:
+    for name in WEIGHTS_NAMES:
         with suppress(RemoteEntryNotFoundError):
             return _fetch_sound(order, commit, name)
-    raise ModelError(f"it has no weights ({' or '.join(WEIGHTS)})")
+    raise Unusable(f"it has no weights ({' or '.join(WEIGHTS_NAMES)})")
 
 
 def _fetch_sound(order: Order, commit: str, name: str) -> None:
     """The client checks only the size of what it downloads, and only the existence of what it has."""
-    damage = ""
     for force in (False, True):
         file = _fetch(order, commit, name, force, order.pauses_s)
         damage = damage_of(file)
         if not damage:
             return
     file.resolve().unlink()  # so that no other program takes it from the cache
-    raise ModelError(f"{name} {damage}, even after a second download; try again on another network")
+    raise Unusable(f"{name} {damage}, even after a second download; try again on another network")
 
 
 def _fetch(order: Order, commit: str, name: str, force: bool, pauses_s: Sequence[float]) -> Path:

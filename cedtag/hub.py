@@ -5,10 +5,8 @@ No file is handed out before its content had, once, the hash that the Hub states
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -17,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cedtag.blobs import damage_of
+from cedtag.config import CONFIG_NAME
 from cedtag.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CONFIG = "config.json"
-PREPROCESSOR = "preprocessor_config.json"
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # best first
+PREPROCESSOR_NAME = "preprocessor_config.json"
+WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")  # best first
 
 _POLL_S = 0.1
 _DOWNLOADER = "import sys; sys.path[:] = {path!r}; from cedtag.download import main; main()"
@@ -53,6 +52,9 @@ class Patience:
     pauses_s: tuple[float, ...] = (1.0, 3.0)  # before each new try after a fault on the way
 
 
+PATIENCE = Patience()
+
+
 def configure(*, offline: bool = False, cache_dir: Path | None = None) -> None:
     """Set what huggingface_hub reads once, when it is imported; call it before anything imports that."""
     if offline:
@@ -68,33 +70,35 @@ def snapshot(
     offline: bool = False,
     cache_dir: Path | None = None,
     refresh: bool = False,
-    patience: Patience | None = None,
+    patience: Patience = PATIENCE,
     on_progress: Callable[[int], None] | None = None,
 ) -> Snapshot:
     """The sound files of `repo` at `revision`, downloaded only if they are not in the cache.
 
-    A branch stays at the commit that was cached for it, until `refresh` asks the Hub for its newest. `on_progress` is
+    A branch stays at the commit that was cached for it, unless `refresh` asks the Hub where it is now. `on_progress` is
     told, now and then, how many bytes have come.
     """
     from huggingface_hub import constants
 
+    offline = offline or constants.HF_HUB_OFFLINE
     folder = repo_folder(repo, cache_dir or Path(constants.HF_HUB_CACHE))
-    found = None if refresh else cached(repo, revision, cache_dir)
+    found = cached(repo, revision, cache_dir)
     if found is None:
         reason = f"is {'only partly' if folder.is_dir() else 'not'} in the cache {folder.parent}"
+    elif refresh and not offline and revision != found.commit:
+        reason = "is asked for anew"
     else:
-        damages = [damage for damage in map(damage_of, found.files) if damage]
-        if not damages:
+        damage = next(filter(None, map(damage_of, found.files)), "")
+        if not damage:
             return found
-        reason, revision = damages[0], found.commit
-    if offline or constants.HF_HUB_OFFLINE:
+        reason, revision = damage, found.commit
+    if offline:
         raise ModelError(f"{repo} {reason} and cannot be downloaded in offline mode; {ways_out(repo)}")
 
-    try:
-        commit = _download(repo, revision, folder, patience or Patience(), on_progress)
-    except ModelError as error:
-        raise ModelError(f"{repo} {reason} and cannot be downloaded: {error}") from error
-    if (found := cached(repo, commit, cache_dir)) is None:
+    answer = _download(repo, revision, folder, patience, on_progress)
+    if "commit" not in answer:
+        raise ModelError(f"{repo} {reason} and cannot be downloaded: {answer['error']}")
+    if (found := cached(repo, answer["commit"], cache_dir)) is None:
         raise ModelError(f"{repo}: files vanished from the cache {folder.parent} after the download; try again")
     return found
 
@@ -103,12 +107,12 @@ def cached(repo: str, revision: str, cache_dir: Path | None = None) -> Snapshot 
     """What the cache holds for `revision`, None when a file is missing; asks nobody and checks no content."""
     from huggingface_hub import try_to_load_from_cache
 
-    config = try_to_load_from_cache(repo, CONFIG, cache_dir, revision)
+    config = try_to_load_from_cache(repo, CONFIG_NAME, cache_dir, revision)
     if not isinstance(config, str):
         return None
     commit = Path(config).parent.name
-    preprocessor = try_to_load_from_cache(repo, PREPROCESSOR, cache_dir, commit)
-    weights = [try_to_load_from_cache(repo, name, cache_dir, commit) for name in WEIGHTS]
+    preprocessor = try_to_load_from_cache(repo, PREPROCESSOR_NAME, cache_dir, commit)
+    weights = [try_to_load_from_cache(repo, name, cache_dir, commit) for name in WEIGHTS_NAMES]
     best = next((path for path in weights if isinstance(path, str)), None)
     # None says "never asked for"; a file that the repository does not have is remembered as another value.
     if best is None or preprocessor is None:
@@ -129,51 +133,10 @@ def ways_out(repo: str) -> str:
     )
 
 
-def damage_of(file: Path) -> str:
-    """How a cached file differs from what the Hub states, "" when it does not.
-
-    The cache names content by the Hub's hash of it: sha256 for weights, git's sha1 for small files. Where the file
-    system has no symbolic links that name is lost, and nothing can be checked.
-    """
-    stated = file.readlink().name if file.is_symlink() else ""
-    if not re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", stated) or _was_sound(file):
-        return ""
-    digest = hashlib.sha256() if len(stated) == 64 else hashlib.sha1(b"blob %d\0" % file.stat().st_size)
-    with file.open("rb") as content:
-        while chunk := content.read(1 << 20):
-            digest.update(chunk)
-    if digest.hexdigest() != stated:
-        return f"is damaged ({file}: the hash is {digest.hexdigest()}, the Hub states {stated})"
-    _remember_sound(file)
-    return ""
-
-
-def _was_sound(file: Path) -> bool:
-    with suppress(OSError, RuntimeError):
-        return _mark_of(file).exists()
-    return False
-
-
-def _remember_sound(file: Path) -> None:
-    # Only saves the time to hash again: where it cannot be written, nothing is lost.
-    with suppress(OSError, RuntimeError):
-        mark = _mark_of(file)
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.touch()
-
-
-def _mark_of(file: Path) -> Path:
-    """An empty file that stands for `file` as it is now; one each, so that processes need not agree on a list."""
-    state = file.stat()
-    identity = f"{file.resolve()}\0{state.st_size}\0{state.st_mtime_ns}\0{state.st_ino}"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "cedtag" / "verified" / hashlib.sha256(os.fsencode(identity)).hexdigest()
-
-
 def _download(
     repo: str, revision: str, folder: Path, patience: Patience, on_progress: Callable[[int], None] | None
-) -> str:
-    """Have the files fetched by a process of its own, and return their commit.
+) -> dict[str, str]:
+    """Have the files fetched by a process of its own, and return its answer: their "commit", or the "error".
 
     The client can hang where nothing in this process could interrupt it: in the system's name resolution, behind a
     lock whose holder is stopped, in the hour that a busy server asks it to sleep. A thread stuck there would keep the
@@ -195,12 +158,9 @@ def _download(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=_environment(), start_new_session=True
     )
     try:
-        answer = _answer(downloader, folder / "blobs", patience.stall_s, on_progress)
+        return _answer(downloader, folder / "blobs", patience.stall_s, on_progress)
     finally:
         _end(downloader)
-    if "commit" in answer:
-        return answer["commit"]
-    raise ModelError(answer.get("error", f"the download ended with status {downloader.returncode}"))
 
 
 def _answer(
@@ -211,7 +171,7 @@ def _answer(
     while time.monotonic() - moved < stall_s:
         output = _output_within(_POLL_S, downloader)
         if output is not None:
-            return dict(json.loads(output or "{}"))
+            return dict(json.loads(output or '{"error": "the download was ended from outside"}'))
         if (now := _bytes_in(blobs)) != size:
             size, moved = now, time.monotonic()
             if on_progress:
