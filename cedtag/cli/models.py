@@ -1,0 +1,219 @@
+"""`cedtag models`: the checkpoints that are known, and those on this machine."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cedtag import hub
+from cedtag.atomic import replacing
+from cedtag.checkpoint import HubName, locate, resolve
+from cedtag.cli.table import show
+from cedtag.config import CedConfig
+from cedtag.errors import InputError, ModelError, OutputError
+from cedtag.registry import KNOWN_CHECKPOINTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from huggingface_hub import CachedRepoInfo, HFCacheInfo
+
+
+def hub_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --offline and --cache-dir, which take effect before the command runs."""
+
+    @click.option("--offline", is_flag=True, help="Use only what is on this machine.")
+    @click.option(
+        "--cache-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="FOLDER",
+        help="Where the Hub's files are kept, in place of huggingface_hub's cache.",
+    )
+    @wraps(command)
+    def configured(*args: object, offline: bool, cache_dir: Path | None, **kwargs: object) -> None:
+        hub.configure(offline=offline, cache_dir=cache_dir)
+        command(*args, **kwargs)
+
+    return configured
+
+
+@click.group("models")
+def command() -> None:
+    """List, download and remove models.
+
+    NAME is tiny, mini, small or base, or owner/repo[@revision] on the Hugging Face Hub; for path and info also a folder
+    or a file of weights.
+    """
+
+
+@command.command("list")
+@hub_options
+def list_models() -> None:
+    """List the published models and every CED in the cache.
+
+    Parameters in millions, mAP on AudioSet in percent; size and commit are those of what is in the cache.
+    """
+    known = {one.repo: one for one in KNOWN_CHECKPOINTS}
+    cached = _cached_ceds()
+    rows = []
+    for repo in [*known, *sorted(cached.keys() - known)]:
+        facts = ("", repo, "", "")
+        if one := known.get(repo):
+            facts = (one.name, repo, f"{one.parameters_millions:g}", f"{one.mean_average_precision:g}")
+        found = cached.get(repo, [])
+        rows += [(*facts, _megabytes(one.files), one.commit) for one in found] or [(*facts, "", "")]
+    show(("name", "repository", "parameters_M", "mAP", "size_MB", "commit"), rows)
+
+
+@command.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Copy the files of one model into FOLDER, to be taken to another machine and used with -m FOLDER.",
+)
+@hub_options
+def download(names: tuple[str, ...], output: Path | None) -> None:
+    """Download models into the cache, the newest commit of each, and print the folders they are in."""
+    if output and len(names) > 1:
+        raise InputError(f"--output {output} takes one model, not {len(names)}")
+    if output and output.exists() and any(output.iterdir()):
+        raise OutputError(f"{output} is not empty; choose a new folder")
+    for name, place in [(name, _on_the_hub(name)) for name in names]:
+        with _download_bar(name) as on_progress:
+            found = hub.snapshot(place.repo, place.revision, refresh=True, on_progress=on_progress)
+        if output:
+            _copy(found.files, output)
+        click.echo(output or found.config.parent)
+
+
+@command.command()
+@click.argument("name")
+@hub_options
+def path(name: str) -> None:
+    """Print the folder of a model that is on this machine, or the file if NAME is one."""
+    click.echo(name if Path(name).is_file() else resolve(name, offline=True).weights.parent)
+
+
+@command.command()
+@click.argument("name")
+@hub_options
+def info(name: str) -> None:
+    """Describe a model that is on this machine."""
+    checkpoint = resolve(name, offline=True)
+    if checkpoint.config is None:
+        raise ModelError(f"{name} has no config.json; put the one of its architecture beside the weights")
+    config = CedConfig.from_file(checkpoint.config)
+    facts = {
+        "name": checkpoint.name,
+        "commit": checkpoint.commit or "",
+        "weights": checkpoint.weights,
+        "size_MB": _megabytes([checkpoint.weights]),
+        "embed_dim": config.embed_dim,
+        "num_heads": config.num_heads,
+        "depth": config.depth,
+        "n_mels": config.n_mels,
+        "target_length": config.target_length,
+        "labels": len(config.id2label),
+    }
+    show(("fact", "value"), [(fact, str(value)) for fact, value in facts.items()])
+
+
+@command.command()
+@click.argument("name")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@hub_options
+def rm(name: str, yes: bool) -> None:
+    """Remove a model from the cache: all that is there of it, or with @revision only that.
+
+    The cache is huggingface_hub's, so other programs lose it too.
+    """
+    place = _on_the_hub(name)
+    cache = _scan_cache()
+    commits = [
+        revision.commit_hash
+        for repo in _model_repos(cache)
+        for revision in repo.revisions
+        if repo.repo_id == place.repo and ("@" not in name or place.revision in (revision.commit_hash, *revision.refs))
+    ]
+    if cache is None or not commits:
+        raise ModelError(f"{name} is not in the cache; see `cedtag models list` for what is")
+    removal = cache.delete_revisions(*commits)
+    if not yes:
+        click.confirm(f"Remove {name} and free {removal.expected_freed_size / 1e6:.1f} MB?", abort=True, err=True)
+    removal.execute()
+
+
+def _on_the_hub(name: str) -> HubName:
+    place = locate(name)
+    if isinstance(place, Path):
+        raise InputError(f"{name} is a local {'folder' if place.is_dir() else 'file'}, not a model on the Hub")
+    return place
+
+
+def _cached_ceds() -> dict[str, list[hub.Snapshot]]:
+    """The complete CEDs in the cache by repository, one snapshot per commit."""
+    found: dict[str, list[hub.Snapshot]] = {}
+    for repo in _model_repos(_scan_cache()):
+        for commit in sorted(revision.commit_hash for revision in repo.revisions):
+            snapshot = hub.cached(repo.repo_id, commit)
+            if snapshot and _is_ced(snapshot):
+                found.setdefault(repo.repo_id, []).append(snapshot)
+    return found
+
+
+def _is_ced(snapshot: hub.Snapshot) -> bool:
+    try:
+        CedConfig.from_file(snapshot.config)
+    except ModelError:
+        return False
+    return True
+
+
+def _scan_cache() -> HFCacheInfo | None:
+    from huggingface_hub import CacheNotFound, scan_cache_dir
+
+    try:
+        return scan_cache_dir()
+    except CacheNotFound:
+        return None
+
+
+def _model_repos(cache: HFCacheInfo | None) -> list[CachedRepoInfo]:
+    return [repo for repo in cache.repos if repo.repo_type == "model"] if cache else []
+
+
+def _copy(files: Iterable[Path], folder: Path) -> None:
+    """Copy the files into `folder`, each whole or not at all."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            with replacing(folder / file.name) as temporary:
+                shutil.copyfile(file, temporary)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+@contextmanager
+def _download_bar(name: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal; its callback takes the bytes that have come in all."""
+    from tqdm import tqdm
+
+    with tqdm(desc=name, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False) as bar:
+
+        def show_bytes(num_bytes: int) -> None:
+            bar.update(num_bytes - bar.n)
+
+        yield show_bytes
+
+
+def _megabytes(files: Iterable[Path]) -> str:
+    return f"{sum(file.stat().st_size for file in files) / 1e6:.1f}"
