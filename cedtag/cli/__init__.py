@@ -67,6 +67,10 @@ class Commands(click.Group):
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
+        if incomplete.startswith("-"):
+            tag = self.get_command(ctx, DEFAULT_COMMAND)
+            assert tag is not None
+            return tag.shell_complete(tag.make_context("tag", [], ctx, resilient_parsing=True), incomplete)
         names = [CompletionItem(n, help=text) for n, (_, text) in COMMANDS.items() if n.startswith(incomplete)]
         return [*names, CompletionItem(incomplete, type="file")]
 

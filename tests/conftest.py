@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from cedtag.cli import run
+from tests.micro import CHECKPOINT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command line ended."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stdout.decode().splitlines()
+
+
+@pytest.fixture
+def cedtag(capfdbinary, monkeypatch) -> Iterator[Callable[..., Finished]]:
+    """Runs a command line in this process, with the micro checkpoint as the model."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    monkeypatch.setenv("CEDTAG_MODEL", str(CHECKPOINT))
+
+    def finished(*args: object) -> Finished:
+        capfdbinary.readouterr()
+        code = run([str(arg) for arg in args])
+        out, err = capfdbinary.readouterr()
+        return Finished(code, out, err.decode())
+
+    yield finished
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def sounds(tmp_path, monkeypatch) -> Path:
+    """A folder to stand in, with four recordings of noise in `sounds/`: 12 s, 0.1 s, 3 s in stereo at 44.1 kHz, 1 s."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "sounds"
+    (folder / "b").mkdir(parents=True)
+    rng = np.random.default_rng(7)
+    shapes = {
+        "a.wav": (16_000, (192_000,)),
+        "b/short.wav": (16_000, (1_600,)),
+        "b/stereo.flac": (44_100, (132_300, 2)),
+        "c.ogg": (16_000, (16_000,)),
+    }
+    for name, (rate_hz, shape) in shapes.items():
+        soundfile.write(folder / name, 0.1 * rng.standard_normal(shape), rate_hz)
+    return folder
