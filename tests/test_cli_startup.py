@@ -19,9 +19,9 @@ HEAVY = {
     "sklearn",
 }
 PROBE = """
-import contextlib, io, sys
+import contextlib, os, sys
 sys.argv = ["cedtag"]
-silence = io.StringIO()
+silence = open(os.devnull, "w")
 with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence), contextlib.suppress(SystemExit):
     {code}
 print(*sys.modules)
