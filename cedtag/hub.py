@@ -93,7 +93,7 @@ def snapshot(
             return found
         reason, revision = damage, found.commit
     if offline:
-        raise ModelError(f"{repo} {reason} and cannot be downloaded in offline mode; {ways_out(repo)}")
+        raise ModelError(f"{repo} {reason}, and offline nothing is downloaded; {ways_out(repo)}")
 
     answer = _download(repo, revision, folder, patience, on_progress)
     if "commit" not in answer:
@@ -128,7 +128,7 @@ def repo_folder(repo: str, cache_dir: Path) -> Path:
 def ways_out(repo: str) -> str:
     """What helps where the Hub is out of reach."""
     return (
-        f"connect to the network and try again, or run `cedtag models download {repo} --output FOLDER` on a connected "
+        f"connect to the network and run `cedtag models download {repo}`, or run it with --output FOLDER on another "
         "machine, copy FOLDER here and use it with -m FOLDER, or use another local folder"
     )
 

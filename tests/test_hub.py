@@ -152,9 +152,9 @@ class TestCache:
 
     def test_offline_mode_says_what_helps_when_nothing_is_cached(self, server, cache):
         assert error_of(snapshot, REPO, cache_dir=cache, offline=True) == (
-            f"me/model is not in the cache {cache} and cannot be downloaded in offline mode; "
-            "connect to the network and try again, or run `cedtag models download me/model --output FOLDER` on a "
-            "connected machine, copy FOLDER here and use it with -m FOLDER, or use another local folder"
+            f"me/model is not in the cache {cache}, and offline nothing is downloaded; "
+            "connect to the network and run `cedtag models download me/model`, or run it with --output FOLDER on "
+            "another machine, copy FOLDER here and use it with -m FOLDER, or use another local folder"
         )
         assert server.requests == []
 
@@ -170,9 +170,7 @@ class TestCache:
         found = snapshot(REPO, cache_dir=cache)
         found.weights.resolve().unlink()
         message = error_of(snapshot, REPO, cache_dir=cache, offline=True)
-        assert message.startswith(
-            f"me/model is only partly in the cache {cache} and cannot be downloaded in offline mode;"
-        )
+        assert message.startswith(f"me/model is only partly in the cache {cache}, and offline nothing is downloaded;")
         assert contents(snapshot(REPO, cache_dir=cache)) == FILES
 
 
@@ -201,8 +199,8 @@ class TestDamage:
         actual = {"config.json": git_sha1, "model.safetensors": sha256}[name](file.read_bytes())
         message = error_of(snapshot, REPO, cache_dir=cache, offline=True)
         assert message.startswith(
-            f"me/model is damaged ({file}: the hash is {actual}, the Hub states {stated}) "
-            "and cannot be downloaded in offline mode; connect to the network"
+            f"me/model is damaged ({file}: the hash is {actual}, the Hub states {stated})"
+            ", and offline nothing is downloaded; connect to the network"
         )
         assert contents(snapshot(REPO, cache_dir=cache)) == FILES
 
