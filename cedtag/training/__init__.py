@@ -1,0 +1,1 @@
+"""Learning: `manifest` says what is heard where, `clips` decodes it, `augment` varies it, `loop` and `run` train."""

@@ -1,0 +1,94 @@
+"""Variations of log-mel clips `(mels, frames)` in dB. All chance comes from the generators that are passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.random import Generator
+    from torch import Tensor
+
+# The front end's own limits: the power of digital silence, and how far below the loudest point it looks.
+MIN_POWER = 1e-10
+TOP_DB = 120.0
+# Clips fainter than this, silence above all, are not made loud to be mixed.
+FAINT_POWER = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """How much the clips are varied. Frames are 10 ms; nothing is varied where a number is 0."""
+
+    min_frames: int = 256
+    max_frames: int = 512
+    stretch: float = 0.2
+    shift_mels: int = 3
+    gain_db: float = 10.0
+    mixup: float = 0.8
+    mixup_beta: float = 0.5
+    mask_mels: int = 12
+    mask_share: float = 0.12
+    num_masks: int = 2
+
+
+def draw(clips: Sequence[Tensor], how: Augment, rng: Generator) -> Tensor:
+    """One crop `(clips, mels, frames)` in dB of each clip, all of one length, stretched and shifted.
+
+    A clip counts as a ring, so that a crop may begin anywhere and be longer than its clip. Short crops are drawn more
+    often than long ones, which cost more: half as long, twice as often.
+    """
+    frames = int(np.exp(rng.uniform(np.log(how.min_frames), np.log(how.max_frames + 1))))
+    return torch.stack([_crop(clip, frames, how, rng) for clip in clips])
+
+
+def _crop(clip: Tensor, frames: int, how: Augment, rng: Generator) -> Tensor:
+    mels, length = clip.shape
+    rate = float(np.exp(rng.uniform(-how.stretch, how.stretch))) if how.stretch else 1.0
+    position = (rng.uniform(0, length) if how.stretch else int(rng.integers(length))) + rate * np.arange(frames)
+    before = np.floor(position).astype(np.int64)
+    share = torch.from_numpy((position - before).astype(np.float32))
+    rows = np.clip(np.arange(mels) + rng.integers(-how.shift_mels, how.shift_mels + 1), 0, mels - 1)
+    ring = clip[torch.from_numpy(rows)].float()
+    left, right = (ring[:, torch.from_numpy(at % length)] for at in (before, before + 1))
+    return torch.lerp(left, right, share)
+
+
+def mix(db: Tensor, targets: Tensor, how: Augment, rng: Generator) -> tuple[Tensor, Tensor]:
+    """Random gains, and every clip's power mixed with another's; the targets are mixed in the same proportion.
+
+    The two are brought to one loudness first, so that the proportion is what is heard.
+    """
+    gains = rng.uniform(-how.gain_db, how.gain_db, (len(db), 1, 1)).astype(np.float32)
+    power = (10 ** (db / 10) - MIN_POWER).clamp(min=0)
+    if rng.random() < how.mixup:
+        share = rng.beta(how.mixup_beta, how.mixup_beta, len(db)).astype(np.float32)
+        share_of_own = torch.from_numpy(np.maximum(share, 1 - share))
+        partner = torch.from_numpy(rng.permutation(len(db)))
+        loudness = power.mean((-2, -1), keepdim=True) + FAINT_POWER
+        level = power / loudness
+        own = share_of_own[:, None, None]
+        power = (own * level + (1 - own) * level[partner]) * (own * loudness + (1 - own) * loudness[partner])
+        own = share_of_own[:, None]
+        targets = own * targets + (1 - own) * targets[partner]
+    mixed = 10 * torch.log10((power * 10 ** torch.from_numpy(gains / 10)).clamp(min=MIN_POWER))
+    return torch.maximum(mixed, mixed.amax((-2, -1), keepdim=True) - TOP_DB), targets
+
+
+def mask(db: Tensor, how: Augment) -> Tensor:
+    """SpecAugment: bands of mels and stretches of time are replaced by the clip's mean; chance is torch's own."""
+    from torchaudio.functional import mask_along_axis_iid  # here, because loading it takes seconds
+
+    mean = db.mean((-2, -1), keepdim=True)
+    centred = (db - mean)[:, None]
+    for _ in range(how.num_masks):
+        if how.mask_mels:
+            centred = mask_along_axis_iid(centred, how.mask_mels, 0.0, axis=2)
+        if how.mask_share:
+            centred = mask_along_axis_iid(centred, int(db.shape[-1] * how.mask_share), 0.0, axis=3)
+    return centred[:, 0] + mean

@@ -1,0 +1,110 @@
+"""The folder that a training leaves: the Hub's layout, with a card that says what the model was made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cedtag import __version__
+from cedtag.atomic import replacing
+from cedtag.errors import OutputError
+from cedtag.weights import WEIGHTS_NAME, save_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from cedtag.features import CedFeatureExtractor
+    from cedtag.model import CedForAudioClassification
+
+CARD_NAME = "README.md"
+
+
+def save_checkpoint(
+    folder: Path, model: CedForAudioClassification, extractor: CedFeatureExtractor, *, half: bool = False
+) -> None:
+    """Write config, front end and weights, each whole or not at all; the weights last, `half` as float16."""
+    tensors = {
+        name: tensor.cpu().half() if half and tensor.is_floating_point() else tensor.cpu()
+        for name, tensor in model.state_dict().items()
+    }
+    try:
+        model.config.save_pretrained(folder)
+        extractor.save_pretrained(folder)
+        save_weights(folder / WEIGHTS_NAME, tensors)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def save_card(folder: Path, text: str) -> None:
+    try:
+        with replacing(folder / CARD_NAME) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def unwritable(folder: Path, error: Exception) -> OutputError:
+    return OutputError(f"{folder}: cannot save the model ({error}); free some space and run the same again")
+
+
+def model_card(
+    name: str,
+    model: CedForAudioClassification,
+    data: Mapping[str, int],
+    history: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
+    command: str,
+) -> str:
+    """A card in the Hub's form. `data` counts the clips of each class."""
+    num_parameters = sum(parameter.numel() for parameter in model.parameters())
+    config = model.config
+    classes = "\n".join(f"| {label} | {count} |" for label, count in data.items())
+    options = "\n".join(f"- `{key}`: {value}" for key, value in settings.items())
+    return f"""---
+library_name: cedtag
+pipeline_tag: audio-classification
+tags:
+- audio
+- audio-classification
+- ced
+---
+
+# {name}
+
+A CED audio tagger ({num_parameters / 1e6:.2f} M parameters: {config.embed_dim} dimensions, depth {config.depth}) for
+{config.outputdim} classes, trained with cedtag {__version__}. Use it as any other checkpoint:
+
+    cedtag recording.wav -m {name}
+
+## Data
+
+| class | clips to train |
+|---|---|
+{classes}
+
+## Metrics
+
+{_metrics(history)}
+
+`metrics.jsonl` holds every epoch. Judge the model on clips it has not seen: `cedtag evaluate -m {name} DATA`.
+
+## Training
+
+    {command}
+
+{options}
+
+## To the Hub
+
+    hf upload OWNER/{name} . .
+"""
+
+
+def _metrics(history: Sequence[Mapping[str, Any]]) -> str:
+    rows = [row for row in history if row["phase"] == "model"]
+    validated = [row for row in rows if "valid mAP" in row]
+    if not validated:
+        return f"Trained for {rows[-1]['epoch']} epochs to a loss of {rows[-1]['loss']:.4f}, without validation."
+    best = max(validated, key=lambda row: row["valid mAP"])
+    numbers = ", ".join(f"{key.removeprefix('valid ')} {best[key]:.3f}" for key in best if key.startswith("valid "))
+    return f"Validation at epoch {best['epoch']} of {rows[-1]['epoch']}, the one that was kept: {numbers}."

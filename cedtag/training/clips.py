@@ -1,0 +1,90 @@
+"""Examples as features and targets, decoded once and held in memory."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from cedtag.audio import open_recording
+from cedtag.errors import InputError
+from cedtag.records import SAMPLE_RATE_HZ, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cedtag.features import CedFeatureExtractor
+    from cedtag.training.manifest import Example
+
+SHORTEST_SAMPLES = 2560  # one patch of 16 frames
+
+
+@dataclass(frozen=True, slots=True)
+class Clips:
+    """For each clip its log-mel `(mels, frames)` float16 in dB; `targets (clips, classes)`: 1 for what is heard."""
+
+    features: list[Tensor]
+    targets: Tensor
+
+    def chances(self) -> NDArray[np.float64]:
+        """How often to draw each clip so that every class comes up as often: by the rarest of its labels."""
+        counts = self.targets.sum(0).clamp(min=1)
+        chances = (self.targets / counts).amax(1).double().numpy()
+        chances[chances == 0] = 1 / len(chances)
+        return np.asarray(chances / chances.sum())
+
+
+def load_clips(
+    examples: Sequence[Example],
+    classes: Sequence[str],
+    extractor: CedFeatureExtractor,
+    *,
+    jobs: int = 1,
+    on_clip: Callable[[], object] = lambda: None,
+) -> Clips:
+    """Decode all examples; one that holds no audio, or less than one patch of it, is an error."""
+    targets = target_matrix(examples, classes)
+    files = [list(segments) for _, segments in groupby(examples, key=lambda example: example.path)]
+    features: list[Tensor] = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for spectrograms in pool.map(lambda segments: _log_mels(segments, extractor), files):
+            features += spectrograms
+            for _ in spectrograms:
+                on_clip()
+    return Clips(features, targets)
+
+
+def target_matrix(examples: Sequence[Example], classes: Sequence[str]) -> Tensor:
+    """1 where the class of the column is a label of the example of the row, else 0."""
+    column = {name: index for index, name in enumerate(classes)}
+    targets = torch.zeros(len(examples), len(classes))
+    for row, example in enumerate(examples):
+        for name in example.labels:
+            targets[row, column[name]] = 1
+    return targets
+
+
+def read_segments(segments: Sequence[Example]) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples `(n,)` of each of these examples, which all lie in one recording."""
+    first = segments[0]
+    with open_recording(Source(first.path, first.name, first.name)) as recording:
+        samples = np.concatenate(list(recording.blocks()))
+    for segment in segments:
+        part = samples[segment.start : segment.stop]
+        if len(part) < SHORTEST_SAMPLES:
+            raise InputError(
+                f"{segment.name}: {len(part) / SAMPLE_RATE_HZ:.2f} s of audio from second "
+                f"{segment.start / SAMPLE_RATE_HZ:g} on; a clip must last one patch, 0.16 s; take it out of the data"
+            )
+        yield part
+
+
+def _log_mels(segments: Iterable[Example], extractor: CedFeatureExtractor) -> list[Tensor]:
+    return [extractor.log_mel(torch.from_numpy(samples)[None])[0].half() for samples in read_segments(list(segments))]

@@ -1,0 +1,192 @@
+"""One step, one epoch, one run. Every epoch has its own chance, so a run that is resumed is the run undisturbed."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cedtag.errors import ModelError
+from cedtag.training import augment, losses
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cedtag.training.clips import Clips
+
+GRADIENT_NORM = 1.0
+EMA_WARM_UP_STEPS = 20
+PATCH_FRAMES = 16
+_STATEFUL = ("model", "average", "optimizer", "scaler")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train; two runs with equal recipes on equal data give equal weights."""
+
+    epochs: int = 100
+    batch_size: int = 32
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    warm_up_epochs: float = 5.0
+    ema: float = 0.998
+    loss: str = "bce"
+    balance: bool = False
+    distill_weight: float = 0.7
+    seed: int = 0
+    precision: str = "fp32"
+    window_frames: int = 1008
+    augment: augment.Augment = field(default_factory=augment.Augment)
+
+
+class Trainer:
+    """A model on its way: its weights, their moving average, the optimizer, and how far it is."""
+
+    def __init__(self, model: nn.Module, recipe: Recipe, teachers: Sequence[nn.Module] = ()) -> None:
+        self.model = model
+        self.recipe = recipe
+        self.teachers = [teacher.eval() for teacher in teachers]
+        self.average = copy.deepcopy(model).eval()
+        self.optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98))
+        self.scaler = torch.amp.GradScaler(device_of(model).type, enabled=recipe.precision == "fp16")
+        self.epoch = 0
+        self.steps = 0
+
+    def state(self) -> dict[str, Any]:
+        """All that has to be kept for the next epoch to be what it would have been."""
+        parts = {name: getattr(self, name).state_dict() for name in _STATEFUL}
+        return {**parts, "epoch": self.epoch, "steps": self.steps}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        for name in _STATEFUL:
+            getattr(self, name).load_state_dict(state[name])
+        self.epoch, self.steps = state["epoch"], state["steps"]
+
+    def run_epoch(self, clips: Clips, on_step: Callable[[], object] = lambda: None) -> float:
+        """Train on every clip once, or on as many drawn to balance the classes; return the mean loss."""
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, self.epoch])
+        torch.manual_seed(int(rng.integers(2**63)))
+        # What is frozen keeps its statistics too.
+        for part in self.model.children():
+            part.train(any(parameter.requires_grad for parameter in part.parameters()))
+        batches = list(_batches(clips, recipe, rng))
+        total = 0.0
+        for indices in batches:
+            share = learning_rate(self.steps, len(batches) * recipe.warm_up_epochs, len(batches) * recipe.epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = recipe.lr * share
+            loss = train_step(self, *prepare(clips, indices, recipe, rng))
+            if not math.isfinite(loss):
+                raise ModelError(
+                    f"the loss is {loss} in epoch {self.epoch + 1}: the training diverged; "
+                    f"start again with a learning rate (--lr) below {recipe.lr:g}"
+                )
+            total += loss
+            on_step()
+        self.epoch += 1
+        return total / len(batches)
+
+
+def learning_rate(step: int, warm_up: float, total: int) -> float:
+    """The share of the full learning rate: a straight line up, then a quarter of a cosine's turn down to 0."""
+    return min(1.0, (step + 1) / max(1.0, warm_up)) * (0.5 + 0.5 * math.cos(math.pi * step / total))
+
+
+def prepare(clips: Clips, indices: Sequence[int], recipe: Recipe, rng: Generator) -> tuple[Tensor, Tensor]:
+    """Features `(clips, mels, frames)` of varied crops, and their targets `(clips, classes)`."""
+    crops = augment.draw([clips.features[index] for index in indices], recipe.augment, rng)
+    crops, targets = augment.mix(crops, clips.targets[torch.as_tensor(indices)], recipe.augment, rng)
+    return augment.mask(crops, recipe.augment), targets
+
+
+def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
+    """Move the weights once against the loss of this batch; return the loss."""
+    recipe, device = trainer.recipe, device_of(trainer.model)
+    features, targets = features.to(device), targets.to(device)
+    loss_of = losses.LOSSES[recipe.loss]
+    with autocast(device, recipe.precision):
+        logits = logits_of(trainer.model, features)
+        if trainer.teachers:
+            taught = answers_of(trainer.teachers, features, recipe.loss)
+            loss = losses.distilled(logits, targets, taught, loss_of, recipe.distill_weight)
+        else:
+            loss = loss_of(logits, targets)
+    trainer.optimizer.zero_grad()
+    torch.autograd.backward(trainer.scaler.scale(loss))
+    trainer.scaler.unscale_(trainer.optimizer)
+    nn.utils.clip_grad_norm_((p for p in trainer.model.parameters() if p.requires_grad), GRADIENT_NORM)
+    trainer.scaler.step(trainer.optimizer)
+    trainer.scaler.update()
+    trainer.steps += 1
+    update_average(trainer.average, trainer.model, recipe.ema, trainer.steps)
+    return loss.item()
+
+
+def logits_of(model: nn.Module, features: Tensor) -> Tensor:
+    """A CED's logits, or the plain output of any other module."""
+    output = model(features)
+    return (output if torch.is_tensor(output) else output.logits).float()
+
+
+@torch.no_grad()
+def answers_of(models: Sequence[nn.Module], features: Tensor, loss: str) -> Tensor:
+    """The models' mean probabilities `(clips, classes)`."""
+    return torch.stack([losses.answers(logits_of(model, features), loss) for model in models]).mean(0)
+
+
+@torch.no_grad()
+def score(model: nn.Module, clips: Clips, window_frames: int) -> NDArray[np.float64]:
+    """The probabilities `(clips, classes)` of whole clips; of those longer than a window, the highest of any window."""
+    device = device_of(model)
+    scores = []
+    for clip in clips.features:
+        parts = [part for part in torch.split(clip.float(), window_frames, dim=-1) if part.shape[-1] >= PATCH_FRAMES]
+        probabilities = [logits_of(model, part[None].to(device)).sigmoid()[0] for part in parts]
+        scores.append(torch.stack(probabilities).amax(0).cpu())
+    return np.asarray(torch.stack(scores).double().numpy())
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float, steps: int) -> None:
+    """Move the average towards the model's weights and buffers, faster in the first steps."""
+    share = 1 - min(decay, steps / (steps + EMA_WARM_UP_STEPS))
+    for old, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, share)
+        else:
+            old.copy_(new)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    dtype = torch.float16 if precision == "fp16" else torch.bfloat16
+    return torch.autocast(device.type, dtype, enabled=precision != "fp32")
+
+
+def device_of(model: nn.Module) -> torch.device:
+    return next(model.parameters()).device
+
+
+def _batches(clips: Clips, recipe: Recipe, rng: Generator) -> Iterator[list[int]]:
+    count = len(clips.features)
+    order = rng.choice(count, count, p=clips.chances()) if recipe.balance else rng.permutation(count)
+    size = min(recipe.batch_size, count)
+    for first in range(0, count - size + 1, size):
+        yield order[first : first + size].tolist()
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay is for matrices: neither biases nor norms nor position embeddings shrink."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in parameters if p.ndim > 1 and p.shape[0] > 1]
+    others = [p for p in parameters if not (p.ndim > 1 and p.shape[0] > 1)]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -1,0 +1,203 @@
+"""What is heard where: a folder of class folders, a manifest, or AudioSet's segment list, as one list of examples."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import random
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cedtag.audio import AUDIO_SUFFIXES
+from cedtag.errors import InputError
+from cedtag.labels import audioset
+from cedtag.records import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+SEPARATOR = ";"
+YTID_LENGTH = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Samples `start` to `stop` (None: the end) of the recording at `path`, and all labels that are true of them.
+
+    `name` is the recording as the data calls it.
+    """
+
+    path: str
+    name: str
+    labels: tuple[str, ...]
+    start: int = 0
+    stop: int | None = None
+    fold: str = ""
+
+
+def read_examples(data: Path, audio: Path | None = None) -> list[Example]:
+    """All examples of `data`; the files of a manifest lie below `audio`, or else beside the manifest."""
+    if data.is_dir():
+        return _of_folder(data)
+    rows = _rows(data)
+    if rows and rows[0] and rows[0][0].startswith("#"):
+        return _of_segments(data, rows, audio)
+    return _of_manifest(data, rows, audio or data.parent)
+
+
+def select_folds(examples: Sequence[Example], folds: Sequence[str]) -> list[Example]:
+    """The examples of these folds, all when none is named."""
+    if not folds:
+        return list(examples)
+    known = {example.fold for example in examples}
+    for fold in folds:
+        if fold not in known:
+            there = ", ".join(sorted(known - {""})) or "none: the data has no column 'fold'"
+            raise InputError(f"fold {fold}: no example is in it (folds of the data: {there})")
+    return [example for example in examples if example.fold in folds]
+
+
+def split_off(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
+    """All examples but a random `share` of the recordings, and that share, both in their order."""
+    paths = sorted({example.path for example in examples})
+    held_out = set(random.Random(seed).sample(paths, max(1, round(share * len(paths)))))
+    kept = [example for example in examples if example.path not in held_out]
+    return kept, [example for example in examples if example.path in held_out]
+
+
+def fingerprint(examples: Iterable[Example]) -> str:
+    """A hash of what the examples say, wherever the recordings lie."""
+    said = [(one.name, one.labels, one.start, one.stop, one.fold) for one in examples]
+    return hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def classes_of(examples: Iterable[Example]) -> tuple[str, ...]:
+    """The labels that occur: AudioSet's classes in AudioSet's order, then all others by name."""
+    order = {label.name: label.index for label in audioset()}
+    names = {name for example in examples for name in example.labels}
+    return tuple(sorted(names, key=lambda name: (order.get(name, len(order)), name)))
+
+
+def canonical(label: str) -> str:
+    """AudioSet's name for a MID or a name in any case; any other label as it is."""
+    return _audioset_names().get(label.casefold(), label)
+
+
+@cache
+def _audioset_names() -> dict[str, str]:
+    return {key.casefold(): label.name for label in audioset() for key in (label.mid, label.name)}
+
+
+def _of_folder(root: Path) -> list[Example]:
+    examples = []
+    for folder in sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")):
+        files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
+        if not files:
+            raise InputError(f"{folder}: the class has no recording; put some in or remove the folder")
+        label = canonical(folder.name)
+        examples += [Example(str(file), file.relative_to(root).as_posix(), (label,)) for file in files]
+    if not examples:
+        raise InputError(f"{root}: no folder of recordings; expected one sub-folder per class")
+    return examples
+
+
+def _rows(file: Path) -> list[list[str]]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            head = stream.readline()
+            stream.seek(0)
+            delimiter = "\t" if "\t" in head else ","
+            return list(csv.reader(stream, delimiter=delimiter, skipinitialspace=True))
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such folder or manifest") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file}: not a CSV or TSV manifest ({error})") from error
+
+
+def _of_manifest(file: Path, rows: list[list[str]], audio: Path) -> list[Example]:
+    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
+    if not {"file", "labels"} <= set(header):
+        raise InputError(
+            f"{file}: the first line must name the columns 'file' and 'labels' (and may: start, end, fold)"
+        )
+    found: dict[tuple[str, int, int | None], Example] = {}
+    for number, row in enumerate(rows[1:], start=2):
+        if not any(row):
+            continue
+        cells = dict(zip(header, row, strict=False))
+        if not cells["file"] or len(row) < len(header):
+            raise InputError(f"{file}, line {number}: {len(row)} of {len(header)} columns; expected {','.join(header)}")
+        example = _example(cells, audio, f"{file}, line {number}")
+        key = (example.path, example.start, example.stop)
+        if key in found:
+            example = replace(example, labels=tuple(dict.fromkeys(found[key].labels + example.labels)))
+        found[key] = example
+    if not found:
+        raise InputError(f"{file}: no rows")
+    _require(file, [example.path for example in found.values()])
+    return list(found.values())
+
+
+def _example(cells: dict[str, str], audio: Path, where: str) -> Example:
+    start = _samples(cells.get("start", ""), where) or 0
+    stop = _samples(cells.get("end", ""), where)
+    if stop is not None and stop <= start:
+        raise InputError(f"{where}: the end is not after the start")
+    names = (name.strip() for name in cells["labels"].split(SEPARATOR))
+    labels = tuple(dict.fromkeys(canonical(name) for name in names if name))
+    return Example(str(audio / cells["file"]), cells["file"], labels, start, stop, cells.get("fold", "").strip())
+
+
+def _samples(seconds: str, where: str) -> int | None:
+    if not seconds.strip():
+        return None
+    try:
+        number = float(seconds)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise InputError(f"{where}: {seconds!r} is no time in seconds")
+    return round(number * SAMPLE_RATE_HZ)
+
+
+def _require(file: Path, paths: Iterable[str]) -> None:
+    missing = [path for path in dict.fromkeys(paths) if not Path(path).is_file()]
+    if missing:
+        raise InputError(
+            f"{file}: {len(missing)} recordings are not there, the first is {missing[0]}; say --audio FOLDER"
+        )
+
+
+def _of_segments(file: Path, rows: list[list[str]], audio: Path | None) -> list[Example]:
+    """AudioSet's `# YTID, start_seconds, end_seconds, positive_labels`; the clips below `audio` are cut already.
+
+    Many of its videos are gone, so a clip that is not there is no error. Without `audio` every segment is named by
+    its YTID alone, to be matched with names that were scored elsewhere.
+    """
+    segments = [(row[0], row[3].split(",")) for row in rows if len(row) > 3 and not row[0].startswith("#")]
+    if not segments:
+        raise InputError(f"{file}: no segments")
+    labels = {ytid: tuple(canonical(mid.strip()) for mid in mids) for ytid, mids in segments}
+    if audio is None:
+        return [Example("", ytid, names) for ytid, names in labels.items()]
+    examples = [
+        Example(str(clip), clip.relative_to(audio).as_posix(), labels[ytid])
+        for clip in sorted(audio.rglob("*"))
+        if clip.suffix.lower() in AUDIO_SUFFIXES
+        for ytid in ytids(clip.name)
+        if ytid in labels
+    ]
+    if not examples:
+        raise InputError(f"{audio}: none of the {len(segments)} segments of {file} is there under its YouTube name")
+    return examples
+
+
+def ytids(name: str) -> Iterator[str]:
+    """What may be the YouTube name in a clip's file name: it stands first, or behind a `Y`."""
+    stem = Path(name).stem
+    yield stem[:YTID_LENGTH]
+    if stem.startswith("Y"):
+        yield stem[1 : YTID_LENGTH + 1]

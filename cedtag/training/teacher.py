@@ -1,0 +1,36 @@
+"""A small convolutional network: it learns more from a few hundred clips than a transformer does, and can teach one."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+WIDTHS = (24, 48, 96, 192)
+
+
+class ConvTeacher(nn.Module):
+    """Log-mel `(clips, mels, frames)` to logits `(clips, classes)`, for any number of frames from 16."""
+
+    def __init__(self, num_mels: int, num_classes: int) -> None:
+        super().__init__()
+        self.input_norm = nn.BatchNorm1d(num_mels)
+        inputs = (1, *WIDTHS)
+        self.stages = nn.Sequential(
+            *(_stage(inputs[i], width, stride=2 if i == 0 else 1) for i, width in enumerate(WIDTHS))
+        )
+        self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(WIDTHS[-1], num_classes))
+
+    def forward(self, features: Tensor) -> Tensor:
+        over_mels = self.stages(self.input_norm(features)[:, None]).mean(2)
+        return self.head(over_mels.mean(-1) + over_mels.amax(-1))  # type: ignore[no-any-return]
+
+
+def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+        nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+        nn.AvgPool2d(2, ceil_mode=True),
+    )

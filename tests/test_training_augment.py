@@ -1,0 +1,90 @@
+"""Variations keep shapes, ranges and labels honest, and all their chance comes from the generators."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis.strategies import floats, integers
+
+from cedtag.training import augment
+from cedtag.training.augment import Augment
+
+STILL = Augment(
+    min_frames=32, max_frames=32, stretch=0, shift_mels=0, gain_db=0, mixup=0, mask_mels=0, mask_share=0
+)  # fmt: skip
+
+
+def noise(count: int, frames: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(count, 64, frames, generator=generator) * 60 - 50
+
+
+@given(lengths=integers(16, 90), least=integers(16, 60), more=integers(0, 60), seed=integers(0, 99))
+def test_crops_of_any_clips_have_one_length_within_the_limits(lengths: int, least: int, more: int, seed: int) -> None:
+    clips = [noise(1, lengths, seed)[0].half(), noise(1, 16, seed)[0].half()]
+    how = Augment(min_frames=least, max_frames=least + more)
+    crops = augment.draw(clips, how, np.random.default_rng(seed))
+    assert crops.shape[:2] == (2, 64)
+    assert least <= crops.shape[2] <= least + more
+    assert crops.min() >= -50
+    assert crops.max() <= 10
+
+
+def test_without_variation_a_crop_is_the_clip_turned() -> None:
+    clip = noise(1, 32)[0]
+    (crop,) = augment.draw([clip], STILL, np.random.default_rng(1))
+    assert any(torch.equal(torch.roll(clip, turn, 1), crop) for turn in range(32))
+
+
+def test_without_gain_and_mixup_nothing_is_mixed() -> None:
+    db, targets = noise(4, 32), torch.eye(4)
+    mixed, same = augment.mix(db, targets, STILL, np.random.default_rng(0))
+    torch.testing.assert_close(mixed, db, atol=1e-3, rtol=0)
+    assert torch.equal(same, targets)
+
+
+@given(seed=integers(0, 999), beta=floats(0.1, 2))
+def test_mixed_targets_keep_their_sum_and_their_own_clip_first(seed: int, beta: float) -> None:
+    how = Augment(mixup=1, mixup_beta=beta)
+    mixed, targets = augment.mix(noise(6, 32, seed), torch.eye(6), how, np.random.default_rng(seed))
+    torch.testing.assert_close(targets.sum(1), torch.ones(6))
+    assert (targets.diagonal() >= 0.5).all()
+    assert mixed.isfinite().all()
+
+
+def test_a_gain_moves_all_of_a_clip_by_the_same_decibels() -> None:
+    db = noise(3, 32)
+    louder, _ = augment.mix(db, torch.eye(3), Augment(mixup=0, gain_db=10), np.random.default_rng(0))
+    moved = louder - db
+    torch.testing.assert_close(moved, moved[:, :1, :1].expand_as(moved), atol=1e-3, rtol=0)
+    assert 0 < moved.abs().max() <= 10
+
+
+def test_silence_stays_silent_when_it_is_mixed() -> None:
+    db = torch.stack([torch.full((64, 32), -100.0), noise(1, 32)[0]])
+    mixed, _ = augment.mix(db, torch.eye(2), Augment(mixup=0, gain_db=10), np.random.default_rng(0))
+    assert mixed[0].max() == -100
+
+
+def test_masks_cover_bands_of_mels_and_stretches_of_time() -> None:
+    torch.manual_seed(0)
+    db = noise(8, 100)
+    masked = augment.mask(db, Augment(mask_mels=20, mask_share=0.3, num_masks=1))
+    changed = (masked - db).abs() > 1e-3
+    assert changed.any()
+    assert not changed.all()
+    bands, stretches = changed.all(2), changed.all(1)
+    assert (changed == (bands[:, :, None] | stretches[:, None, :])).all()
+    assert bands.sum(1).max() < 20
+    assert stretches.sum(1).max() < 30
+
+
+def test_equal_generators_give_equal_variations() -> None:
+    def once() -> torch.Tensor:
+        rng = np.random.default_rng(3)
+        torch.manual_seed(3)
+        crops = augment.draw(list(noise(4, 60)), Augment(32, 64), rng)
+        return augment.mask(augment.mix(crops, torch.eye(4), Augment(), rng)[0], Augment())
+
+    assert torch.equal(once(), once())

@@ -1,0 +1,142 @@
+"""What a folder, a manifest and AudioSet's segment list say is heard where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, integers
+
+from cedtag.errors import InputError
+from cedtag.training.manifest import (
+    Example,
+    classes_of,
+    fingerprint,
+    read_examples,
+    select_folds,
+    split_off,
+    ytids,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def recordings(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def manifest(root: Path, text: str) -> Path:
+    (root / "data.csv").write_text(text, encoding="utf-8")
+    return root / "data.csv"
+
+
+def test_a_folder_holds_one_class_per_sub_folder(tmp_path: Path) -> None:
+    recordings(tmp_path, "wren/a.wav", "my owl/deep/b.OGG", "my owl/notes.txt", ".hidden/c.wav")
+    assert read_examples(tmp_path) == [
+        Example(str(tmp_path / "my owl/deep/b.OGG"), "my owl/deep/b.OGG", ("my owl",)),
+        Example(str(tmp_path / "wren/a.wav"), "wren/a.wav", ("wren",)),
+    ]
+
+
+def test_a_folder_named_like_an_audioset_class_is_that_class(tmp_path: Path) -> None:
+    recordings(tmp_path, "rain/a.wav", "my rain/b.wav")
+    assert [example.labels for example in read_examples(tmp_path)] == [("my rain",), ("Rain",)]
+
+
+def test_manifest_rows_may_repeat_a_clip_and_name_classes_by_mid(tmp_path: Path) -> None:
+    recordings(tmp_path, "a.wav", "b.wav")
+    text = "file,labels,start,end,fold\na.wav,/m/06mb1;my owl,1.5,2,1\na.wav,Owl 2,1.5,2,1\nb.wav,,,,2\n"
+    assert read_examples(manifest(tmp_path, text)) == [
+        Example(str(tmp_path / "a.wav"), "a.wav", ("Rain", "my owl", "Owl 2"), 24_000, 32_000, "1"),
+        Example(str(tmp_path / "b.wav"), "b.wav", (), 0, None, "2"),
+    ]
+
+
+def test_a_manifest_may_be_tab_separated_and_lie_elsewhere(tmp_path: Path) -> None:
+    recordings(tmp_path, "audio/a.wav")
+    (tmp_path / "data.tsv").write_text("file\tlabels\na.wav\tBaby cry, infant cry\n", encoding="utf-8")
+    (example,) = read_examples(tmp_path / "data.tsv", tmp_path / "audio")
+    assert example == Example(str(tmp_path / "audio/a.wav"), "a.wav", ("Baby cry, infant cry",))
+
+
+def test_audioset_segments_are_found_under_their_youtube_names(tmp_path: Path) -> None:
+    recordings(tmp_path, "clips/Y--4gqARaEJE.wav", "clips/-0abcdefghi_30000.flac", "clips/other.wav")
+    text = (
+        "# Segments csv\n# num_ytids=3\n# YTID, start_seconds, end_seconds, positive_labels\n"
+        '--4gqARaEJE, 0.000, 10.000, "/m/06mb1,/m/09x0r"\n'
+        '-0abcdefghi, 30.000, 40.000, "/m/09x0r"\n-1abcdefghi, 0.000, 10.000, "/m/09x0r"\n'
+    )
+    data = manifest(tmp_path, text)
+    found = {example.name: example.labels for example in read_examples(data, tmp_path / "clips")}
+    assert found == {"-0abcdefghi_30000.flac": ("Speech",), "Y--4gqARaEJE.wav": ("Rain", "Speech")}
+    assert [example.name for example in read_examples(data)] == ["--4gqARaEJE", "-0abcdefghi", "-1abcdefghi"]
+
+
+def test_a_youtube_name_stands_first_or_behind_a_y() -> None:
+    assert list(ytids("Y--4gqARaEJE_0.wav")) == ["Y--4gqARaEJ", "--4gqARaEJE"]
+    assert list(ytids("--4gqARaEJE.wav")) == ["--4gqARaEJE"]
+
+
+def test_audioset_classes_come_first_in_audioset_order() -> None:
+    examples = [Example("", "a", ("zebra", "Rain")), Example("", "b", ("Speech", "ant"))]
+    assert classes_of(examples) == ("Speech", "Rain", "ant", "zebra")
+
+
+def test_folds_select_and_unknown_ones_are_named() -> None:
+    examples = [Example("", name, ("x",), fold=name) for name in "123"]
+    assert [example.fold for example in select_folds(examples, ["3", "1"])] == ["1", "3"]
+    assert select_folds(examples, []) == examples
+    with pytest.raises(InputError, match=r"fold 4: no example is in it \(folds of the data: 1, 2, 3\)"):
+        select_folds(examples, ["4"])
+
+
+@given(count=integers(2, 40), share=floats(0.05, 0.9), seed=integers(0, 9))
+def test_a_split_parts_recordings_and_loses_none(count: int, share: float, seed: int) -> None:
+    examples = [Example(str(i // 2), str(i), ("x",), start=i) for i in range(count)]
+    kept, held_out = split_off(examples, share, seed)
+    assert sorted([*kept, *held_out], key=lambda example: example.start) == examples
+    assert not {example.path for example in kept} & {example.path for example in held_out}
+    assert (kept, held_out) == split_off(examples, share, seed)
+
+
+def test_the_fingerprint_tells_labels_apart_but_not_places() -> None:
+    here = [Example("/here/a.wav", "a.wav", ("x",))]
+    assert fingerprint(here) == fingerprint([Example("/there/a.wav", "a.wav", ("x",))])
+    assert fingerprint(here) != fingerprint([Example("/here/a.wav", "a.wav", ("y",))])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,label\na.wav,x\n", "the first line must name the columns 'file' and 'labels'"),
+        ("", "the first line must name the columns"),
+        ("file,labels\n", "no rows"),
+        ("file,labels,fold\na.wav,x\n", "line 2: 2 of 3 columns"),
+        ("file,labels,start,end\na.wav,x,soon,\n", "line 2: 'soon' is no time in seconds"),
+        ("file,labels,start,end\na.wav,x,nan,\n", "line 2: 'nan' is no time in seconds"),
+        ("file,labels,start,end\na.wav,x,2,1\n", "line 2: the end is not after the start"),
+        ("file,labels\na.wav,x\nb.wav,y\nc.wav,y\n", "2 recordings are not there, the first is "),
+        ("# YTID, start_seconds, end_seconds, positive_labels\n", "no segments"),
+    ],
+)
+def test_a_bad_manifest_is_a_sentence(tmp_path: Path, text: str, message: str) -> None:
+    recordings(tmp_path, "a.wav")
+    with pytest.raises(InputError, match=message):
+        read_examples(manifest(tmp_path, text))
+
+
+def test_no_data_no_classes_and_empty_classes_are_sentences(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder or manifest"):
+        read_examples(tmp_path / "none.csv")
+    with pytest.raises(InputError, match="expected one sub-folder per class"):
+        read_examples(tmp_path)
+    recordings(tmp_path, "full/a.wav", "empty/readme.txt")
+    with pytest.raises(InputError, match=r"empty: the class has no recording"):
+        read_examples(tmp_path)
+    (tmp_path / "latin.csv").write_bytes(b"file,labels\n\xff.wav,x\n")
+    with pytest.raises(InputError, match="not a CSV or TSV manifest"):
+        read_examples(tmp_path / "latin.csv")
