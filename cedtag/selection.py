@@ -51,9 +51,9 @@ class Selector:
 
 def selected(labels: Sequence[Label], wanted: Sequence[str], unwanted: Sequence[str]) -> tuple[Label, ...]:
     """The labels that were asked for (all, when none was named) without those that were excluded, in model order."""
-    named = {label.index for name in wanted for label in find_labels(name, labels)} if wanted else None
-    excluded = {label.index for name in unwanted for label in find_labels(name, labels)}
-    kept = tuple(label for label in labels if (named is None or label.index in named) and label.index not in excluded)
+    named = _indices(wanted, labels) if wanted else {label.index for label in labels}
+    shown = named - _indices(unwanted, labels)
+    kept = tuple(label for label in labels if label.index in shown)
     if not kept:
         raise InputError("--labels and --exclude leave no class; name at least one that is not excluded")
     return kept

@@ -30,7 +30,7 @@ COMPLETE_VARIABLE = "_CEDTAG_COMPLETE"
 CONTEXT = {
     "help_option_names": ["-h", "--help"],
     # So that lines made for tools that write --top_k can be pasted.
-    "token_normalize_func": lambda token: token.replace("_", "-") if token.startswith("--") else token,
+    "token_normalize_func": lambda token: token.replace("_", "-"),
     "max_content_width": 100,
 }
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cedtag import hub
 from cedtag.atomic import writing_whole
-from cedtag.audio import AUDIO_SUFFIXES, Decoding, open_recording, parse_raw_format, read_raw
+from cedtag.audio import AUDIO_SUFFIXES, Decoders, Decoding, parse_raw_format, read_raw, spooled
 from cedtag.checkpoint import resolve
 from cedtag.cli.console import Console, Progress
 from cedtag.cli.destination import open_output, to_stdout
@@ -55,7 +55,7 @@ def tag(options: Options) -> int:
     search = search_of(options)
     hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
     with ExitStack() as stack:
-        opener = recording_opener(options, stack)
+        raw = parse_raw_format(options.raw) if options.raw else None
         checkpoint = resolve(options.model)
         scorer = load_scorer(options, checkpoint, console)
         window, hop = window_and_hop(options.window, options.hop, options.overlap, scorer.longest_window)
@@ -73,7 +73,11 @@ def tag(options: Options) -> int:
                 )
             )
         )
-        sources = output.pending(stamped(find_sources(typed_paths(options), search)), retry_failed=options.retry_failed)
+        found = stamped(find_sources(typed_paths(options, stack), search))
+        sources = output.pending(found, retry_failed=options.retry_failed)
+        # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
+        decoding = Decoding(raw, isolate=scorer.device != "cpu")
+        opener = recording_opener(decoding, stack)
         events = stack.enter_context(closing(score_recordings(sources, opener, scorer, plan)))
         summary = Summary()
         start_progress(options, console, search)
@@ -128,22 +132,24 @@ def search_of(options: Options) -> Search:
     )
 
 
-def typed_paths(options: Options) -> Iterator[str]:
-    """Everything that was named, on the command line and in the list."""
+def typed_paths(options: Options, stack: ExitStack) -> Iterator[str]:
+    """Everything that was named, on the command line and in the list, which is read while the run goes on."""
     if not options.paths and options.files_from is None:
         raise InputError("nothing to tag was named; give a file, a folder or -, or see cedtag --help")
     if options.files_from is None:
         return iter(options.paths)
-    if options.files_from == STDIN:
-        if STDIN in options.paths:
-            raise InputError("standard input cannot be both a recording and the list of --files-from")
-        listing: BinaryIO = sys.stdin.buffer
-    else:
-        try:
-            listing = Path(options.files_from).open("rb")  # noqa: SIM115 -- read while the run goes on
-        except OSError as error:
-            raise InputError(f"--files-from {options.files_from}: cannot be read ({error.strerror})") from error
-    return chain(options.paths, read_path_list(listing, options.null))
+    if options.files_from != STDIN:
+        return chain(options.paths, read_path_list(stack.enter_context(opened(options.files_from)), options.null))
+    if STDIN in options.paths:
+        raise InputError("standard input cannot be both a recording and the list of --files-from")
+    return chain(options.paths, read_path_list(sys.stdin.buffer, options.null))
+
+
+def opened(path: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise InputError(f"--files-from {path}: cannot be read ({error.strerror})") from error
 
 
 def stamped(sources: Iterable[Listed]) -> Iterator[Listed]:
@@ -155,19 +161,16 @@ def stamped(sources: Iterable[Listed]) -> Iterator[Listed]:
             yield item
 
 
-def recording_opener(options: Options, stack: ExitStack) -> Callable[[Source], Recording]:
-    """The function that opens a recording; what it needs for standard input is let go with `stack`."""
-    raw = parse_raw_format(options.raw) if options.raw else None
-    decoding = Decoding(raw=raw)
+def recording_opener(decoding: Decoding, stack: ExitStack) -> Callable[[Source], Recording]:
+    """The function that opens a recording; what it needs is let go with `stack`."""
+    decoders = stack.enter_context(Decoders(decoding))
 
     def open_source(source: Source) -> Recording:
         if source.path != STDIN:
-            return open_recording(source, decoding)
-        if raw is not None:
-            return read_raw(source.name, sys.stdin.buffer, raw)
-        from cedtag.audio import spooled
-
-        return open_recording(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))), decoding)
+            return decoders.open(source)
+        if decoding.raw is not None:
+            return read_raw(source.name, sys.stdin.buffer, decoding.raw)
+        return decoders.open(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))))
 
     return open_source
 
