@@ -1,176 +1,124 @@
-"""Recordings as blocks of 16 kHz mono float32, whatever they are stored as."""
+"""Recordings as blocks of 16 kHz mono float32, whatever they are stored as and whichever decoder reads them."""
 
 from __future__ import annotations
 
-import os
-import threading
+import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from cedtag.decoding.files import fingerprint, open_regular
-from cedtag.decoding.mended import mended
-from cedtag.decoding.mono import MonoStream, Samples
+from cedtag.decoding.isolation import Children
 from cedtag.decoding.raw import RawDecoder, RawFormat, parse_raw_format
-from cedtag.decoding.sndfile import SoundFileDecoder
+from cedtag.decoding.recording import DecodedHere, container_of, open_here
+from cedtag.decoding.spool import spooled
 from cedtag.errors import AudioError
-from cedtag.formats.containers import AUDIO_SUFFIXES, AV_SUFFIXES, Container, describe_stranger, identify
-from cedtag.formats.file_bytes import FileBytes
-from cedtag.formats.findings import Findings
-from cedtag.integrity import audit
+from cedtag.formats.containers import AUDIO_SUFFIXES, AV_SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from cedtag.decoding.mono import Samples
     from cedtag.records import Source
 
-__all__ = ["AUDIO_SUFFIXES", "AV_SUFFIXES", "Decoding", "RawFormat", "Recording", "open_recording", "parse_raw_format"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AV_SUFFIXES",
+    "Decoders",
+    "Decoding",
+    "RawFormat",
+    "Recording",
+    "open_recording",
+    "parse_raw_format",
+    "read_raw",
+    "spooled",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How recordings are read: as headerless PCM in format `raw`, or as the container that they are."""
+    """How recordings are read: as headerless PCM in format `raw`, or as the container that they are.
+
+    With `isolate` every recording is decoded in a child process. PyAV's always are.
+    """
 
     raw: RawFormat | None = None
+    isolate: bool = False
 
 
-class Decoder(Protocol):
-    """Frames at the recording's own rate; an `AudioError` from `frames` says where it is damaged."""
-
-    rate_hz: int
-    channels: int
-    declared_frames: int | None
-    problems: tuple[str, ...]
-
-    def frames(self) -> Iterator[Samples]: ...
-    def close(self) -> None: ...
-
-
-class Recording:
-    """One open recording. Iterate `blocks` once; afterwards `problems` and `warnings` are complete.
+class Recording(Protocol):
+    """One open recording, also a context manager. Afterwards `problems` and `warnings` are complete.
 
     `problems` tell what of the audio is missing or altered, `warnings` what is odd and harmless.
     """
 
-    def __init__(self, name: str, decoder: Decoder, fd: int | None = None, container: Container | None = None) -> None:
-        self.problems: list[str] = []
-        self.warnings: list[str] = []
-        self._name = name
-        self._decoder = decoder
-        self._fd = fd
-        self._container = container
-        self._mono = MonoStream(decoder.rate_hz)
-        self._opened = None if fd is None else fingerprint(fd)
-        self._in_use = threading.Lock()
-        self._abandoned = False
-        self._closed = False
+    problems: list[str]
+    warnings: list[str]
 
     def blocks(self) -> Iterator[Samples]:
-        """Yield new arrays `(n,)` of 16 kHz mono, n of any size.
+        """Yield, once, new arrays `(n,)` of 16 kHz mono, n of any size.
 
         Damage after the first samples ends the stream and is a problem; without any sample it is an `AudioError`.
         """
-        damage = None
-        try:
-            for block in self._decoded():
-                if len(block):
-                    yield block
-        except AudioError as error:
-            if self._abandoned or self._mono.num_frames == 0:
-                raise
-            damage = error
-        if len(rest := self._mono.flush()):
-            yield rest
-        self._conclude(damage)
 
     def close(self) -> None:
-        """Let go of the file; called from another thread, `blocks` raises after the piece that it is decoding."""
-        self._abandoned = True
-        if self._in_use.acquire(blocking=False):
-            try:
-                self._release()
-            finally:
-                self._in_use.release()
+        """Let go of the file. May be called from another thread: `blocks` then raises as soon as it can."""
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> Recording: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+
+class Decoders:
+    """Opens recordings, from any thread, and keeps the child processes that decode some of them for the next ones."""
+
+    def __init__(self, decoding: Decoding | None = None) -> None:
+        self._decoding = decoding or Decoding()
+        self._children = Children()
+
+    def open(self, source: Source) -> Recording:
+        """Open the file at `source.path`; an `AudioError` says why it cannot give audio."""
+        raw = self._decoding.raw
+        if self._decoding.isolate or _needs_av(source, raw):
+            return self._children.open(source, raw)
+        return open_here(source, raw)
+
+    def close(self) -> None:
+        """End the child processes, those that are at work when their recording is closed."""
+        self._children.close()
+
+    def __enter__(self) -> Decoders:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _decoded(self) -> Iterator[Samples]:
-        """Yield resampled pieces, holding the decoder only while it works: closing it under its feet would crash."""
-        frames = self._decoder.frames()
-        while True:
-            with self._in_use:
-                if self._abandoned:
-                    self._release()
-                    raise AudioError(f"{self._name}: was given up while it was read", stage="timeout")
-                piece = next(frames, None)
-                if piece is None:
-                    return
-                block = self._mono.push(piece)
-            yield block
-
-    def _release(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._decoder.close()
-            if self._fd is not None:
-                os.close(self._fd)
-
-    def _conclude(self, damage: AudioError | None) -> None:
-        decoded = self._mono.num_frames
-        findings = self._audit()
-        if decoded == 0:
-            raise AudioError("; ".join([f"{self._name}: holds no audio", *findings.problems]))
-        self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
-        self.warnings += findings.warnings
-        if self._mono.num_not_finite:
-            self.problems.append(f"{self._mono.num_not_finite} samples are not finite numbers and were read as 0")
-        if self._fd is not None and fingerprint(self._fd) != self._opened:
-            self.problems.append("the file changed while it was read")
-        if self._mono.cancels:
-            self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
-
-    def _shortfall(self, damage: AudioError | None) -> Iterator[str]:
-        decoded, declared = self._mono.num_frames, self._decoder.declared_frames
-        count = f"decoded {decoded} of {declared} frames" if declared else f"decoded {decoded} frames"
-        if damage is not None:
-            yield f"{count}: " + str(damage).removeprefix(f"{self._name}: ")
-        elif declared is not None and decoded < declared:
-            yield count
-
-    def _audit(self) -> Findings:
-        if self._fd is None or self._container is None:
-            return Findings()
-        read_to = os.lseek(self._fd, 0, os.SEEK_CUR)
-        return audit(FileBytes(self._fd), self._container, self._mono.num_frames, read_to)
-
 
 def open_recording(source: Source, decoding: Decoding | None = None) -> Recording:
-    """Open the file at `source.path`; an `AudioError` says why it cannot give audio."""
-    raw = decoding.raw if decoding is not None else None
-    fd = open_regular(source)
-    try:
-        if raw is not None:
-            stream = os.fdopen(os.dup(fd), "rb", buffering=0)
-            return Recording(source.name, RawDecoder(stream, raw), fd)
-        container = _identify(source.name, FileBytes(fd))
-        decoder = SoundFileDecoder(mended(FileBytes(fd), container) or fd, source.name)
-        return Recording(source.name, decoder, fd, container)
-    except BaseException:
-        os.close(fd)
-        raise
+    """Open one recording; for many, `Decoders` starts fewer processes."""
+    decoders = Decoders(decoding)
+    recording = decoders.open(source)
+    decoders.close()
+    return recording
 
 
 def read_raw(name: str, stream: BinaryIO, raw: RawFormat) -> Recording:
     """Read headerless PCM from a stream, such as standard input, and yield blocks as it comes in."""
-    return Recording(name, RawDecoder(stream, raw))
+    return DecodedHere(name, RawDecoder(stream, raw))
 
 
-def _identify(name: str, file: FileBytes) -> Container:
-    container = identify(file)
-    if container is None:
-        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_stranger(file)}", stage="open")
-    return container
+def _needs_av(source: Source, raw: RawFormat | None) -> bool:
+    """Tell whether PyAV is what decodes the file at `source.path`; it must be there, then."""
+    if raw is not None:
+        return False
+    container = container_of(source)
+    if container.demuxer is None:
+        return False
+    if not _has_av():
+        said = f'{source.name}: {container.name} is decoded by PyAV; install it with: pip install "cedtag[av]"'
+        raise AudioError(said, stage="open")
+    return True
+
+
+def _has_av() -> bool:
+    return importlib.util.find_spec("av") is not None

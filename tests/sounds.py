@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from cedtag.decoding.mono import Samples
 
 
+_INTEGERS = {"s16": np.int16, "s32": np.int32}
+
+
 def bursts(seconds: float, rate_hz: int, channels: int = 1) -> Samples:
     """Return `(n, channels)` of tone bursts, noise bursts and silence: what makes a variable bit rate vary."""
     rng = np.random.default_rng(0)
@@ -41,3 +44,24 @@ def heard(path: Path | str, decoding: Decoding | None = None) -> tuple[Samples, 
         blocks = list(recording.blocks())
         samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
         return samples, recording.problems, recording.warnings
+
+
+def write_av(path: Path, samples: Samples, rate_hz: int, codec: str, **container: object) -> Path:
+    """Write a recording with PyAV and return its path; `container` are options of `av.open`."""
+    import av
+
+    with av.open(path, "w", **container) as file:
+        stream = file.add_stream(codec, rate=rate_hz, layout="stereo" if samples.shape[1] == 2 else "mono")
+        frame_format = stream.codec_context.codec.audio_formats[-1]
+        stream.codec_context.format, stream.codec_context.bit_rate = frame_format, 128_000
+        size = stream.codec_context.frame_size or 1024
+        for start in range(0, len(samples) - len(samples) % size, size):
+            piece = samples[start : start + size]
+            if (kind := frame_format.name.removesuffix("p")) in _INTEGERS:
+                piece = (piece.astype(np.float64) * np.iinfo(_INTEGERS[kind]).max).astype(_INTEGERS[kind])
+            stored = np.ascontiguousarray(piece.T if frame_format.is_planar else piece.reshape(1, -1))
+            frame = av.AudioFrame.from_ndarray(stored, format=frame_format.name, layout=stream.layout.name)
+            frame.sample_rate, frame.pts = rate_hz, start
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
