@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,8 @@ from cedtag.summary import duration
 from cedtag.terminal import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from cedtag.pipeline import Event
     from cedtag.summary import Summary
 
@@ -78,6 +81,18 @@ class Console(logging.Handler):
             tqdm.write(line, file=sys.stderr)
         else:
             click.echo(line, err=True)
+
+
+@contextmanager
+def download_bar(name: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal; its callback takes the bytes that have come in all."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    with tqdm(desc=name, unit="B", unit_scale=True, disable=not on_terminal, leave=False, delay=0.5) as bar:
+
+        def show(num_bytes: int) -> None:
+            bar.update(num_bytes - bar.n)
+
+        yield show
 
 
 class Progress:

@@ -20,7 +20,7 @@ _EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (click.ClickException, COULD_NOT_PROCEED),
     (BrokenPipeError, BROKEN_PIPE),
     (KeyboardInterrupt, 130),
-    (click.Abort, 130),
+    (click.Abort, COULD_NOT_PROCEED),  # a question was answered with no
 )
 HANDLED: tuple[type[BaseException], ...] = (Interrupted, *(kind for kind, _ in _EXIT_CODES))
 
@@ -37,7 +37,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, BrokenPipeError | Interrupted):
         return ""
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        return "cedtag: stopped"
+        return "cedtag: stopped; nothing was done"
     if isinstance(error, click.UsageError):
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         return f"cedtag: {error.format_message()}{where}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
-from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +18,7 @@ from cedtag.errors import InputError, ModelError, OutputError
 from cedtag.registry import KNOWN_CHECKPOINTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from huggingface_hub import CachedRepoInfo, HFCacheInfo
 
@@ -87,8 +85,10 @@ def download(names: tuple[str, ...], output: Path | None) -> None:
         raise InputError(f"--output {output} takes one model, not {len(names)}")
     if output and output.exists() and any(output.iterdir()):
         raise OutputError(f"{output} is not empty; choose a new folder")
+    from cedtag.cli.console import download_bar
+
     for name, place in [(name, _on_the_hub(name)) for name in names]:
-        with _download_bar(name) as on_progress:
+        with download_bar(name) as on_progress:
             found = hub.snapshot(place.repo, place.revision, refresh=True, on_progress=on_progress)
         if output:
             _copy(found.files, output)
@@ -200,19 +200,6 @@ def _copy(files: Iterable[Path], folder: Path) -> None:
                 shutil.copyfile(file, temporary)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
-
-
-@contextmanager
-def _download_bar(name: str) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal; its callback takes the bytes that have come in all."""
-    from tqdm import tqdm
-
-    with tqdm(desc=name, unit="B", unit_scale=True, disable=not sys.stderr.isatty(), leave=False) as bar:
-
-        def show_bytes(num_bytes: int) -> None:
-            bar.update(num_bytes - bar.n)
-
-        yield show_bytes
 
 
 def _megabytes(files: Iterable[Path]) -> str:

@@ -18,8 +18,8 @@ from cedtag import hub
 from cedtag.atomic import writing_whole
 from cedtag.audio import AUDIO_SUFFIXES, Decoders, Decoding, parse_raw_format, read_raw, spooled
 from cedtag.checkpoint import resolve
-from cedtag.cli.console import Console, Progress
-from cedtag.cli.destination import open_output, to_stdout
+from cedtag.cli.console import Console, Progress, download_bar
+from cedtag.cli.destination import files_beside, open_output, to_stdout
 from cedtag.cli.failures import DONE, NO_AUDIO, SOME_FAILED
 from cedtag.cli.interrupts import Interrupted, Interrupts
 from cedtag.cli.options import window_and_hop
@@ -56,7 +56,8 @@ def tag(options: Options) -> int:
     hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
     with ExitStack() as stack:
         raw = parse_raw_format(options.raw) if options.raw else None
-        checkpoint = resolve(options.model)
+        with download_bar(options.model) as on_progress:
+            checkpoint = resolve(options.model, on_progress=on_progress)
         scorer = load_scorer(options, checkpoint, console)
         window, hop = window_and_hop(options.window, options.hop, options.overlap, scorer.longest_window)
         selector, run = selection_of(options, checkpoint, scorer, (window, hop))
@@ -66,7 +67,7 @@ def tag(options: Options) -> int:
                 open_output(
                     options.output,
                     options.format,
-                    options.errors,
+                    files_beside(options.errors, options.plot),
                     run,
                     resume=options.resume,
                     overwrite=options.overwrite,
@@ -74,6 +75,8 @@ def tag(options: Options) -> int:
             )
         )
         found = stamped(find_sources(typed_paths(options, stack), search))
+        if options.plot:
+            found = only_one(found)
         sources = output.pending(found, retry_failed=options.retry_failed)
         # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
         decoding = Decoding(raw, isolate=scorer.device != "cpu")
@@ -159,6 +162,20 @@ def stamped(sources: Iterable[Listed]) -> Iterator[Listed]:
             yield replace(item, mtime_ns=time.time_ns())
         else:
             yield item
+
+
+def only_one(sources: Iterable[Listed]) -> Iterator[Listed]:
+    """Refuse a second recording before much is scored: a picture shows one."""
+    first = None
+    for item in sources:
+        if isinstance(item, Source):
+            if first is not None:
+                raise InputError(
+                    f"--plot draws one recording, and there are {first.name} and {item.name}; "
+                    "name one, or draw each with -f png and a folder for -o"
+                )
+            first = item
+        yield item
 
 
 def recording_opener(decoding: Decoding, stack: ExitStack) -> Callable[[Source], Recording]:
