@@ -14,11 +14,14 @@ from cedtag.sinks import format_of, sink_type
 from cedtag.sinks.errors import ErrorsSink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cedtag.outputs import Output
     from cedtag.run import Run
     from cedtag.sinks import Sink
+
+
+PICTURES = (".pdf", ".png", ".svg")
 
 
 def to_stdout(outputs: Sequence[str]) -> bool:
@@ -26,20 +29,40 @@ def to_stdout(outputs: Sequence[str]) -> bool:
 
 
 def open_output(
-    outputs: Sequence[str], formats: Sequence[str], errors: str | None, run: Run, *, resume: bool, overwrite: bool
+    outputs: Sequence[str],
+    formats: Sequence[str],
+    beside: Mapping[Path, type[Sink]],
+    run: Run,
+    *,
+    resume: bool,
+    overwrite: bool,
 ) -> Output:
-    """Open standard output, files of a format each, or a folder with a file per recording and format."""
+    """Open standard output, files of a format each, or a folder with a file per recording and format.
+
+    The files `beside` them are written in any case.
+    """
     if to_stdout(outputs):
-        return _stream(formats, errors, run)
+        return _stream(formats, beside, run)
     if "-" in outputs:
         raise InputError("-o - is standard output and cannot stand beside other outputs")
-    error_files: dict[Path, type[Sink]] = {Path(errors): ErrorsSink} if errors else {}
     if any(map(_is_folder, outputs)):
         if len(outputs) > 1:
             raise InputError("-o with a folder can stand only once; several -f write a file each for every recording")
-        return folder_output(Path(outputs[0]), formats or ["tsv"], error_files, run, resume=resume, overwrite=overwrite)
+        return folder_output(Path(outputs[0]), formats or ["tsv"], beside, run, resume=resume, overwrite=overwrite)
     files = _files(outputs, formats)
-    return file_output(files | error_files, run, resume=resume, overwrite=overwrite)
+    return file_output({**files, **beside}, run, resume=resume, overwrite=overwrite)
+
+
+def files_beside(errors: str | None, plot: str | None) -> dict[Path, type[Sink]]:
+    """What --errors and --plot write, beside what -o and -f say."""
+    files: dict[Path, type[Sink]] = {}
+    if errors:
+        files[Path(errors)] = ErrorsSink
+    if plot:
+        if Path(plot).suffix.lower() not in PICTURES:
+            raise InputError(f"--plot {plot}: pictures are files that end in {', '.join(PICTURES)}")
+        files[Path(plot)] = sink_type(format_of(Path(plot)))
+    return files
 
 
 def _is_folder(output: str) -> bool:
@@ -57,7 +80,7 @@ def _files(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[Si
     return {Path(output): sink_type(name) for output, name in zip(outputs, names, strict=True)}
 
 
-def _stream(formats: Sequence[str], errors: str | None, run: Run) -> StreamOutput:
+def _stream(formats: Sequence[str], beside: Mapping[Path, type[Sink]], run: Run) -> StreamOutput:
     if sys.stdout is None:
         raise OutputError("standard output is closed; name a file with -o")
     if len(formats) > 1:
@@ -65,11 +88,10 @@ def _stream(formats: Sequence[str], errors: str | None, run: Run) -> StreamOutpu
     name = formats[0] if formats else default_format()
     sinks: list[tuple[IO[bytes], type[Sink]]] = [(sys.stdout.buffer, sink_type(name))]
     stack = ExitStack()
-    if errors:
-        path = Path(errors)
+    for path, sink in beside.items():
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            sinks.append((stack.enter_context(path.open("wb")), ErrorsSink))
+            sinks.append((stack.enter_context(path.open("wb")), sink))
     return StreamOutput(sinks, run, stack)
 
 

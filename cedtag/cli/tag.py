@@ -43,6 +43,7 @@ class Options:
     overwrite: bool
     retry_failed: bool
     errors: str | None
+    plot: str | None
     summary: str | None
     keep_going: bool
     batch_size: str
@@ -124,6 +125,7 @@ output_options = options_in(
     option("--overwrite", is_flag=True, help="Replace the results that are there."),
     option("--retry-failed", is_flag=True, help="Try recordings again that failed in an earlier run."),
     option("--errors", metavar="FILE", help="Write what failed as JSON lines {path, stage, error}."),
+    option("--plot", metavar="FILE", help="Draw the one recording: spectrogram and scores, as .png, .svg or .pdf."),
     option("--summary", metavar="FILE", help="Write counts, hours, speed, model and settings as JSON."),
     option("--keep-going/--fail-fast", default=True, help="After a recording that failed.  [default: keep-going]"),
 )

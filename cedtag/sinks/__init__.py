@@ -32,6 +32,9 @@ SINKS = {
     "csv": "cedtag.sinks.rows:CsvSink",
     "json": "cedtag.sinks.document:JsonSink",
     "jsonl": "cedtag.sinks.lines:JsonLinesSink",
+    "pdf": "cedtag.plot:PdfSink",
+    "png": "cedtag.plot:PngSink",
+    "svg": "cedtag.plot:SvgSink",
     "table": "cedtag.sinks.table:TableSink",
     "tsv": "cedtag.sinks.rows:TsvSink",
 }
