@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Matrix: TypeAlias = NDArray[np.float64]
+Vector: TypeAlias = NDArray[np.float64]
 
 _RESAMPLES_AT_ONCE = 64
 
@@ -52,7 +53,7 @@ def judged(truth: Matrix) -> NDArray[np.bool_]:
     return np.asarray((truth.max(0) > 0) & (truth.min(0) < 1))
 
 
-def average_precision(truth: NDArray[np.float64], scores: NDArray[np.float64], counts: Matrix) -> NDArray[np.float64]:
+def average_precision(truth: Vector, scores: Vector, counts: Matrix) -> Vector:
     """AP of one class `(clips,)` for each row of `counts (resamples, clips)`, how often a clip was drawn.
 
     The same as scikit-learn's with `sample_weight`, but for a thousand resamples at once. NaN without a positive.
@@ -67,20 +68,20 @@ def average_precision(truth: NDArray[np.float64], scores: NDArray[np.float64], c
         return np.asarray((np.diff(found, axis=1, prepend=0) * precision).sum(1) / found[:, -1])
 
 
-def macro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> NDArray[np.float64]:
+def macro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
     """Mean AP over the judged classes, for each resample."""
     per_class = [average_precision(truth[:, c], scores[:, c], counts) for c in np.flatnonzero(judged(truth))]
     with np.errstate(invalid="ignore"):
         return np.asarray(np.nanmean(per_class, axis=0))
 
 
-def micro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> NDArray[np.float64]:
+def micro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
     """AP over all pairs of clip and class, for each resample."""
     columns = truth.shape[1]
     return average_precision(truth.ravel(), scores.ravel(), np.repeat(counts, columns, axis=1))
 
 
-def lwlrap(truth: Matrix, scores: Matrix, counts: Matrix) -> NDArray[np.float64]:
+def lwlrap(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
     """Label-weighted label-ranking average precision: for every label of a clip, the precision down to its rank."""
     per_label, clip = [], []
     for row in np.flatnonzero(truth.any(1)):
@@ -96,13 +97,13 @@ def lwlrap(truth: Matrix, scores: Matrix, counts: Matrix) -> NDArray[np.float64]
         return np.asarray(weights @ np.concatenate(per_label) / weights.sum(1))
 
 
-def accuracy(truth: Matrix, scores: Matrix, counts: Matrix) -> NDArray[np.float64]:
+def accuracy(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
     """The share of clips whose best class is their one label."""
     right = scores.argmax(1) == truth.argmax(1)
     return np.asarray(counts @ right / counts.sum(1))
 
 
-def accuracy_among_present(truth: Matrix, scores: Matrix, counts: Matrix) -> NDArray[np.float64]:
+def accuracy_among_present(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
     """Accuracy when only the classes that occur in the truth can be answered."""
     present = truth.any(0)
     return accuracy(truth[:, present], scores[:, present], counts)
@@ -110,7 +111,7 @@ def accuracy_among_present(truth: Matrix, scores: Matrix, counts: Matrix) -> NDA
 
 def measure_all(truth: Matrix, scores: Matrix, resamples: int, seed: int = 0) -> list[Measure]:
     """The measures over all classes, with bootstrap intervals when `resamples` is not 0."""
-    functions: dict[str, Callable[[Matrix, Matrix, Matrix], NDArray[np.float64]]] = {
+    functions: dict[str, Callable[[Matrix, Matrix, Matrix], Vector]] = {
         "mAP": macro_map,
         "mAP micro": micro_map,
         "lwlrap": lwlrap,
@@ -147,17 +148,23 @@ def d_prime(auc: float) -> float:
     return 2**0.5 * NormalDist().inv_cdf(min(max(auc, 1e-15), 1 - 1e-15))
 
 
-def best_threshold(truth: NDArray[np.float64], scores: NDArray[np.float64]) -> tuple[float, float]:
+def best_threshold(truth: Vector, scores: Vector) -> tuple[float, float]:
     """The score from which on a class is best taken as heard, and the F1 that this gives.
 
     It lies half-way to the next score below, so that scores which were rounded stay on their side.
     """
-    precision, recall, thresholds = _scikit_learn().precision_recall_curve(truth, scores)
+    precision, recall, thresholds = precision_recall(truth, scores)
     with np.errstate(invalid="ignore"):
         f1 = np.nan_to_num(2 * precision * recall / (precision + recall))[:-1]
     best = int(f1.argmax())
     below = thresholds[best - 1] if best else 0.0
     return float((thresholds[best] + below) / 2), float(f1[best])
+
+
+def precision_recall(truth: Vector, scores: Vector) -> tuple[Vector, Vector, Vector]:
+    """Precision and recall at every threshold, then at none (1 and 0), and the thresholds, rising."""
+    precision, recall, thresholds = _scikit_learn().precision_recall_curve(truth, scores)
+    return precision, recall, thresholds
 
 
 def confusion(truth: Matrix, scores: Matrix) -> NDArray[np.int64]:
@@ -166,8 +173,13 @@ def confusion(truth: Matrix, scores: Matrix) -> NDArray[np.int64]:
     return np.asarray(_scikit_learn().confusion_matrix(truth.argmax(1), scores.argmax(1), labels=classes))
 
 
-def _auc(truth: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+def _auc(truth: Vector, scores: Vector) -> float:
     return float(_scikit_learn().roc_auc_score(truth, scores))
+
+
+def require_scikit_learn() -> None:
+    """Raise a sentence now rather than after an hour of scoring."""
+    _scikit_learn()
 
 
 def _scikit_learn() -> Any:
@@ -183,7 +195,7 @@ def _draws(num_clips: int, resamples: int, seed: int) -> Matrix:
 
 
 def _interval(
-    function: Callable[[Matrix, Matrix, Matrix], NDArray[np.float64]], truth: Matrix, scores: Matrix, draws: Matrix
+    function: Callable[[Matrix, Matrix, Matrix], Vector], truth: Matrix, scores: Matrix, draws: Matrix
 ) -> tuple[float, float] | tuple[None, None]:
     if not len(draws):
         return None, None

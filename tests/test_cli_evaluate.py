@@ -1,0 +1,142 @@
+"""`cedtag evaluate`: reports, thresholds that `-t` reads, pictures, and a sentence for what cannot be judged."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from cedtag.cli import COMMANDS
+from tests.micro import CHECKPOINT
+
+pytest.importorskip("sklearn")
+COMMANDS.setdefault("evaluate", ("cedtag.cli.evaluate", ""))
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+ROWS = """file,start,end,rank,index,mid,label,score
+a.wav,0.000,10.000,1,0,,Rain,0.9000
+a.wav,0.000,10.000,2,1,,Wind,0.2000
+b.wav,0.000,10.000,1,0,,Rain,0.6000
+b.wav,0.000,10.000,2,1,,Wind,0.5000
+c.wav,0.000,10.000,1,1,,Wind,0.8000
+c.wav,0.000,10.000,2,0,,Rain,0.3000
+"""
+DATA = "file,labels,fold\na.wav,Rain,1\nb.wav,Rain,1\nc.wav,Wind,2\n"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in, with three recordings of noise, a manifest and rows."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("a.wav", "b.wav", "c.wav"):
+        soundfile.write(tmp_path / name, 0.1 * rng.standard_normal(16_000), 16_000)
+    (tmp_path / "data.csv").write_text(DATA, encoding="utf-8")
+    (tmp_path / "rows.csv").write_text(ROWS, encoding="utf-8")
+    return tmp_path
+
+
+def test_the_table_says_all_measures_and_every_class(cedtag, data: Path) -> None:
+    done = cedtag("evaluate", "--scores", "rows.csv", "data.csv", "--bootstrap", 0)
+    assert done.code == 0
+    assert done.stdout.decode() == (
+        "3 clips, 2 classes\n"
+        "\n"
+        "                        value  95 % interval\n"
+        "mAP                     1.000\n"
+        "mAP micro               1.000\n"
+        "lwlrap                  1.000\n"
+        "accuracy                1.000\n"
+        "accuracy among present  1.000\n"
+        "\n"
+        "class  clips     AP    AUC      d'  threshold     F1\n"
+        "Rain       2  1.000  1.000  11.231      0.450  1.000\n"
+        "Wind       1  1.000  1.000  11.231      0.650  1.000\n"
+    )
+
+
+def test_json_and_csv_hold_the_same_numbers(cedtag, data: Path) -> None:
+    document = json.loads(cedtag("evaluate", "--scores", "rows.csv", "data.csv", "-f", "json").stdout)
+    assert document["schema"] == "cedtag-evaluation/1"
+    assert document["clips"] == 3
+    assert document["measures"]["mAP"] == {"value": 1, "low": 1, "high": 1}
+    assert [one["label"] for one in document["classes"]] == ["Rain", "Wind"]
+    assert document["classes"][0]["mid"] == "/m/06mb1"
+    assert cedtag("evaluate", "--scores", "rows.csv", "data.csv", "-o", "deep/out.csv").stdout == b""
+    with (data / "deep/out.csv").open(newline="") as file:
+        found = {(row["measure"], row["label"]): float(row["value"]) for row in csv.DictReader(file)}
+    assert found["mAP", ""] == document["measures"]["mAP"]["value"]
+    for one in document["classes"]:
+        assert found["threshold", one["label"]] == one["threshold"]
+
+
+def test_thresholds_are_what_tagging_reads(cedtag, data: Path) -> None:
+    assert cedtag("evaluate", "--scores", "rows.csv", "data.csv", "--thresholds", "t.csv").code == 0
+    tagged = cedtag("a.wav", "-f", "csv", "-k", 0, "-t", "@t.csv")
+    assert tagged.code == 0
+    assert tagged.stdout == cedtag("a.wav", "-f", "csv", "-k", 0, "-t", "Rain=0.45", "-t", "Wind=0.65").stdout
+
+
+def test_a_model_is_judged_on_the_folds_that_were_named(cedtag, data: Path) -> None:
+    done = cedtag("evaluate", "data.csv", "--fold", 1, "--fold", 2, "-f", "json", "-m", CHECKPOINT)
+    assert done.code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["clips"], document["model"], document["folds"]) == (3, str(CHECKPOINT), ["1", "2"])
+    assert len(document["classes"]) == 527
+    assert sum(one["ap"] is not None for one in document["classes"]) == 2
+
+
+def test_scores_of_rows_equal_scores_of_the_model_that_wrote_them(cedtag, data: Path) -> None:
+    (data / "all.jsonl").write_bytes(cedtag("a.wav", "b.wav", "c.wav", "-f", "jsonl", "-k", 0, "-t", 0).stdout)
+    from_rows = json.loads(cedtag("evaluate", "data.csv", "--scores", "all.jsonl", "-f", "json").stdout)
+    from_model = json.loads(cedtag("evaluate", "data.csv", "-f", "json").stdout)
+    assert from_rows["notes"] == []
+    # Written scores are rounded, so that ties can differ in lists that run over all classes.
+    assert from_rows["measures"]["accuracy among present"] == from_model["measures"]["accuracy among present"]
+    assert from_rows["measures"]["mAP"]["value"] == pytest.approx(from_model["measures"]["mAP"]["value"], abs=1e-3)
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_a_picture_is_drawn_in_the_format_of_its_name(cedtag, data: Path, suffix: str, start: bytes) -> None:
+    pytest.importorskip("matplotlib")
+    assert cedtag("evaluate", "--scores", "rows.csv", "data.csv", "--plot", f"p.{suffix}").code == 0
+    assert (data / f"p.{suffix}").read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("none.csv",), 2, "none.csv: no such folder or manifest"),
+        (("data.csv", "--fold", "7"), 2, "fold 7: no example is in it (folds of the data: 1, 2)"),
+        (("data.csv", "--scores", "none"), 2, "--scores none: cannot be read"),
+        (("data.csv", "--scores", "data.csv"), 2, "--scores data.csv: not rows that cedtag wrote"),
+        (("data.csv", "--plot", "p.doc"), 2, "--plot p.doc: the name must end in .png, .svg, .pdf"),
+        (("own.csv",), 2, "the data has labels that the model has not (1 of them): no label is called 'quux'"),
+        (("data.csv", "--scores", "rows.csv", "-o", "data.csv/x"), 1, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_judged_is_a_sentence(
+    cedtag, data: Path, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    (data / "own.csv").write_text("file,labels\na.wav,quux\n", encoding="utf-8")
+    done = cedtag("evaluate", *arguments)
+    assert (done.code, done.stdout) == (code, b"")
+    assert sentence in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_scikit_learn_the_sentence_says_what_to_install(
+    cedtag, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    done = cedtag("evaluate", "--scores", "rows.csv", "data.csv")
+    assert done.code == 1
+    assert "pip install 'cedtag[train]'" in done.stderr
