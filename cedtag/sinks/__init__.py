@@ -27,17 +27,39 @@ class Sink(Protocol):
         """Write what stands at the end; `out` stays open."""
 
 
-# format -> where its sink is. The name is also the suffix of its files.
+# format -> where its sink is.
 SINKS = {
+    "audacity": "cedtag.sinks.audacity:AudacitySink",
+    "birdnet": "cedtag.sinks.birdnet:BirdNetSink",
     "csv": "cedtag.sinks.rows:CsvSink",
+    "dcase": "cedtag.sinks.dcase:DcaseSink",
     "json": "cedtag.sinks.document:JsonSink",
     "jsonl": "cedtag.sinks.lines:JsonLinesSink",
+    "parquet": "cedtag.sinks.parquet:ParquetSink",
     "pdf": "cedtag.plot:PdfSink",
     "png": "cedtag.plot:PngSink",
     "svg": "cedtag.plot:SvgSink",
+    "psds": "cedtag.sinks.dcase:PsdsSink",
+    "raven": "cedtag.sinks.raven:RavenSink",
+    "rttm": "cedtag.sinks.rttm:RttmSink",
+    "sqlite": "cedtag.sinks.sqlite:SqliteSink",
+    "srt": "cedtag.sinks.subtitles:SrtSink",
     "table": "cedtag.sinks.table:TableSink",
+    "textgrid": "cedtag.sinks.textgrid:TextGridSink",
     "tsv": "cedtag.sinks.rows:TsvSink",
+    "vtt": "cedtag.sinks.subtitles:VttSink",
 }
+
+# The suffix of a format's files, where it is not the name.
+SUFFIXES = {
+    "audacity": "txt",
+    "birdnet": "birdnet.csv",
+    "dcase": "dcase.tsv",
+    "psds": "psds.tsv",
+    "raven": "selections.txt",
+    "textgrid": "TextGrid",
+}
+_TELLS_NOTHING = ".txt"
 
 
 def sink_type(format_name: str) -> type[Sink]:
@@ -46,15 +68,27 @@ def sink_type(format_name: str) -> type[Sink]:
     return cast("type[Sink]", getattr(import_module(module), name))
 
 
+def suffix_of(format_name: str) -> str:
+    """What the names of a format's files end in, with the dot."""
+    return "." + SUFFIXES.get(format_name, format_name)
+
+
 def format_of(path: PurePath) -> str:
-    """The format that a file name stands for by its suffix."""
-    name = path.suffix.lstrip(".").lower()
-    if name not in SINKS:
-        known = ", ".join(f".{known}" for known in SINKS if known != "table")
-        raise InputError(f"{path}: this suffix stands for no format (known: {known}); name one with -f/--format")
-    return name
+    """The format that a file name stands for by its suffix, of several (`.csv`, `.birdnet.csv`) the longest."""
+    suffixes = {suffix_of(name): name for name in SINKS if suffix_of(name) != _TELLS_NOTHING}
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        if path.name.lower().endswith(suffix.lower()):
+            return suffixes[suffix]
+    raise InputError(
+        f"{path}: this suffix stands for no format (known: {', '.join(suffixes)}); name one with -f/--format"
+    )
 
 
 def seconds(sample: int) -> float:
     """Where a sample lies, in seconds cut to milliseconds, so that no time is after the recording's end."""
     return sample // 16 / 1000  # 16 samples are one millisecond at 16 kHz
+
+
+def storable(name: str) -> str:
+    """A name for formats that hold nothing but UTF-8: other bytes than its own become `\\udcff`."""
+    return name.encode("utf-8", "backslashreplace").decode()

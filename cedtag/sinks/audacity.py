@@ -1,0 +1,23 @@
+"""Audacity: a label track, imported with File > Import > Labels."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from cedtag.sinks.segments import OnlyRecording, Segment, SegmentSink, microseconds, plain
+
+if TYPE_CHECKING:
+    from cedtag.records import Source
+    from cedtag.run import Run
+
+
+class AudacitySink(SegmentSink):
+    """`start<TAB>end<TAB>Speech 0.93`, no header, one file per recording."""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        super().__init__(out, run)
+        self._only = OnlyRecording("a label track of Audacity")
+
+    def line(self, source: Source, segment: Segment) -> str:
+        self._only.check(source)
+        return f"{microseconds(segment.start)}\t{microseconds(segment.stop)}\t{plain(segment.text)}\n"

@@ -1,0 +1,72 @@
+"""Parquet: rows in columns, for data frames. The only file that imports pyarrow."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, TYPE_CHECKING, Any
+
+from cedtag.errors import OutputError
+from cedtag.records import SoundEvent, TagResult
+from cedtag.sinks import seconds, storable
+
+try:
+    import pyarrow
+    from pyarrow import parquet
+except ImportError as error:
+    raise OutputError("parquet needs pyarrow; install it with: pip install 'cedtag[parquet]'") from error
+
+if TYPE_CHECKING:
+    from cedtag.run import Run
+    from cedtag.sinks import Result
+
+ROWS_PER_GROUP = 50_000
+_CLASS = (("index", pyarrow.int32()), ("mid", pyarrow.string()), ("label", pyarrow.string()))
+_WHERE = (("file", pyarrow.string()), ("start", pyarrow.float64()), ("end", pyarrow.float64()))
+TAGS = pyarrow.schema([*_WHERE, ("rank", pyarrow.int32()), *_CLASS, ("score", pyarrow.float64())])
+EVENTS = pyarrow.schema([*_WHERE, *_CLASS, ("peak", pyarrow.float64()), ("mean", pyarrow.float64())])
+
+
+class ParquetSink:
+    """A row per tag, or per event, with the columns of csv; the run's metadata is JSON under the key `cedtag`.
+
+    Bytes of names that are not UTF-8 are written as `\\udcff`. At most one row group is in memory.
+    """
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+        self._metadata = {"cedtag": json.dumps(run.to_dict())}
+        self._writer: Any = None
+        self._rows: list[tuple[object, ...]] = []
+
+    def write(self, result: Result | SoundEvent) -> None:
+        if not isinstance(result, TagResult | SoundEvent):
+            return
+        where = (storable(result.source.name), seconds(result.start), seconds(result.stop))
+        if isinstance(result, SoundEvent):
+            self._rows.append((*where, result.index, result.mid, result.label, result.peak, result.mean))
+        else:
+            for rank, tag in enumerate(result.tags, 1):
+                self._rows.append((*where, rank, tag.index, tag.mid, tag.label, tag.score))
+        if self._writer is None:
+            self._open(EVENTS if isinstance(result, SoundEvent) else TAGS)
+        if len(self._rows) >= ROWS_PER_GROUP:
+            self._write_group()
+
+    def close(self) -> None:
+        if self._writer is None:
+            self._open(TAGS)
+        self._write_group()
+        self._writer.close()
+
+    def _open(self, schema: Any) -> None:
+        self._schema = schema.with_metadata(self._metadata)
+        self._writer = parquet.ParquetWriter(self._out, self._schema)
+
+    def _write_group(self) -> None:
+        if self._rows:
+            columns = [
+                pyarrow.array(column, field.type)
+                for column, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+            ]
+            self._writer.write_table(pyarrow.Table.from_arrays(columns, schema=self._schema))
+            self._rows.clear()

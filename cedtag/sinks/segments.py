@@ -1,0 +1,94 @@
+"""What the formats of editors and evaluations show: stretches of a recording with one class each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from cedtag.errors import InputError
+from cedtag.records import SoundEvent, TagResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cedtag.records import Source
+    from cedtag.run import Run
+    from cedtag.sinks import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One class from sample `start` to sample `stop`; the `score` of an event is its peak."""
+
+    start: int
+    stop: int
+    label: str
+    score: float
+
+    @property
+    def text(self) -> str:
+        return f"{self.label} {self.score:.2f}"
+
+
+def segments(result: Result | SoundEvent) -> Iterator[Segment]:
+    """A segment for each tag of a window, best first, or the one of an event."""
+    if isinstance(result, TagResult):
+        for tag in result.tags:
+            yield Segment(result.start, result.stop, tag.label, tag.score)
+    elif isinstance(result, SoundEvent):
+        yield Segment(result.start, result.stop, result.label, result.peak)
+
+
+class SegmentSink:
+    """A format with a line per segment, below a header."""
+
+    header = ""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self.out = out
+        self._put(self.header)
+
+    def write(self, result: Result | SoundEvent) -> None:
+        for segment in segments(result):
+            self._put(self.line(result.source, segment))
+
+    def line(self, source: Source, segment: Segment) -> str:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing stands at the end."""
+
+    def _put(self, text: str) -> None:
+        self.out.write(encoded(text))
+
+
+class OnlyRecording:
+    """Refuses a second recording, for formats that know none."""
+
+    def __init__(self, format_name: str) -> None:
+        self._format_name = format_name
+        self._file: str | None = None
+
+    def check(self, source: Source) -> None:
+        if self._file not in (None, source.name):
+            raise InputError(
+                f"{source.name}: {self._format_name} holds one recording a file, and this is the second; "
+                "name a folder with -o, such as -o labels/"
+            )
+        self._file = source.name
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8, in which bytes of names that are not UTF-8 stay what they are."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def plain(text: str) -> str:
+    """Without the characters that end fields and lines."""
+    return text.replace("\t", " ").replace("\r", " ").replace("\n", " ")
+
+
+def microseconds(sample: int) -> str:
+    """Seconds with six decimals, cut, so that no time is after the recording's end."""
+    whole = sample * 125 // 2  # a sample is 62.5 microseconds at 16 kHz
+    return f"{whole // 1_000_000}.{whole % 1_000_000:06d}"

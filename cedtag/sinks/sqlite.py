@@ -1,0 +1,73 @@
+"""SQLite: the rows, the recordings and the settings as tables of one database."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from cedtag.records import FileEnd, SoundEvent, TagResult
+from cedtag.sinks import seconds, storable
+from cedtag.sinks.document import outcome_to_json
+
+if TYPE_CHECKING:
+    from cedtag.run import Run
+    from cedtag.sinks import Result
+
+TABLES = """
+CREATE TABLE run (name TEXT, value TEXT);
+CREATE TABLE recordings (file TEXT, status TEXT, duration REAL, problems TEXT, warnings TEXT, stage TEXT, error TEXT);
+CREATE TABLE tags (file TEXT, start REAL, "end" REAL, rank INTEGER, "index" INTEGER, mid TEXT, label TEXT, score REAL);
+CREATE TABLE events (file TEXT, start REAL, "end" REAL, "index" INTEGER, mid TEXT, label TEXT, peak REAL, mean REAL);
+"""
+
+
+class SqliteSink:
+    """Tables `run`, `recordings`, `tags` and `events`; lists and settings are JSON texts.
+
+    SQLite wants a file of its own, which is copied to `out` at the end. Bytes of names that are not UTF-8 are written
+    as `\\udcff`, because no reader of databases takes them.
+    """
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+        name = getattr(out, "name", None)
+        beside = Path(name).parent if isinstance(name, str) else None
+        with tempfile.NamedTemporaryFile(dir=beside, prefix=".", suffix=".sqlite", delete=False) as own:
+            path = Path(own.name)
+        # Without a journal SQLite needs no second file, and the name can go at once: a kill leaves nothing behind.
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLES} BEGIN;")
+        self._bytes = path.open("rb")
+        path.unlink()
+        settings = [(key, json.dumps(value)) for key, value in run.to_dict().items()]
+        self._database.executemany("INSERT INTO run VALUES (?, ?)", settings)
+
+    def write(self, result: Result | SoundEvent) -> None:
+        file = storable(result.source.name)
+        if isinstance(result, TagResult):
+            where = (file, seconds(result.start), seconds(result.stop))
+            rows = [(*where, rank, t.index, t.mid, t.label, t.score) for rank, t in enumerate(result.tags, 1)]
+            self._database.executemany("INSERT INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        elif isinstance(result, SoundEvent):
+            times = (seconds(result.start), seconds(result.stop))
+            row = (file, *times, result.index, result.mid, result.label, result.peak, result.mean)
+            self._database.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        else:
+            self._write_outcome(file, result)
+
+    def close(self) -> None:
+        self._database.execute("COMMIT")
+        self._database.close()
+        with self._bytes:
+            shutil.copyfileobj(self._bytes, self._out, 1 << 20)
+
+    def _write_outcome(self, file: str, result: Result) -> None:
+        outcome = dict.fromkeys(("duration", "problems", "warnings", "stage", "error")) | outcome_to_json(result)
+        if isinstance(result, FileEnd):
+            outcome |= {"problems": json.dumps(result.problems), "warnings": json.dumps(result.warnings)}
+        row = "(:file, :status, :duration, :problems, :warnings, :stage, :error)"
+        self._database.execute(f"INSERT INTO recordings VALUES {row}", {"file": file, **outcome})
