@@ -12,7 +12,7 @@ from cedtag.atomic import writing_whole
 from cedtag.errors import OutputError
 from cedtag.journal import open_journal
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, TagResult
-from cedtag.sinks import sink_type
+from cedtag.sinks import sink_type, suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -180,7 +180,7 @@ class FolderOutput:
 
 def output_name(name: str, format_name: str) -> str:
     """The name of a recording's results: `a.wav.csv`; too long a name is cut and told apart by a hash."""
-    suffix = f".{format_name}"
+    suffix = suffix_of(format_name)
     encoded = os.fsencode(name)
     # The temporary name is longer by a dot and ".part".
     if len(encoded) + len(suffix) + 6 <= LONGEST_NAME:
