@@ -42,14 +42,14 @@ def open_output(
     The files `beside` them are written in any case.
     """
     if to_stdout(outputs):
-        return _stream(formats, beside, run)
+        return open_stream(formats, beside, run)
     if "-" in outputs:
         raise InputError("-o - is standard output and cannot stand beside other outputs")
-    if any(map(_is_folder, outputs)):
+    if any(map(is_folder, outputs)):
         if len(outputs) > 1:
             raise InputError("-o with a folder can stand only once; several -f write a file each for every recording")
         return folder_output(Path(outputs[0]), formats or ["tsv"], beside, run, resume=resume, overwrite=overwrite)
-    files = _files(outputs, formats)
+    files = files_of(outputs, formats)
     return file_output({**files, **beside}, run, resume=resume, overwrite=overwrite)
 
 
@@ -65,12 +65,13 @@ def files_beside(errors: str | None, plot: str | None) -> dict[Path, type[Sink]]
     return files
 
 
-def _is_folder(output: str) -> bool:
+def is_folder(output: str) -> bool:
+    """Whether -o names a folder: one that is there, or a new name without a suffix."""
     path = Path(output)
     return output.endswith(os.sep) or path.is_dir() or not (path.suffix or path.exists())
 
 
-def _files(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[Sink]]:
+def files_of(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[Sink]]:
     """Each file with its sink: as its suffix says, or as -f says when there is one -f for each -o."""
     if formats and len(formats) != len(outputs):
         raise InputError(
@@ -80,7 +81,7 @@ def _files(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[Si
     return {Path(output): sink_type(name) for output, name in zip(outputs, names, strict=True)}
 
 
-def _stream(formats: Sequence[str], beside: Mapping[Path, type[Sink]], run: Run) -> StreamOutput:
+def open_stream(formats: Sequence[str], beside: Mapping[Path, type[Sink]], run: Run) -> StreamOutput:
     if sys.stdout is None:
         raise OutputError("standard output is closed; name a file with -o")
     if len(formats) > 1:
