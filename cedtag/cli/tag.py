@@ -36,6 +36,11 @@ class Options:
     threshold: tuple[str, ...]
     labels: tuple[str, ...]
     exclude: tuple[str, ...]
+    group: bool
+    level: int | None
+    most_specific: bool
+    where: str | None
+    watch: tuple[str, ...]
     output: tuple[str, ...]
     format: tuple[str, ...]
     layout: str
@@ -92,6 +97,11 @@ window_options = options_in(
     ),
     option("--labels", multiple=True, metavar="L", help="Only this class (name, MID or index); repeatable."),
     option("--exclude", multiple=True, metavar="L", help="Not this class; repeatable."),
+    option("--watch", multiple=True, metavar="L", help="This class whenever it reaches its threshold; repeatable."),
+    option("--group", is_flag=True, help="--labels and --exclude mean a node of the ontology and all below it."),
+    option("--level", type=click.IntRange(min=1), metavar="N", help="Put classes in their groups at this depth."),
+    option("--most-specific", is_flag=True, help="Not what is above a class in the ontology with at least its score."),
+    option("--where", metavar="CONDITION", help="Only windows for which it holds: 'Siren > 0.3 and not Music > 0.5'."),
 )
 
 output_options = options_in(

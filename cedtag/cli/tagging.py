@@ -29,7 +29,7 @@ from cedtag.outputs import writing
 from cedtag.pipeline import Plan, score_recordings
 from cedtag.records import SAMPLE_RATE_HZ, FileFailed, ScoredWindow, Skipped, Source
 from cedtag.run import Run
-from cedtag.selection import Selector, class_thresholds, selected
+from cedtag.selection import Selector, Wanted, selector_of
 from cedtag.sources import STDIN, Search, find_sources, parse_shard, read_path_list
 from cedtag.summary import Summary
 
@@ -217,10 +217,22 @@ def selection_of(
     options: Options, checkpoint: Checkpoint, scorer: TorchScorer, window_and_hop: tuple[int, int]
 ) -> tuple[Selector, Run]:
     """Which tags are shown, and the settings that make the results."""
-    kept = selected(scorer.labels, options.labels, options.exclude)
-    thresholds = class_thresholds(scorer.labels, kept, options.threshold, DEFAULT_THRESHOLD)
+    wanted = Wanted(
+        options.labels,
+        options.exclude,
+        options.watch,
+        options.threshold,
+        DEFAULT_THRESHOLD,
+        options.top_k,
+        options.group,
+        options.level,
+        options.most_specific,
+        options.where,
+    )
+    selector = selector_of(scorer.labels, wanted)
+    kept = selector.grouping.labels
     window, hop = window_and_hop
-    default, special = summarise(thresholds[[label.index for label in kept]].tolist())
+    default, special = summarise(selector.thresholds.tolist())
     settings = {
         "model": checkpoint.name,
         "commit": checkpoint.commit,
@@ -232,12 +244,17 @@ def selection_of(
         "thresholds": {kept[place].name: value for place, value in special.items()},
         "labels": list(options.labels),
         "exclude": list(options.exclude),
+        "group": options.group,
+        "level": options.level,
+        "most-specific": options.most_specific,
+        "where": options.where,
+        "watch": list(options.watch),
         "raw": options.raw,
         "device": scorer.device,
         "precision": scorer.precision,
         "batch-size": scorer.batch_size,
     }
-    return Selector(scorer.labels, thresholds, options.top_k), Run(settings, kept, options.layout)
+    return selector, Run(settings, kept, options.layout)
 
 
 def summarise(values: list[float]) -> tuple[float, dict[int, float]]:

@@ -1,0 +1,160 @@
+"""Conditions on the scores of a window, such as `Siren > 0.3 and not Music > 0.5`.
+
+    condition  = term { "or" term }
+    term       = factor { "and" factor }
+    factor     = "not" factor | "(" condition ")" | label comparison number
+    comparison = ">" | ">=" | "<" | "<=" | "==" | "!="
+
+A label is a name, a MID or an index. A name stands in quotes, single or double, when it holds a parenthesis, a
+comparison, or one of the words and, or, not; in quotes, two of them stand for one. Case counts nowhere.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from cedtag.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+DEEPEST = 50  # nested conditions; nobody means more
+COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<quoted>"(?:[^"]|"")*"|'(?:[^']|'')*')|(?P<sign>[<>=!]=?|[()])|(?P<word>[^\s()<>=!"'][^\s()<>=!"]*)|(?P<end>$))"""
+)
+
+
+class Scores(Protocol):
+    """The scores of a window by class."""
+
+    def __getitem__(self, index: int, /) -> float: ...
+
+
+Condition: TypeAlias = "Callable[[Scores], bool]"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the text; `kind` is quoted, sign, word or end, and `column` counts from 1."""
+
+    kind: str
+    text: str
+    column: int
+
+
+def parse_condition(text: str, classes_of: Callable[[str], Sequence[int]]) -> Condition:
+    """What tells whether the scores of a window satisfy the condition.
+
+    `classes_of` gives the classes of a label, whose best score counts; its InputError is told with the column.
+    """
+    parser = _Parser(text, classes_of)
+    condition = parser.condition(0)
+    if parser.token.kind != "end":
+        raise parser.wrong("only 'and' or 'or' can follow a condition")
+    return condition
+
+
+class _Parser:
+    """Goes through the text once; `token` is what comes next."""
+
+    def __init__(self, text: str, classes_of: Callable[[str], Sequence[int]]) -> None:
+        self._text, self._classes_of = text, classes_of
+        self._end = 0
+        self.token = self._read()
+
+    def condition(self, depth: int) -> Condition:
+        parts = [self._term(depth)]
+        while self._skip("or"):
+            parts.append(self._term(depth))
+        return parts[0] if len(parts) == 1 else lambda scores: any(part(scores) for part in parts)
+
+    def _term(self, depth: int) -> Condition:
+        parts = [self._factor(depth)]
+        while self._skip("and"):
+            parts.append(self._factor(depth))
+        return parts[0] if len(parts) == 1 else lambda scores: all(part(scores) for part in parts)
+
+    def _factor(self, depth: int) -> Condition:
+        if depth > DEEPEST:
+            raise self.wrong(f"more than {DEEPEST} conditions stand in one another")
+        if self._skip("not"):
+            denied = self._factor(depth + 1)
+            return lambda scores: not denied(scores)
+        if self._skip("("):
+            condition = self.condition(depth + 1)
+            if not self._skip(")"):
+                raise self.wrong("a ) is missing")
+            return condition
+        return self._comparison()
+
+    def _comparison(self) -> Condition:
+        classes = self._label()
+        if self.token.text not in COMPARISONS:
+            raise self.wrong("a comparison such as > 0.3 is missing")
+        compare = COMPARISONS[self._next().text]
+        number = self._number()
+        return lambda scores: compare(max(scores[index] for index in classes), number)
+
+    def _label(self) -> Sequence[int]:
+        first = self.token
+        if first.kind == "quoted":
+            quote = first.text[0]
+            name = self._next().text[1:-1].replace(quote * 2, quote)
+        else:
+            words = []
+            while self.token.kind == "word" and self.token.text.lower() not in ("and", "or", "not"):
+                words.append(self._next().text)
+            name = " ".join(words)
+        if not name:
+            raise self.wrong("a label is missing")
+        try:
+            return self._classes_of(name)
+        except InputError as error:
+            raise self.wrong(str(error), first) from None
+
+    def _number(self) -> float:
+        token = self.token
+        try:
+            number = float(token.text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 1:
+            raise self.wrong("a number from 0 to 1 is missing")
+        self._next()
+        return number
+
+    def _skip(self, text: str) -> bool:
+        if self.token.kind == "quoted" or self.token.text.lower() != text:
+            return False
+        self._next()
+        return True
+
+    def _next(self) -> Token:
+        token, self.token = self.token, self._read()
+        return token
+
+    def _read(self) -> Token:
+        match = _TOKEN.match(self._text, self._end)
+        if match is None:
+            column = len(self._text[: self._end]) + 1
+            raise self.wrong("a quote is not closed", Token("", self._text[self._end :].strip(), column))
+        assert match.lastgroup is not None
+        self._end = match.end()
+        return Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup) + 1)
+
+    def wrong(self, what: str, token: Token | None = None) -> InputError:
+        """The error at a token, the next one if none is named."""
+        where = token or self.token
+        near = f" at {where.text!r}" if where.text else " at the end"
+        return InputError(f"--where {self._text!r}, column {where.column}{near}: {what}")

@@ -1,0 +1,76 @@
+"""A threshold per class, from what stands on the command line and in files."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cedtag.errors import InputError
+from cedtag.labels import find_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from cedtag.labels import Label
+
+
+def class_thresholds(
+    specs: Sequence[str],
+    shown: Sequence[Label],
+    known: Sequence[Label],
+    default: float,
+    option: str = "-t/--threshold",
+) -> NDArray[np.float64]:
+    """A threshold for each of the labels that are shown, `(labels,)`; all that are `known` can be named.
+
+    Specs are such as "0.2", "Speech=0.6" and "@thresholds.csv". Later ones win, but what is said of one class wins over
+    what is said of all.
+    """
+    pairs = [pair for spec in specs for pair in _read_spec(spec, option)]
+    for name, value in pairs:
+        if name is None:
+            default = value
+    by_index = {label.index: value for name, value in pairs if name is not None for label in find_labels(name, known)}
+    return np.array([by_index.get(label.index, default) for label in shown])
+
+
+def _read_spec(spec: str, option: str) -> Iterator[tuple[str | None, float]]:
+    """The (label, threshold) pairs of one spec; the label is None when the number is for all."""
+    if spec.startswith("@"):
+        yield from _read_thresholds(Path(spec[1:]))
+        return
+    name, equals, value = spec.rpartition("=")
+    yield (name if equals else None), _probability(value, f"{option} {spec}")
+
+
+def _read_thresholds(path: Path) -> Iterator[tuple[str, float]]:
+    """The thresholds in a CSV file with the columns `label` (or `mid`) and `threshold`."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            yield from _threshold_rows(path, csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: cannot read thresholds ({error})") from error
+
+
+def _threshold_rows(path: Path, rows: Iterable[dict[str, str | None]]) -> Iterator[tuple[str, float]]:
+    for number, row in enumerate(rows, 2):
+        name = row.get("mid") or row.get("label")
+        value = row.get("threshold")
+        if name is None or value is None:
+            raise InputError(f"{path}: line {number} needs the columns label (or mid) and threshold")
+        yield name, _probability(value, f"{path}: line {number}")
+
+
+def _probability(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise InputError(f"{where}: a threshold is a number from 0 to 1, not {text!r}")
+    return value
