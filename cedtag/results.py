@@ -38,7 +38,7 @@ class _Row:
     rank: int = 0
 
 
-def read_results(path: Path) -> tuple[Run | None, Iterator[Result | SoundEvent]]:
+def read_results(path: Path) -> tuple[Run | None, Iterator[Result]]:
     """The settings, where the file tells them, and the results in a file, read while they are used.
 
     Times are cut to milliseconds. Only json and journals tell how a recording ended; elsewhere it ends with its last
@@ -82,14 +82,14 @@ def _wrong(path: Path, line: int, what: object) -> InputError:
 # --- rows into recordings
 
 
-def _recordings(path: Path, rows: Iterator[_Row]) -> Iterator[Result | SoundEvent]:
+def _recordings(path: Path, rows: Iterator[_Row]) -> Iterator[Result]:
     seen: set[str] = set()
     for name, of_recording in groupby(rows, key=lambda row: row.result.source.name):
         yield from _recording(path, of_recording, again=name in seen)
         seen.add(name)
 
 
-def _recording(path: Path, rows: Iterator[_Row], *, again: bool) -> Iterator[Result | SoundEvent]:
+def _recording(path: Path, rows: Iterator[_Row], *, again: bool) -> Iterator[Result]:
     """Put the tags of a window together, count windows, and end where the last row does."""
     window: TagResult | None = None
     num_windows = stop = rank = 0
@@ -233,7 +233,7 @@ def _lines_of_json(path: Path) -> Iterator[_Row]:
                 raise _wrong(path, number, f"{error} is missing") from error
 
 
-def _read_document(path: Path) -> tuple[Run, Iterator[Result | SoundEvent]]:
+def _read_document(path: Path) -> tuple[Run, Iterator[Result]]:
     """A whole JSON document; jsonl is what can be read in pieces."""
     try:
         document = json.loads(path.read_bytes())
@@ -247,7 +247,7 @@ def _read_document(path: Path) -> tuple[Run, Iterator[Result | SoundEvent]]:
         raise InputError(f"{path}: {error} is missing") from error
 
 
-def _recording_of_json(record: Mapping[str, Any]) -> Iterator[Result | SoundEvent]:
+def _recording_of_json(record: Mapping[str, Any]) -> Iterator[Result]:
     source = _source(record["file"])
     if record["status"] == "failed":
         yield FileFailed(source, record["stage"], record["error"])
@@ -264,7 +264,7 @@ def _recording_of_json(record: Mapping[str, Any]) -> Iterator[Result | SoundEven
 # --- the journal
 
 
-def _read_journal(path: Path) -> tuple[Run, Iterator[Result | SoundEvent]]:
+def _read_journal(path: Path) -> tuple[Run, Iterator[Result]]:
     try:
         run, results = read_journal(path)
     except OutputError as error:
@@ -272,7 +272,7 @@ def _read_journal(path: Path) -> tuple[Run, Iterator[Result | SoundEvent]]:
     return run, _with_rows(path, results)
 
 
-def _with_rows(path: Path, results: Iterator[Result | SoundEvent]) -> Iterator[Result | SoundEvent]:
+def _with_rows(path: Path, results: Iterator[Result]) -> Iterator[Result]:
     """Pass results on; refuse the journal of a folder, which tells only how recordings ended."""
     num_rows = 0
     for result in results:

@@ -10,14 +10,14 @@ from cedtag.errors import InputError
 if TYPE_CHECKING:
     from pathlib import PurePath
 
-    from cedtag.records import FileEnd, FileFailed, TagResult
+    from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult
     from cedtag.run import Run
 
-Result: TypeAlias = "TagResult | FileEnd | FileFailed"
+Result: TypeAlias = "TagResult | SoundEvent | FileEnd | FileFailed"
 
 
 class Sink(Protocol):
-    """Writes one stream of results: the windows of a recording, then how it ended, recording after recording."""
+    """Writes one stream of results: the windows or events of a recording, then how it ended, one after another."""
 
     def __init__(self, out: IO[bytes], run: Run) -> None: ...
 

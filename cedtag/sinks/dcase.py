@@ -11,7 +11,7 @@ from cedtag.sinks import seconds
 from cedtag.sinks.segments import Segment, SegmentSink, encoded, microseconds
 
 if TYPE_CHECKING:
-    from cedtag.records import SoundEvent, Source
+    from cedtag.records import Source
     from cedtag.run import Run
     from cedtag.sinks import Result
 
@@ -32,7 +32,7 @@ class PsdsSink:
         self._out = out
         out.write(b"filename\tduration\n")
 
-    def write(self, result: Result | SoundEvent) -> None:
+    def write(self, result: Result) -> None:
         if isinstance(result, FileEnd):
             self._out.write(encoded(tab_separated(result.source.name, f"{seconds(result.num_samples):.3f}")))
 

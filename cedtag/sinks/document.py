@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
-from cedtag.records import FileEnd, TagResult
+from cedtag.records import FileEnd, FileFailed, TagResult
 from cedtag.sinks import seconds
 from cedtag.sinks.lines import encode, window_to_json
 
@@ -47,5 +47,5 @@ def outcome_to_json(result: Result) -> dict[str, Any]:
             "problems": list(result.problems),
             "warnings": list(result.warnings),
         }
-    assert not isinstance(result, TagResult)
+    assert isinstance(result, FileFailed)
     return {"status": "failed", "stage": result.stage, "error": result.error}

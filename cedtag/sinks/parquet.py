@@ -38,7 +38,7 @@ class ParquetSink:
         self._writer: Any = None
         self._rows: list[tuple[object, ...]] = []
 
-    def write(self, result: Result | SoundEvent) -> None:
+    def write(self, result: Result) -> None:
         if not isinstance(result, TagResult | SoundEvent):
             return
         where = (storable(result.source.name), seconds(result.start), seconds(result.stop))

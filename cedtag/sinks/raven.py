@@ -8,7 +8,7 @@ from cedtag.records import SAMPLE_RATE_HZ, FileEnd
 from cedtag.sinks.segments import Segment, SegmentSink, microseconds, plain
 
 if TYPE_CHECKING:
-    from cedtag.records import SoundEvent, Source
+    from cedtag.records import Source
     from cedtag.run import Run
     from cedtag.sinks import Result
 
@@ -37,7 +37,7 @@ class RavenSink(SegmentSink):
         self._selection = 0
         self._before = 0  # samples of the recordings before this one
 
-    def write(self, result: Result | SoundEvent) -> None:
+    def write(self, result: Result) -> None:
         super().write(result)
         if isinstance(result, FileEnd):
             self._before += result.num_samples

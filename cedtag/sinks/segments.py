@@ -30,7 +30,7 @@ class Segment:
         return f"{self.label} {self.score:.2f}"
 
 
-def segments(result: Result | SoundEvent) -> Iterator[Segment]:
+def segments(result: Result) -> Iterator[Segment]:
     """A segment for each tag of a window, best first, or the one of an event."""
     if isinstance(result, TagResult):
         for tag in result.tags:
@@ -48,7 +48,7 @@ class SegmentSink:
         self.out = out
         self._put(self.header)
 
-    def write(self, result: Result | SoundEvent) -> None:
+    def write(self, result: Result) -> None:
         for segment in segments(result):
             self._put(self.line(result.source, segment))
 

@@ -46,7 +46,7 @@ class SqliteSink:
         settings = [(key, json.dumps(value)) for key, value in run.to_dict().items()]
         self._database.executemany("INSERT INTO run VALUES (?, ?)", settings)
 
-    def write(self, result: Result | SoundEvent) -> None:
+    def write(self, result: Result) -> None:
         file = storable(result.source.name)
         if isinstance(result, TagResult):
             where = (file, seconds(result.start), seconds(result.stop))

@@ -21,7 +21,7 @@ class SrtSink:
         self._cues = 0
         self._only = OnlyRecording("a file of subtitles")
 
-    def write(self, result: Result | SoundEvent) -> None:
+    def write(self, result: Result) -> None:
         if not isinstance(result, TagResult | SoundEvent):
             return
         self._only.check(result.source)

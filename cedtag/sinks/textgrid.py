@@ -10,7 +10,6 @@ from cedtag.sinks.segments import OnlyRecording, Segment, encoded, microseconds,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cedtag.records import SoundEvent
     from cedtag.run import Run
     from cedtag.sinks import Result
 
@@ -26,7 +25,7 @@ class TextGridSink:
         self._tiers: dict[str, list[Segment]] = {}
         self._only = OnlyRecording("a TextGrid")
 
-    def write(self, result: Result | SoundEvent) -> None:
+    def write(self, result: Result) -> None:
         if isinstance(result, FileFailed):
             return
         self._only.check(result.source)
