@@ -1,18 +1,18 @@
-"""The places that results go to: a stream, files made when the run ends, or a folder that mirrors the input."""
+"""The places that results go to: a stream, or files that are made of a journal when the run ends."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Protocol, TypeAlias
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cedtag.atomic import writing_whole
 from cedtag.errors import OutputError
-from cedtag.journal import open_journal
-from cedtag.records import AlreadyDone, FileEnd, FileFailed, TagResult
-from cedtag.sinks import sink_type, suffix_of
+from cedtag.journal import JOURNAL_SUFFIX, open_journal
+from cedtag.records import AlreadyDone
+from cedtag.sinks import suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from cedtag.sinks import Result, Sink
 
 Outcome: TypeAlias = "Result | AlreadyDone"
-JOURNAL_SUFFIX = ".journal"
 STDOUT = Path("standard output")
 LONGEST_NAME = 255  # bytes, on every file system that people keep recordings on
 
@@ -44,12 +43,12 @@ class Output(Protocol):
 
 
 class StreamOutput:
-    """Results go out as they come, through every sink; nothing is remembered. `stack` is closed at the end."""
+    """Results go out to `place` as they come, through every sink; nothing is remembered. `close` closes `stack`."""
 
-    def __init__(self, sinks: Sequence[tuple[IO[bytes], type[Sink]]], run: Run, stack: ExitStack) -> None:
-        self._stack = stack
+    def __init__(self, place: Path, sinks: Sequence[tuple[IO[bytes], type[Sink]]], run: Run, stack: ExitStack) -> None:
+        self._place, self._stack = place, stack
         self._outs = [out for out, _ in sinks]
-        with writing(STDOUT):
+        with writing(self._place):
             self._sinks = [sink(out, run) for out, sink in sinks]
             self._flush()
 
@@ -58,13 +57,13 @@ class StreamOutput:
 
     def write(self, outcome: Outcome) -> None:
         assert not isinstance(outcome, AlreadyDone)
-        with writing(STDOUT):
+        with writing(self._place):
             for sink in self._sinks:
                 sink.write(outcome)
             self._flush()
 
     def finish(self) -> None:
-        with writing(STDOUT):
+        with writing(self._place):
             for sink in self._sinks:
                 sink.close()
             self._flush()
@@ -83,8 +82,8 @@ class FileOutput:
     So a run that was killed goes on where it was, for every format, and a file is whole or not there.
     """
 
-    def __init__(self, files: Mapping[Path, type[Sink]], journal: Journal, run: Run, *, keep_journal: bool) -> None:
-        self._files, self._journal, self._run, self._keep_journal = files, journal, run, keep_journal
+    def __init__(self, products: Products, journal: Journal, *, keep_journal: bool) -> None:
+        self._products, self._journal, self._keep_journal = products, journal, keep_journal
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
         return self._journal.pending(sources, retry_failed=retry_failed)
@@ -97,85 +96,47 @@ class FileOutput:
                 self._journal.add(outcome)
 
     def finish(self) -> None:
-        with writing(self._journal.path):
-            self._journal.sync()
-        make_files(self._files, self._journal.results(), self._run)
+        self._products.make()
         if not self._keep_journal:
-            self._journal.close()
-            self._journal.path.unlink()
+            with writing(self._journal.path):
+                self._journal.path.unlink()
 
     def close(self) -> None:
         with writing(self._journal.path):
             self._journal.close()
 
 
-class FolderOutput:
-    """A file per recording and format, in a folder that mirrors the input; they appear when the recording is done.
+class Products:
+    """The files that are made of a whole journal, when its run has come to its end. `shard` is what the run took."""
 
-    `files` are made from the outcomes alone when the run ends.
-    """
+    def __init__(self, files: Mapping[Path, type[Sink]], journal: Journal, run: Run, shard: str | None) -> None:
+        self._files, self._journal, self._run, self._shard = files, journal, run, shard
 
-    def __init__(
-        self, folder: Path, formats: Sequence[str], files: Mapping[Path, type[Sink]], journal: Journal, run: Run
-    ) -> None:
-        self._folder, self._formats, self._files, self._journal, self._run = folder, formats, files, journal, run
-        self._open = ExitStack()
-        self._sinks: list[Sink] = []
-
-    def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
-        return self._journal.pending(sources, retry_failed=retry_failed)
-
-    def write(self, outcome: Outcome) -> None:
-        if isinstance(outcome, AlreadyDone):
-            self._journal.keep(outcome.source)
-            return
-        with writing(self._folder):
-            if not isinstance(outcome, FileFailed):
-                self._write_to_sinks(outcome)
-            if not isinstance(outcome, TagResult):
-                self._journal.add(outcome)
-
-    def finish(self) -> None:
+    def make(self) -> None:
+        """Make the files, unless they are as they were made and nothing has changed since; write that down."""
         with writing(self._journal.path):
             self._journal.sync()
+        if self._journal.is_finished and self._journal.made == self._state():
+            return
         make_files(self._files, self._journal.results(), self._run)
+        with writing(self._journal.path):
+            self._journal.note_made(self._state())
 
-    def close(self) -> None:
-        try:
-            self._drop()
-        finally:
-            with writing(self._journal.path):
-                self._journal.close()
+    def _state(self) -> dict[str, Any]:
+        return {
+            "results": self._journal.digest(),
+            "layout": self._run.layout,
+            "shard": self._shard,
+            "files": [[path.name, sink.__name__, *_stamp(path)] for path, sink in self._files.items()],
+        }
 
-    def _write_to_sinks(self, outcome: TagResult | FileEnd) -> None:
-        if not self._sinks:
-            for name in self._formats:
-                out = self._open.enter_context(writing_whole(self._path(outcome.source.relative, name)))
-                self._sinks.append(sink_type(name)(out, self._run))
-        for sink in self._sinks:
-            sink.write(outcome)
-        if isinstance(outcome, FileEnd):
-            for sink in self._sinks:
-                sink.close()
-            self._sinks = []
-            self._open.close()
 
-    def _drop(self) -> None:
-        """Take back the files of a recording that has not come to its end."""
-
-        class Unfinished(Exception):
-            pass
-
-        try:
-            with self._open:
-                if self._sinks:
-                    raise Unfinished
-        except Unfinished:
-            self._sinks = []
-
-    def _path(self, relative: str, format_name: str) -> Path:
-        path = PurePosixPath(relative)
-        return self._folder / path.parent / output_name(path.name, format_name)
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return status.st_size, status.st_mtime_ns
 
 
 def output_name(name: str, format_name: str) -> str:
@@ -192,45 +153,45 @@ def output_name(name: str, format_name: str) -> str:
 def make_files(files: Mapping[Path, type[Sink]], results: Iterable[Result], run: Run) -> None:
     """Write each of the files, all in one pass, and put them in their places when all are whole."""
     with ExitStack() as stack:
-        sinks = []
+        outs: list[tuple[Path, IO[bytes], Sink]] = []
         for path, sink in files.items():
             stack.enter_context(writing(path))
-            sinks.append(sink(stack.enter_context(writing_whole(path)), run))
+            out = stack.enter_context(writing_whole(path))
+            outs.append((path, out, sink(out, run)))
         for result in results:
-            for writer in sinks:
-                writer.write(result)
-        for writer in sinks:
-            writer.close()
+            for path, _, writer in outs:
+                with writing(path):
+                    writer.write(result)
+        for path, out, writer in outs:
+            with writing(path):
+                writer.close()
+                out.flush()
 
 
-def file_output(files: Mapping[Path, type[Sink]], run: Run, *, resume: bool, overwrite: bool) -> FileOutput:
-    """Results in files, with the journal beside the first of them. Existing files are only replaced when told to."""
-    first = next(iter(files))
-    journal_path = first.with_name(first.name + JOURNAL_SUFFIX)
-    for path in files:
-        if path.exists() and not overwrite and not (resume and journal_path.exists()):
+def file_output(
+    files: Mapping[Path, type[Sink]], run: Run, *, resume: bool, overwrite: bool, shard: str | None = None
+) -> FileOutput:
+    """Results in files, with the journal beside the first of them. What exists is only replaced when told to."""
+    files = {followed(path): sink for path, sink in files.items()}
+    journal_path = journal_beside(next(iter(files)))
+    goes_on = resume and journal_path.exists()
+    for path in () if goes_on or overwrite else (*files, journal_path):
+        if path.exists():
             raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or another -o")
     with writing(journal_path):
-        journal = open_journal(journal_path, run, fresh=overwrite or not resume)
-    return FileOutput(files, journal, run, keep_journal=resume)
+        journal = open_journal(journal_path, run, fresh=overwrite)
+    return FileOutput(Products(files, journal, run, shard), journal, keep_journal=resume)
 
 
-def folder_output(
-    folder: Path,
-    formats: Sequence[str],
-    files: Mapping[Path, type[Sink]],
-    run: Run,
-    *,
-    resume: bool,
-    overwrite: bool,
-) -> FolderOutput:
-    """Results in a folder, with the journal in it."""
-    journal_path = folder / f".cedtag{JOURNAL_SUFFIX}"
-    if journal_path.exists() and not resume and not overwrite:
-        raise OutputError(f"{folder}: this folder holds results; use --overwrite to replace them, or another -o")
-    with writing(journal_path):
-        journal = open_journal(journal_path, run, fresh=overwrite or not resume)
-    return FolderOutput(folder, formats, files, journal, run)
+def journal_beside(path: Path) -> Path:
+    """Where the journal of an output file is."""
+    path = followed(path)
+    return path.with_name(path.name + JOURNAL_SUFFIX)
+
+
+def followed(path: Path) -> Path:
+    """What a symbolic link stands for, so that the link stays when the file is replaced."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError, OutputError
-from cedtag.outputs import StreamOutput, file_output, folder_output, writing
+from cedtag.folder_output import folder_output
+from cedtag.outputs import STDOUT, StreamOutput, file_output, writing
 from cedtag.sinks import format_of, sink_type
 from cedtag.sinks.errors import ErrorsSink
 
@@ -93,7 +94,7 @@ def open_stream(formats: Sequence[str], beside: Mapping[Path, type[Sink]], run: 
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             sinks.append((stack.enter_context(path.open("wb")), sink))
-    return StreamOutput(sinks, run, stack)
+    return StreamOutput(STDOUT, sinks, run, stack)
 
 
 def default_format() -> str:
