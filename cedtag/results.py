@@ -269,17 +269,6 @@ def _read_journal(path: Path) -> tuple[Run, Iterator[Result]]:
         run, results = read_journal(path)
     except OutputError as error:
         raise InputError(str(error)) from error
-    return run, _with_rows(path, results)
-
-
-def _with_rows(path: Path, results: Iterator[Result]) -> Iterator[Result]:
-    """Pass results on; refuse the journal of a folder, which tells only how recordings ended."""
-    num_rows = 0
-    for result in results:
-        if isinstance(result, TagResult):
-            num_rows += 1
-        else:
-            if isinstance(result, FileEnd) and num_rows < result.num_windows:
-                raise InputError(f"{path}: this journal holds no rows; name the files of results beside it")
-            num_rows = 0
-        yield result
+    if "layout" in run.settings:  # is a setting only where rows went elsewhere
+        raise InputError(f"{path}: this journal holds no rows; name the files of results beside it")
+    return run, results

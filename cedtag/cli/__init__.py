@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 # command -> (the module of its click command, what it does). `cedtag PATH` is `cedtag tag PATH`.
 COMMANDS = {
     "tag": ("cedtag.cli.tag", "Tag recordings (the default: a first word that is no command is a path)."),
+    "report": ("cedtag.cli.report", "Make one page for the browser of results."),
     "labels": ("cedtag.cli.labels", "List or find the classes."),
     "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
+    "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),
     "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
 }
 DEFAULT_COMMAND = "tag"
