@@ -128,7 +128,7 @@ def folder_output(
     *,
     resume: bool,
     overwrite: bool,
-    shard: str | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> FolderOutput:
     """Results in a folder, with the journal in it."""
     path = journal_in(folder)

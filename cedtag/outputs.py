@@ -69,7 +69,8 @@ class StreamOutput:
             self._flush()
 
     def close(self) -> None:
-        self._stack.close()
+        with writing(self._place):
+            self._stack.close()
 
     def _flush(self) -> None:
         for out in self._outs:
@@ -109,7 +110,9 @@ class FileOutput:
 class Products:
     """The files that are made of a whole journal, when its run has come to its end. `shard` is what the run took."""
 
-    def __init__(self, files: Mapping[Path, type[Sink]], journal: Journal, run: Run, shard: str | None) -> None:
+    def __init__(
+        self, files: Mapping[Path, type[Sink]], journal: Journal, run: Run, shard: tuple[int, int] | None
+    ) -> None:
         self._files, self._journal, self._run, self._shard = files, journal, run, shard
 
     def make(self) -> None:
@@ -126,7 +129,7 @@ class Products:
         return {
             "results": self._journal.digest(),
             "layout": self._run.layout,
-            "shard": self._shard,
+            "shard": self._shard and list(self._shard),
             "files": [[path.name, sink.__name__, *_stamp(path)] for path, sink in self._files.items()],
         }
 
@@ -169,7 +172,7 @@ def make_files(files: Mapping[Path, type[Sink]], results: Iterable[Result], run:
 
 
 def file_output(
-    files: Mapping[Path, type[Sink]], run: Run, *, resume: bool, overwrite: bool, shard: str | None = None
+    files: Mapping[Path, type[Sink]], run: Run, *, resume: bool, overwrite: bool, shard: tuple[int, int] | None = None
 ) -> FileOutput:
     """Results in files, with the journal beside the first of them. What exists is only replaced when told to."""
     files = {followed(path): sink for path, sink in files.items()}

@@ -37,21 +37,27 @@ def open_output(
     *,
     resume: bool,
     overwrite: bool,
+    shard: tuple[int, int] | None = None,
 ) -> Output:
     """Open standard output, files of a format each, or a folder with a file per recording and format.
 
-    The files `beside` them are written in any case.
+    The files `beside` them are written in any case. `shard` is the part of the recordings that the run takes.
     """
     if to_stdout(outputs):
-        return open_stream(formats, beside, run)
-    if "-" in outputs:
-        raise InputError("-o - is standard output and cannot stand beside other outputs")
+        return open_stream(formats, beside, run, overwrite=overwrite)
+    if len(outputs) > 1 and any(output == "-" or is_special(output) for output in outputs):
+        raise InputError("-o with standard output or a device cannot stand beside other outputs")
+    if is_special(outputs[0]):
+        return open_stream(formats, beside, run, Path(outputs[0]), overwrite=overwrite)
     if any(map(is_folder, outputs)):
         if len(outputs) > 1:
             raise InputError("-o with a folder can stand only once; several -f write a file each for every recording")
-        return folder_output(Path(outputs[0]), formats or ["tsv"], beside, run, resume=resume, overwrite=overwrite)
+        folder = Path(outputs[0])
+        return folder_output(folder, formats or ["tsv"], beside, run, resume=resume, overwrite=overwrite, shard=shard)
     files = files_of(outputs, formats)
-    return file_output({**files, **beside}, run, resume=resume, overwrite=overwrite)
+    if both := files.keys() & beside.keys():
+        raise InputError(f"{both.pop()}: -o names the same file as --errors or --plot; give each its own")
+    return file_output({**files, **beside}, run, resume=resume, overwrite=overwrite, shard=shard)
 
 
 def files_beside(errors: str | None, plot: str | None) -> dict[Path, type[Sink]]:
@@ -72,6 +78,12 @@ def is_folder(output: str) -> bool:
     return output.endswith(os.sep) or path.is_dir() or not (path.suffix or path.exists())
 
 
+def is_special(output: str) -> bool:
+    """Whether -o names a device or a pipe, which is written as it stands."""
+    path = Path(output)
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 def files_of(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[Sink]]:
     """Each file with its sink: as its suffix says, or as -f says when there is one -f for each -o."""
     if formats and len(formats) != len(outputs):
@@ -82,19 +94,34 @@ def files_of(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[
     return {Path(output): sink_type(name) for output, name in zip(outputs, names, strict=True)}
 
 
-def open_stream(formats: Sequence[str], beside: Mapping[Path, type[Sink]], run: Run) -> StreamOutput:
-    if sys.stdout is None:
+def open_stream(
+    formats: Sequence[str],
+    beside: Mapping[Path, type[Sink]],
+    run: Run,
+    special: Path | None = None,
+    *,
+    overwrite: bool = False,
+) -> StreamOutput:
+    """Standard output, or a `special` file."""
+    if special is None and sys.stdout is None:
         raise OutputError("standard output is closed; name a file with -o")
     if len(formats) > 1:
         raise InputError("several formats cannot share standard output; name a folder with -o, or a file for each")
     name = formats[0] if formats else default_format()
-    sinks: list[tuple[IO[bytes], type[Sink]]] = [(sys.stdout.buffer, sink_type(name))]
     stack = ExitStack()
+    if special is None:
+        out: IO[bytes] = sys.stdout.buffer
+    else:
+        with writing(special):
+            out = stack.enter_context(special.open("wb"))
+    sinks = [(out, sink_type(name))]
     for path, sink in beside.items():
+        if path.is_file() and not overwrite:
+            raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or name another")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             sinks.append((stack.enter_context(path.open("wb")), sink))
-    return StreamOutput(STDOUT, sinks, run, stack)
+    return StreamOutput(special or STDOUT, sinks, run, stack)
 
 
 def default_format() -> str:

@@ -71,6 +71,7 @@ def tag(options: Options) -> int:
                     run,
                     resume=options.resume,
                     overwrite=options.overwrite,
+                    shard=search.shard,
                 )
             )
         )
