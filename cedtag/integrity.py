@@ -14,21 +14,17 @@ if TYPE_CHECKING:
     from cedtag.formats.containers import Container
     from cedtag.formats.file_bytes import FileBytes
 
-_INSPECTORS = {
-    "wav": chunks.inspect,
-    "w64": chunks.inspect,
-    "aiff": chunks.inspect,
-    "caf": chunks.inspect,
-    "au": chunks.inspect,
-    "ogg": ogg.inspect,
-}
+_CHUNKED = frozenset(["wav", "w64", "aiff", "caf", "au"])
 
 
 def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: int) -> Findings:
     """Return what is missing or odd in a file of which `decoded_frames` came out, its bytes up to `read_to` read."""
-    if container.name == "flac" and container.demuxer is None:
-        return flac.inspect(file, decoded_frames, read_to)
+    if container.name in _CHUNKED:
+        return chunks.inspect(file)
     if container.name == "mp3":
         return mpeg_walk.inspect(file, decoded_frames)
-    inspect = _INSPECTORS.get(container.name)
-    return inspect(file) if inspect is not None else Findings()
+    if container.name == "ogg":
+        return ogg.inspect(file, reads_chains=container.demuxer is not None)
+    if container.name == "flac":
+        return flac.inspect(file, decoded_frames, read_to)
+    return Findings()

@@ -46,8 +46,8 @@ def heard(path: Path | str, decoding: Decoding | None = None) -> tuple[Samples, 
         return samples, recording.problems, recording.warnings
 
 
-def write_av(path: Path, samples: Samples, rate_hz: int, codec: str, **container: object) -> Path:
-    """Write a recording with PyAV and return its path; `container` are options of `av.open`."""
+def write_av(path: Path, samples: Samples, rate_hz: int, codec: str, **container: object) -> None:
+    """Write a recording with PyAV; `container` are options of `av.open`."""
     import av
 
     with av.open(path, "w", **container) as file:
@@ -64,4 +64,3 @@ def write_av(path: Path, samples: Samples, rate_hz: int, codec: str, **container
             frame.sample_rate, frame.pts = rate_hz, start
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
-    return path

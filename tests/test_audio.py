@@ -101,7 +101,7 @@ def test_samples_that_are_no_numbers_become_zero_and_are_counted(tmp_path: Path)
     frames = bursts(1, 16_000).astype(np.float64)
     frames[100:103], frames[500], frames[501] = np.nan, np.inf, 1e300
     samples, problems, _ = heard(write(tmp_path / "a.wav", frames, 16_000, subtype="DOUBLE"))
-    assert problems == ["5 samples are not finite numbers and were read as 0"]
+    assert problems == ["samples that are not finite numbers and were read as 0: 5"]
     assert not samples[[100, 101, 102, 500, 501]].any()
     assert np.isfinite(samples).all()
 

@@ -90,7 +90,7 @@ def test_a_lost_ogg_page_is_a_problem(tmp_path: Path) -> None:
         return b"OggS".join(pages[:4] + pages[5:])
 
     path = write(tmp_path / "long.ogg", bursts(10, 44_100), 44_100)
-    assert audited(changed(path, without_a_page)).problems == ("1 pages are missing",)
+    assert audited(changed(path, without_a_page)).problems == ("pages that are missing: 1",)
 
 
 def test_tags_around_an_mp3_are_no_junk(good: dict[str, Path]) -> None:

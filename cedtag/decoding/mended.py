@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class Mended:
-    """An open file that seems to begin with `head`, followed by its own bytes from `rest` on."""
+    """An open file that seems to begin with `head`, then has its own bytes from `rest` to `stop`."""
 
-    def __init__(self, fd: int, head: bytes, rest: int) -> None:
+    def __init__(self, fd: int, head: bytes, rest: int, stop: int | None = None) -> None:
         self._fd = fd
         self._head = head
         self._shift = rest - len(head)
-        self._size = os.fstat(fd).st_size - self._shift
+        self._size = (os.fstat(fd).st_size if stop is None else stop) - self._shift
         self._at = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -33,24 +33,42 @@ class Mended:
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:
-        head = self._head[self._at :][: len(buffer)]
-        buffer[: len(head)] = head
-        num_bytes = len(head) or os.preadv(self._fd, [buffer], self._at + self._shift)
+        wanted = memoryview(buffer)[: max(0, self._size - self._at)]
+        head = self._head[self._at :][: len(wanted)]
+        wanted[: len(head)] = head
+        num_bytes = len(head) or os.preadv(self._fd, [wanted], self._at + self._shift)
         self._at += num_bytes
         return num_bytes
 
 
 def mended(file: FileBytes, container: Container) -> Mended | None:
-    """Return the file as its header should have announced it, or None when the header does not understate it."""
-    if container.name == "wav" and (audio := find_audio(file)) is not None and audio.is_understated:
-        return _mended_wav(file, audio)
+    """Return the file as its header should have announced it, or None where that changes nothing."""
+    if container.name in ("wav", "w64", "aiff", "caf", "au"):
+        audio = find_audio(file)
+        return None if audio is None else _mended_chunks(file, container, audio)
     if container.name == "mp3" and (walk := walk_frames(file, container.start)) is not None:
         return _mended_mp3(file, walk)
     return None
 
 
-def _mended_wav(file: FileBytes, audio: AudioData) -> Mended | None:
-    """Make a header of the format chunk alone with the true size; RF64 where that does not fit 32 bits."""
+def _mended_chunks(file: FileBytes, container: Container, audio: AudioData) -> Mended | None:
+    if audio.is_understated:  # libsndfile itself reads such AIFF files to the end
+        return _with_true_size(file, audio) if container.name == "wav" else None
+    promised = audio.promised
+    if container.name == "caf" and (promised is None or promised > audio.present):
+        # libsndfile refuses a CAF file that is cut off, or that was written to a pipe.
+        head = file.at(0, audio.offset - 8) + audio.present.to_bytes(8, "big")
+        return Mended(file.fd, head, audio.offset)
+    if promised is None or promised >= audio.present:
+        return None
+    # libsndfile takes what follows in a W64 file for audio, and stumbles over a second file or audio chunk elsewhere.
+    if audio.unread or audio.num_chunks > 1 or container.name == "w64":
+        return Mended(file.fd, b"", 0, stop=audio.offset + promised)
+    return None
+
+
+def _with_true_size(file: FileBytes, audio: AudioData) -> Mended | None:
+    """Make a WAV header of the format chunk alone with the true size; RF64 where that does not fit 32 bits."""
     layout = LAYOUTS[file.at(0, 4)]
     form = next((chunk for chunk in chunks(file, layout, layout.first_chunk) if chunk.kind == b"fmt "), None)
     if layout.byte_order == "big" or form is None or form.size > 1 << 12:

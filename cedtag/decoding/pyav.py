@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # What full scale is in each sample format, planar or not.
 _FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63, "flt": 1, "dbl": 1}
 
-# These state how long a stream is; the others guess from its bit rate.
-_STATE_DURATIONS = frozenset(["mov", "wv", "tta", "dsf", "ape"])
+# These state how long each stream is; the others guess from its bit rate.
+_STATE_DURATIONS = frozenset(["mov", "asf", "wv", "tta", "dsf", "ape"])
 # Encoder delay and padding, which decoders leave out.
 _DURATION_SLACK_S = 0.15
 # An undecodable packet becomes silence of its length, if that is a length that packets have.
@@ -52,7 +52,7 @@ class AvDecoder:
             raise self._undecodable(error) from error
         try:
             self._stream = self._audio_stream()
-            self._stated_s = _stated_duration_s(self._stream) if demuxer in _STATE_DURATIONS else 0.0
+            self._stated_s = _stated_duration_s(self._file, self._stream, demuxer)
             self._pieces = self._decoded()
             # The decoder may correct what the header says (HE-AAC doubles the rate), so the first frame decides.
             first = next(self._pieces, None)
@@ -125,7 +125,7 @@ class AvDecoder:
         if decoded_s < self._stated_s - _DURATION_SLACK_S:
             yield f"decoded {decoded_s:.2f} of {self._stated_s:.2f} s"
         if self._silent_packets:
-            yield f"{self._silent_packets} packets could not be decoded and were left out or read as silence"
+            yield f"packets that could not be decoded, left out or read as silence: {self._silent_packets}"
 
     def _undecodable(self, error: Exception) -> AudioError:
         reason = error.strerror if isinstance(error, av.FFmpegError) else str(error)
@@ -158,5 +158,10 @@ def _samples(frame: av.AudioFrame) -> Samples:
     return samples if full_scale == 1 else samples * np.float32(1 / full_scale)
 
 
-def _stated_duration_s(stream: av.AudioStream) -> float:
-    return float((stream.duration or 0) * (stream.time_base or 0))
+def _stated_duration_s(file: av.container.InputContainer, stream: av.AudioStream, demuxer: str) -> float:
+    """Return how long the stream is by its container's own word, or 0 where it gives none."""
+    if demuxer in _STATE_DURATIONS:
+        return float((stream.duration or 0) * (stream.time_base or 0))
+    if demuxer == "matroska" and len(file.streams) == 1:  # states how long its longest stream is
+        return (file.duration or 0) / av.time_base
+    return 0.0

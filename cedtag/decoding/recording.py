@@ -114,7 +114,7 @@ class DecodedHere:
         self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
         self.warnings += findings.warnings
         if self._mono.num_not_finite:
-            self.problems.append(f"{self._mono.num_not_finite} samples are not finite numbers and were read as 0")
+            self.problems.append(f"samples that are not finite numbers and were read as 0: {self._mono.num_not_finite}")
         if self._fd is not None and fingerprint(self._fd) != self._opened:
             self.problems.append("the file changed while it was read")
         if self._mono.cancels:

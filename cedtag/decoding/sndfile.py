@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 # libsndfile's way of saying that a stream's length is unknown: 2^63 - 1, or what a lying header makes of it.
 _UNKNOWN_FRAMES = 1 << 62
 
+# Where libsndfile meets damage it throws away what the call has decoded so far; for codecs that it can see damage in,
+# calls are short.
+_FRAMES_PER_CALL = {"FLAC": 4_096, "MP3": 1_152}
+
+# What libsndfile says, where that misleads.
+_CLEARER = {
+    "Internal error : SF_INFO struct incomplete": "its header makes no sense",
+    "File does not exist or is not a regular file": "none of it can be decoded",
+    "Unspecified internal error": "it is damaged",
+}
+
 
 class _ForwardOnly(soundfile.SoundFile):  # type: ignore[misc]
     """A sound file that denies being seekable, so that `read` does not seek after every block.
@@ -56,22 +67,29 @@ class SoundFileDecoder:
     def frames(self) -> Iterator[Samples]:
         """Yield `(n, channels)` float32; each piece is overwritten by the next."""
         buffer = np.empty((FRAMES_PER_READ, self.channels), np.float32)
+        per_call = min(_FRAMES_PER_CALL.get(self._file.format, FRAMES_PER_READ), FRAMES_PER_READ)
         # Never past the declared end: what follows the last frame of a FLAC file would be taken for a damaged one.
         left = _UNKNOWN_FRAMES if self.declared_frames is None else self.declared_frames
+        filled = 0
         while left > 0:
-            wanted = min(left, FRAMES_PER_READ)
             try:
-                got = self._file.read(out=buffer[:wanted])
+                got = len(self._file.read(out=buffer[filled : filled + min(left, per_call)]))
             except soundfile.LibsndfileError as error:
+                yield buffer[:filled]
                 raise AudioError(f"{self._name}: cannot be decoded ({_reason(error)})") from error
-            if len(got) == 0:
-                return
-            yield got
-            left -= len(got)
+            if got == 0:
+                break
+            filled += got
+            left -= got
+            if filled > FRAMES_PER_READ - per_call:
+                yield buffer[:filled]
+                filled = 0
+        yield buffer[:filled]
 
     def close(self) -> None:
         self._file.close()
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:
-    return str(error.error_string).removeprefix("Error :").strip().rstrip(".")
+    text = str(error.error_string).removeprefix("Error :").strip().rstrip(".")
+    return next((clearer for start, clearer in _CLEARER.items() if text.startswith(start)), text)

@@ -134,7 +134,7 @@ def inspect(file: FileBytes) -> Findings:
         why = "the recorder stopped before closing the file, or it outgrew 4 GiB"
         return Findings((f"its header promises {promised} bytes of audio where {audio.present} follow ({why})",))
     if promised is not None and audio.unread:
-        said = f"{audio.unread} bytes after the audio belong to nothing and were not read"
+        said = f"{audio.unread} bytes after the audio were not read"
         return Findings(problems=(said,)) if audio.unread > max(4096, promised // 100) else Findings(warnings=(said,))
     return Findings()
 
@@ -147,12 +147,11 @@ def _audio_data(file: FileBytes, layout: Layout, offset: int, size: int) -> Audi
         return AudioData(offset, size, present)
     end, num_chunks = layout.aligned(offset + size), 1
     for chunk in chunks(file, layout, end):
-        if chunk.offset + chunk.size > file.size:
+        if chunk.offset + chunk.size > file.size or chunk.kind[:4] in LAYOUTS:  # what follows is a file of its own
             break
         end = layout.aligned(chunk.offset + chunk.size)
         num_chunks += chunk.kind == layout.data_id
-    unread = 0 if file.is_zero(end, file.size) and size else max(0, file.size - end)
-    return AudioData(offset, size, present, unread, num_chunks)
+    return AudioData(offset, size, present, _unread(file, end, size), num_chunks)
 
 
 def _is_unknown(size: int, present: int, layout: Layout) -> bool:
@@ -164,5 +163,13 @@ def _is_unknown(size: int, present: int, layout: Layout) -> bool:
 def _find_audio_in_au(file: FileBytes, byte_order: ByteOrder) -> AudioData:
     offset, size = (int.from_bytes(file.at(at, 4), byte_order) for at in (4, 8))
     present = max(0, file.size - offset)
-    promised = None if size == 0xFFFF_FFFF or size == 0 else size
-    return AudioData(offset, promised, present, max(0, present - (promised or present)))
+    if size in (0, 0xFFFF_FFFF):
+        return AudioData(offset, None, present)
+    return AudioData(offset, size, present, _unread(file, offset + size, size))
+
+
+def _unread(file: FileBytes, end: int, size: int) -> int:
+    """Count the bytes from `end` on; none where they are zeros, as on cards that are formatted before use."""
+    if end >= file.size or (size and file.is_zero(end, file.size)):
+        return 0
+    return file.size - end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cedtag.formats.mpeg import find_frame, frame_header, id3_end
+from cedtag.formats.mpeg import find_frame, id3_end
 
 if TYPE_CHECKING:
     from cedtag.formats.file_bytes import FileBytes
@@ -118,12 +118,14 @@ def identify(file: FileBytes) -> Container | None:
 
 
 def describe_stranger(file: FileBytes) -> str:
-    """Say, for the user, what a file looks like that is no known container."""
+    """Say, for the user, what a file looks like that is no container we know."""
     head = file.at(0, 512)
     if not head:
         return "an empty file"
     if (known := stranger(file)) is not None:
         return known
+    if head[:3] == b"ID3":
+        return "tags without audio"
     if file.is_zero(0, min(file.size, LEADING_JUNK_BYTES)):
         return "nothing but zero bytes"
     if _is_text(head):
@@ -151,17 +153,26 @@ def _mpeg_audio(file: FileBytes) -> Container | None:
     """Find what has no magic but repeats a frame header: MP3, AAC (ADTS), an MPEG transport stream."""
     start = id3_end(file)
     if start and (tagged := _by_magic(file.at(start, 64))) is not None:
-        return Container(tagged.name, tagged.demuxer)
-    for demuxer, step in (("mpegts", 188), ("mpegts", 192)):
-        sync = start if step == 188 else start + 4
-        if file.size > sync + 3 * step and all(file.at(sync + n * step, 1) == b"G" for n in range(4)):
-            return Container("mpeg-ts", demuxer)
+        return tagged
     if _is_adts(file, start):
         return Container("aac", "aac")
-    if frame_header(file.uint32(start)) is not None and find_frame(file, start, start + 1) == start:
+    if find_frame(file, start, start + 1) == start:
         return Container("mp3", start=start)
+    if _is_transport_stream(file):
+        return Container("mpeg-ts", "mpegts")
     found = find_frame(file, start, min(start + LEADING_JUNK_BYTES, file.size), in_a_row=4)
     return Container("mp3", start=found) if found >= 0 else None
+
+
+def _is_transport_stream(file: FileBytes) -> bool:
+    """Tell whether six packets of 188 bytes (192 on cameras' cards) follow one another, the first maybe cut."""
+    for packet_bytes in (188, 192):
+        head = file.at(0, 6 * packet_bytes)
+        if len(head) == 6 * packet_bytes and any(
+            head[first::packet_bytes] == b"GGGGGG" for first in range(packet_bytes)
+        ):
+            return True
+    return False
 
 
 def _is_adts(file: FileBytes, offset: int) -> bool:
@@ -178,5 +189,6 @@ def _is_adts(file: FileBytes, offset: int) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    printable = sum(byte >= 32 or byte in b"\t\r\n\f\x1b" for byte in head)
-    return b"\0" not in head and printable == len(head)
+    ascii_bytes = sum(32 <= byte < 127 or byte in b"\t\r\n\f" for byte in head)
+    controls = sum(byte < 32 and byte not in b"\t\r\n\f\x1b" for byte in head)
+    return not controls and ascii_bytes > len(head) // 2

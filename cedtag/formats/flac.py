@@ -21,8 +21,8 @@ def inspect(file: FileBytes, decoded_frames: int, read_to: int) -> Findings:
 
     The decoder has read the file's bytes up to about `read_to`.
     """
-    start = max(8, read_to - (1 << 18))
-    if file.search(_BEGINNING, 8, start, file.size) >= 0:
+    after_first = max(id3_end(file) + 8, read_to - (1 << 18))
+    if file.search(_BEGINNING, 8, after_first, file.size) >= 0:
         return Findings(("another FLAC stream follows the first, and only the first was read",))
     last = _end_of_last_frame(file, decoded_frames)
     if last is not None and last > decoded_frames:

@@ -73,7 +73,10 @@ def id3_end(file: FileBytes, offset: int = 0) -> int:
     """Return where the ID3v2 tags that begin at `offset` end; `offset` without one."""
     while (head := file.at(offset, 10))[:3] == b"ID3" and len(head) == 10:
         size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-        offset += 10 + size + (10 if head[5] & 0x10 else 0)
+        end = offset + 10 + size + (10 if head[5] & 0x10 else 0)
+        if end > file.size:  # a lie, or there is nothing but the tag
+            break
+        offset = end
     return offset
 
 

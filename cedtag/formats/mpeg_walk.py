@@ -68,11 +68,14 @@ def walk_frames(file: FileBytes, start: int) -> Walk | None:
 
 def inspect(file: FileBytes, decoded_samples: int) -> Findings:
     """Compare the frames that are there with those that the tag promises and those decoded; name what is no frame."""
-    walk = walk_frames(file, id3_end(file))
+    start = id3_end(file)
+    walk = walk_frames(file, start)
     if walk is None:
         return Findings(("has no MPEG audio frame",))
     problems: list[str] = []
     warnings: list[str] = []
+    if walk.start > start:
+        warnings.append(f"its first {walk.start - start} bytes are no audio, or a cut frame")
     promised = walk.promised_frames
     # Some encoders count the frame that holds the tag, some do not.
     if promised is not None and walk.num_frames < promised - 1:

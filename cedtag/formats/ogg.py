@@ -44,14 +44,17 @@ class _Walk:
         self.is_ended = bool(flags & _LAST_PAGE)
 
 
-def inspect(file: FileBytes) -> Findings:
-    """Walk the pages: none may be missing or cut, and the last must be marked as such."""
+def inspect(file: FileBytes, *, reads_chains: bool) -> Findings:
+    """Walk the pages: none may be missing or cut, and the last must be marked as such.
+
+    `reads_chains` tells whether the decoder goes on to a second recording after the first.
+    """
     walk = _walk(file)
     problems = []
-    if walk.num_links > 1:
+    if walk.num_links > 1 and not reads_chains:
         problems.append(f"is a chain of {walk.num_links} recordings, and only the first was read")
     if walk.lost_pages:
-        problems.append(f"{walk.lost_pages} pages are missing")
+        problems.append(f"pages that are missing: {walk.lost_pages}")
     if walk.junk_bytes:
         problems.append(f"{walk.junk_bytes} bytes between its pages are no audio")
     if walk.cut_bytes:
