@@ -1,0 +1,59 @@
+"""`cedtag report`: one page about an archive, made from results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cedtag.cli.options import SectionedCommand, option, options_in
+
+page_options = options_in(
+    "Page",
+    option("-o", "--output", required=True, metavar="FILE", help="The page, such as report.html."),
+    option("--title", metavar="TEXT", help="Its heading.  [default: the name of RESULTS]"),
+    option(
+        "-t",
+        "--threshold",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="X",
+        help="Leave weaker tags out, which makes the page smaller.  [default: keep all]",
+    ),
+    option("--overwrite", is_flag=True, help="Replace the page that is there."),
+)
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@page_options
+def command(results: tuple[Path, ...], output: str, title: str | None, threshold: float, overwrite: bool) -> None:
+    """Make one page for the browser of RESULTS: csv, tsv, jsonl or json files that cedtag wrote.
+
+    The page holds everything and asks for nothing from the network. Recordings can be listened to where they lie as
+    they did when the page was made: keep both together when you move them.
+    """
+    from itertools import chain
+
+    from cedtag.atomic import writing_whole
+    from cedtag.errors import InputError, OutputError
+    from cedtag.outputs import writing
+    from cedtag.report import collect, write_page
+    from cedtag.results import read_results
+
+    page = Path(output)
+    if page.exists() and not overwrite:
+        raise OutputError(f"{page}: this file exists; use --overwrite to replace it, or another -o")
+    runs, streams = zip(*map(read_results, results), strict=True)
+    archive = collect(chain.from_iterable(streams), page.absolute().parent, threshold)
+    if not archive.names:
+        raise InputError(f"{', '.join(map(str, results))}: no recording is named there; tag some first")
+    settings = next((run.settings for run in runs if run), None)
+    with writing(page), writing_whole(page) as out:
+        write_page(out, archive, title or results[0].stem, settings)
+    if archive.least_score > round(threshold * 10_000):
+        click.echo(
+            f"cedtag: tags below {archive.least_score / 10_000:.4f} are left out, or the page would be too large; "
+            "make one of fewer RESULTS to see them",
+            err=True,
+        )
