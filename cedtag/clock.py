@@ -190,11 +190,12 @@ def _read_chunks(source: Source, kinds: tuple[bytes, ...]) -> dict[bytes, bytes]
 def _time_of(match: re.Match[str], zone: tzinfo) -> datetime | None:
     parts = match.groupdict()
     year = int(parts["year"]) + (2000 if len(parts["year"]) == 2 else 0)
-    try:
-        time = datetime(year, *(int(parts[name]) for name in ("month", "day", "hour", "minute", "second")), tzinfo=zone)
-    except ValueError:
-        return None
     if not 1990 <= year < 2100:  # a serial number
+        return None
+    month, day, hour, minute, second = (int(parts[name]) for name in ("month", "day", "hour", "minute", "second"))
+    try:
+        time = datetime(year, month, day, hour, minute, second, tzinfo=zone)
+    except ValueError:
         return None
     if fraction := parts.get("fraction"):
         time = time.replace(microsecond=round(float(fraction) * 1_000_000))
