@@ -142,8 +142,8 @@ def open_here(source: Source, raw: RawFormat | None) -> DecodedHere:
         if raw is not None:
             return DecodedHere(source.name, RawDecoder(os.fdopen(os.dup(fd), "rb", buffering=0), raw), fd)
         file = FileBytes(fd)
-        container = _identify(source.name, file)
-        return DecodedHere(source.name, _decoder(source.name, file, container), fd, container)
+        container = identified(source.name, file)
+        return DecodedHere(source.name, decoder_of(source.name, file, container), fd, container)
     except BaseException:
         os.close(fd)
         raise
@@ -153,19 +153,21 @@ def container_of(source: Source) -> Container:
     """Return the container of the file at `source.path`; an `AudioError` says what else it is."""
     fd = open_regular(source)
     try:
-        return _identify(source.name, FileBytes(fd))
+        return identified(source.name, FileBytes(fd))
     finally:
         os.close(fd)
 
 
-def _identify(name: str, file: FileBytes) -> Container:
+def identified(name: str, file: FileBytes) -> Container:
+    """Return the container that a file is; an `AudioError` says what else it is."""
     container = identify(file)
     if container is None:
         raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_stranger(file)}", stage="open")
     return container
 
 
-def _decoder(name: str, file: FileBytes, container: Container) -> Decoder:
+def decoder_of(name: str, file: FileBytes, container: Container) -> Decoder:
+    """Return the one decoder of a container, at the beginning of the file."""
     if container.demuxer is None:
         return SoundFileDecoder(mended(file, container) or file.fd, name)
     from cedtag.decoding.pyav import AvDecoder

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 # libsndfile's way of saying that a stream's length is unknown: 2^63 - 1, or what a lying header makes of it.
 _UNKNOWN_FRAMES = 1 << 62
 
-# Where libsndfile meets damage it throws away what the call has decoded so far; for codecs that it can see damage in,
-# calls are short.
-_FRAMES_PER_CALL = {"FLAC": 4_096, "MP3": 1_152}
+# Where libsndfile meets damage, what the call has decoded so far is lost. In these codecs it can tell, so calls are short
+# (shorter ones would cost more than a tenth of the decoding).
+_FRAMES_PER_CALL = {"FLAC": 4_096, "MP3": 4_096}
 
 # What libsndfile says, where that misleads.
 _CLEARER = {
@@ -60,6 +60,7 @@ class SoundFileDecoder:
             raise
         self.rate_hz: int = self._file.samplerate
         self.channels: int = self._file.channels
+        self.subtype: str = self._file.subtype  # libsndfile's name for how samples are stored
         frames: int = self._file.frames
         is_guess = self._file.subtype in ("MPEG_LAYER_I", "MPEG_LAYER_II")
         self.declared_frames = frames if 0 < frames < _UNKNOWN_FRAMES and not is_guess else None
