@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cedtag.atomic import replacing
+from cedtag.atomic import writing_whole
 from cedtag.errors import InputError, ModelError, OutputError
 from cedtag.evaluation import metrics
 from cedtag.training.loop import Recipe, Trainer, score
@@ -119,12 +118,10 @@ def save_progress(folder: Path, settings: Mapping[str, Any], progress: Progress)
     }
     log = "".join(json.dumps(row) + "\n" for row in progress.history)
     try:
-        with replacing(folder / STATE_NAME) as temporary, temporary.open("wb") as file:
+        with writing_whole(folder / STATE_NAME) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        with replacing(folder / LOG_NAME) as temporary:
-            temporary.write_text(log, encoding="utf-8")
+        with writing_whole(folder / LOG_NAME) as file:
+            file.write(log.encode())
     # torch's writer turns a full disk into a RuntimeError.
     except (OSError, RuntimeError) as error:
         raise OutputError(

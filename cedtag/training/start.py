@@ -26,7 +26,7 @@ def config_named(name: str) -> CedConfig:
     sizes = {known.name.removeprefix("ced-"): known for known in KNOWN_CHECKPOINTS}
     if name in sizes:
         known = sizes[name]
-        return CedConfig(embed_dim=known.embed_dim, num_heads=known.num_heads)
+        return CedConfig(embed_dim=known.embed_dim, num_heads=known.num_heads, depth=known.depth)
     if not Path(name).is_file():
         raise InputError(f"--from-config {name}: no such file; give {', '.join(sizes)} or a config.json")
     return CedConfig.from_file(Path(name))

@@ -1,0 +1,225 @@
+"""`cedtag finetune`: from recordings to a checkpoint for `-m`, and a sentence for what cannot be trained."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+
+from cedtag import CedFeatureExtractor, CedForAudioClassification
+from cedtag.cli import COMMANDS
+from cedtag.evaluation import metrics
+from tests.micro import CHECKPOINT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS.setdefault("finetune", ("cedtag.cli.finetune", ""))
+COMMANDS.setdefault("evaluate", ("cedtag.cli.evaluate", ""))
+
+RESULT = ["README.md", "config.json", "metrics.jsonl", "model.safetensors", "preprocessor_config.json"]
+FAST = ["--crop", "0.3", "0.6", "-b", "4", "--warm-up", "1", "--threads", "1"]
+SCRATCH = ["--from-config", "small.json", *FAST]
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in: `hisses/` with dull (low) and sharp (high) ones, a manifest of them, and a very small architecture."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    lines = ["file,labels,fold"]
+    for name, sign in (("low", 1), ("high", -1)):
+        (tmp_path / "hisses" / name).mkdir(parents=True)
+        for take in range(6):
+            noise = 0.1 * rng.standard_normal(12_000)
+            soundfile.write(tmp_path / "hisses" / name / f"{take}.wav", noise[1:] + sign * noise[:-1], 16_000)
+            lines.append(f"hisses/{name}/{take}.wav,{name},{take % 3}")
+    (tmp_path / "data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    config = {"model_type": "ced", "embed_dim": 24, "num_heads": 3, "depth": 1, "outputdim": 2, "drop_path_rate": 0.1}
+    (tmp_path / "small.json").write_text(json.dumps(config), encoding="utf-8")
+    return tmp_path
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_a_trained_folder_is_a_model_like_any_other(cedtag, data: Path) -> None:
+    done = cedtag(
+        "finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 40, "--lr", 3e-3, "--ema", 0.9, "--mixup", 0
+    )
+    assert done.code == 0, done.stderr
+    assert done.stderr.endswith("cedtag: mine: done; try it: cedtag RECORDING -m mine\n")
+    assert files(data / "mine") == RESULT
+    tagged = cedtag("hisses/low/0.wav", "hisses/high/0.wav", "-m", "mine", "-f", "tsv", "-k", 1, "-t", 0)
+    assert [line.split("\t")[6] for line in tagged.lines] == ["label", "low", "high"]
+    judged = cedtag("evaluate", "hisses", "-m", "mine", "-f", "json", "--bootstrap", 0)
+    assert json.loads(judged.stdout)["measures"]["accuracy"]["value"] == 1
+
+
+def test_the_card_and_the_log_say_how_it_was_made(cedtag, data: Path) -> None:
+    cedtag("finetune", "data.csv", "-o", "mine", *SCRATCH, "--epochs", 2, "--valid-fold", 2, "--seed", 5)
+    card = (data / "mine/README.md").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in (data / "mine/metrics.jsonl").read_text().splitlines()]
+    assert [(row["phase"], row["epoch"]) for row in rows] == [("model", 1), ("model", 2)]
+    assert all({"loss", "lr", "valid mAP", "valid accuracy", "seconds"} <= row.keys() for row in rows)
+    for said in (
+        "# mine",
+        "| high | 4 |",
+        "- `seed`: 5",
+        "Validation at epoch",
+        "cedtag evaluate -m mine",
+        "hf upload",
+    ):
+        assert said in card
+
+
+def test_fine_tuning_keeps_the_encoder_and_makes_a_new_head(cedtag, data: Path) -> None:
+    done = cedtag("finetune", "hisses", "-m", CHECKPOINT, "-o", "probe", *FAST, "--epochs", 1, "--freeze-encoder")
+    assert done.code == 0, done.stderr
+    before, after = load_file(CHECKPOINT / "model.safetensors"), load_file("probe/model.safetensors")
+    assert after["outputlayer.1.weight"].shape == (2, 48)
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("encoder."))
+
+
+def test_half_precision_halves_the_file_and_still_loads(cedtag, data: Path) -> None:
+    cedtag("finetune", "hisses", "-o", "full", *SCRATCH, "--epochs", 1)
+    cedtag("finetune", "hisses", "-o", "half", *SCRATCH, "--epochs", 1, "--half")
+    full, half = (CedForAudioClassification.from_pretrained(name).state_dict() for name in ("full", "half"))
+    sizes = [(data / name / "model.safetensors").stat().st_size for name in ("full", "half")]
+    assert sizes[1] < 0.7 * sizes[0]
+    assert all(torch.equal(full[name].half().float(), half[name].float()) for name in full)
+
+
+def test_a_killed_training_goes_on_to_the_very_same_weights(cedtag, data: Path) -> None:
+    arguments = ["finetune", "data.csv", *SCRATCH, "--teachers", "1", "--teacher-epochs", "2", "--epochs", "60"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, *arguments, "-o", "killed", "--save-every", "0"], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not ((data / "killed/metrics.jsonl").exists() and log_rows(data / "killed") >= 5):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert "training_state.pt" in files(data / "killed")
+    assert cedtag(*arguments, "-o", "killed").code == 0
+    assert cedtag(*arguments, "-o", "undisturbed").code == 0
+    assert (data / "killed/model.safetensors").read_bytes() == (data / "undisturbed/model.safetensors").read_bytes()
+    assert files(data / "killed") == RESULT
+
+
+RUN = """
+import sys
+from cedtag.cli import COMMANDS, run
+COMMANDS.setdefault("finetune", ("cedtag.cli.finetune", ""))
+COMMANDS.setdefault("evaluate", ("cedtag.cli.evaluate", ""))
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def log_rows(folder: Path) -> int:
+    return (folder / "metrics.jsonl").read_text().count("\n")
+
+
+def test_what_is_there_is_not_written_over_unless_asked_for(cedtag, data: Path) -> None:
+    assert cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1).code == 0
+    again = cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1)
+    assert again.code == 1
+    assert again.stderr == "cedtag: mine: is not empty; name another folder, or --overwrite\n"
+    assert cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1, "--overwrite").code == 0
+
+
+def test_the_plain_pytorch_loop_works_on_the_public_classes(data: Path) -> None:
+    extractor = CedFeatureExtractor()
+    model = CedForAudioClassification.from_pretrained(CHECKPOINT).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    audio, rate = soundfile.read("hisses/low/0.wav", dtype="float32")
+    inputs, labels = extractor(audio, sampling_rate=rate), torch.tensor([500])
+    losses = []
+    for _ in range(5):
+        output = model(**inputs, labels=labels)
+        assert output.loss is not None
+        output.loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(output.loss.item())
+    assert losses[-1] < losses[0]
+    assert model.config.id2label[int(output.logits.argmax())] in model.config.id2label.values()
+
+
+def test_finetune_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    truth = np.eye(2)
+    assert metrics.measure_all(truth, truth, resamples=0)[0].value == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("none",), 2, "none: no such folder or manifest"),
+        (("holes.csv",), 2, "holes.csv: 1 recordings are not there, the first is gone.wav; say --audio FOLDER"),
+        (("one.csv",), 2, "one.csv: holds only one class (low); there is nothing to tell it from"),
+        (("nothing.csv",), 2, "nothing.csv: no clip has a label"),
+        (("short.csv",), 2, "short.wav: 0.05 s of audio from second 0 on; a clip must last one patch, 0.16 s"),
+        (("broken.csv",), 3, "broken.wav"),
+        (("data.csv", "--fold", "9"), 2, "fold 9: no example is in it (folds of the data: 0, 1, 2)"),
+        (("data.csv", "--fold", "1", "--valid-fold", "1"), 2, "fold 1: cannot be trained on and validated on"),
+        (("data.csv", "--valid-fold", "1", "--valid-split", "0.5"), 2, "exclude each other"),
+        (("several.csv", "--loss", "ce"), 2, "some clips have several labels or none, which --loss ce cannot learn"),
+        (("lonely.csv", "--valid-fold", "2"), 2, "lonely.csv: no clip to train on is labelled 'high'"),
+        (("hisses", "--crop", "0.1", "5"), 2, "--crop 0.1 5: give MIN and MAX, from 0.16 to 10.12 s"),
+        (("hisses", "--crop", "5", "1"), 2, "--crop 5 1: give MIN and MAX"),
+        (("hisses", "--lr", "1e30", "--epochs", "4"), 1, "the training diverged"),
+        (("hisses", "--from-config", "huge"), 2, "--from-config huge: no such file; give tiny, mini, small, base or a"),
+        (("hisses", "--freeze-encoder"), 2, "--freeze-encoder needs a trained encoder (-m)"),
+        (("hisses", "-d", "cuda:99"), 2, "-d/--device cuda:99: "),
+        (("hisses", "-o", "data.csv/deep"), 1, "data.csv/deep: cannot be made"),
+    ],
+)
+def test_what_cannot_be_trained_is_a_sentence_and_leaves_no_model(
+    cedtag, data: Path, arguments: tuple[str, ...], code: int, sentence: str
+) -> None:
+    manifests = {
+        "holes.csv": "hisses/low/0.wav,low,\ngone.wav,high,\n",
+        "one.csv": "hisses/low/0.wav,low,\n",
+        "nothing.csv": "hisses/low/0.wav,,\n",
+        "short.csv": "hisses/low/0.wav,low,\nshort.wav,high,\n",
+        "broken.csv": "hisses/low/0.wav,low,\nbroken.wav,high,\n",
+        "several.csv": "hisses/low/0.wav,low,\nhisses/high/0.wav,low;high,\n",
+        "lonely.csv": "hisses/low/0.wav,low,1\nhisses/low/1.wav,low,1\nhisses/high/0.wav,high,2\n",
+    }
+    for name, rows in manifests.items():
+        (data / name).write_text("file,labels,fold\n" + rows, encoding="utf-8")
+    soundfile.write(data / "short.wav", np.zeros(800), 16_000)
+    (data / "broken.wav").write_bytes(b"RIFF nothing")
+    done = cedtag("finetune", *arguments[:1], "-o", "out", *SCRATCH, *arguments[1:])
+    assert done.code == code, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (data / "out/model.safetensors").exists()
+
+
+def test_a_full_disk_while_the_model_is_saved_is_a_sentence(
+    cedtag, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: Path, content: bytes) -> int:
+        with file.open("wb") as out:
+            out.write(content[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    done = cedtag("finetune", "hisses", "-o", "out", *SCRATCH, "--epochs", 1)
+    assert done.code == 1
+    assert "out: cannot save the model ([Errno 28] No space left on device); free some space" in done.stderr
+    assert not [name for name in files(data / "out") if "safetensors" in name]
