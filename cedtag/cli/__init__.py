@@ -25,6 +25,7 @@ COMMANDS = {
     "labels": ("cedtag.cli.labels", "List or find the classes."),
     "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
     "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),
+    "extract": ("cedtag.cli.extract", "Cut events or the best windows of each class out of their recordings."),
     "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
 }
 DEFAULT_COMMAND = "tag"
