@@ -87,7 +87,7 @@ def _step(result: TagResult | SoundEvent, archive: Archive, places: dict[tuple[i
 
 def _add_recording(archive: Archive, end: FileEnd | FileFailed, steps: list[_Step], folder: Path) -> None:
     if isinstance(end, FileFailed):
-        status, note, duration = "failed", end.error, 0
+        status, note, duration = "failed", end.error.removeprefix(f"{end.source.name}: "), 0
     else:
         status, note, duration = end.status, "; ".join((*end.problems, *end.warnings)), end.num_samples // 16
     if note:

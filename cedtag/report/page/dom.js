@@ -41,8 +41,16 @@ function splitName(path) {
   return [path.slice(0, at), path.slice(at)];
 }
 
-// Canvases need the colours that the style's variables stand for in the present theme.
+// Canvases need the colours that the style's variables stand for in the present theme, until it changes.
+const colours = new Map();
+const forgetColours = () => colours.clear();
+
 function colour(name) {
+  if (!colours.has(name)) colours.set(name, computedColour(name));
+  return colours.get(name);
+}
+
+function computedColour(name) {
   const probe = el("span");
   probe.style.color = `var(${name})`;
   document.body.append(probe);

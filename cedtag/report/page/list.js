@@ -30,12 +30,13 @@ class RecordingList {
         this.rows.delete(place);
       }
     }
+    const width = Math.max(1, this.box.clientWidth - 24);
     for (let place = first; place < last; place++) {
       if (this.rows.has(place)) continue;
       const row = this.row(place);
       this.rows.set(place, row);
       this.space.append(row);
-      drawStrip(this.archive, this.recordings[place], this.filter, row.querySelector("canvas"));
+      drawStrip(this.archive, this.recordings[place], this.filter, row.querySelector("canvas"), width);
     }
     const chosen = this.recordings.indexOf(this.chosen);
     if (this.rows.has(chosen)) this.box.setAttribute("aria-activedescendant", `row-${chosen}`);
@@ -48,15 +49,16 @@ class RecordingList {
     const [folder, name] = splitName(archive.names[recording]);
     const tags = classesOf(archive, recording, filter.score)
       .sort((a, b) => filter.classes.has(b[0]) - filter.classes.has(a[0]));
+    const heard = archive.duration[recording] ? `${length(found.heardMs[recording])} of ${length(archive.duration[recording])}` : "";
     const row = el("div", {
       id: `row-${place}`, class: "recording", role: "option", "aria-selected": String(recording === this.chosen),
       "aria-setsize": this.recordings.length, "aria-posinset": place + 1, click: () => this.choose(place),
     },
     el("div", { class: "line" }, el("span", { class: "name clip", title: archive.names[recording] }, name, el("span", { class: "muted" }, folder && ` ${folder}`)),
       badge(archive, recording),
-      el("span", { class: "value" }, archive.duration[recording] ? `${length(found.heardMs[recording])} of ${length(archive.duration[recording])}` : "")),
+      el("span", { class: "value wide" }, heard)),
     el("canvas", { class: "strip", "aria-hidden": "true" }),
-    el("div", { class: "muted small clip" },
+    el("div", { class: "muted small clip" }, el("span", { class: "narrow" }, heard && `${heard}: `),
       tags.slice(0, 4).map(([place, best]) => `${archive.classes[place]} ${score(best)}`).join(" · ") || archive.notes[recording] || "nothing with this score"));
     row.style.top = `${place * ROW_PX}px`;
     return row;
@@ -88,8 +90,7 @@ class RecordingList {
 }
 
 // Where in the recording the wanted classes are, and how strongly.
-function drawStrip(archive, recording, filter, canvas) {
-  const width = Math.max(1, canvas.parentElement.clientWidth - 24);
+function drawStrip(archive, recording, filter, canvas, width) {
   const context = sharpContext(canvas, width, 5);
   context.fillStyle = colour("--line");
   context.fillRect(0, 0, width, 5);

@@ -82,7 +82,10 @@ function start(archive) {
   });
   new ResizeObserver(() => clockMap.draw()).observe($("clock-scroll"));
   refresh();
-  if (archive.size) list.choose(0);
+  if (archive.size) {
+    list.select(0);
+    timeline.show(0, filter);
+  }
   return { archive, filter, refresh };
 }
 
@@ -112,8 +115,8 @@ function setUpTheme(redraw) {
     $("theme").textContent = dark() ? "Light" : "Dark";
     $("theme").setAttribute("aria-label", `Change to ${dark() ? "light" : "dark"} colours`);
   };
-  $("theme").addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; show(); redraw(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { show(); redraw(); });
+  $("theme").addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; forgetColours(); show(); redraw(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { forgetColours(); show(); redraw(); });
   show();
 }
 
@@ -122,6 +125,7 @@ function setUpPrinting(archive, listed, found, redraw) {
   window.addEventListener("beforeprint", () => {
     theme = document.documentElement.dataset.theme;
     document.documentElement.dataset.theme = "light";
+    forgetColours();
     redraw();
     const recordings = listed();
     const rows = recordings.slice(0, PRINTED_ROWS).map((recording) => el("tr", {},
@@ -136,6 +140,7 @@ function setUpPrinting(archive, listed, found, redraw) {
     if (theme) document.documentElement.dataset.theme = theme;
     else delete document.documentElement.dataset.theme;
     $("printed").replaceChildren();
+    forgetColours();
     redraw();
   });
 }

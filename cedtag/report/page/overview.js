@@ -14,7 +14,7 @@ function showClasses(archive, filter, found, all, onToggle) {
     const chosen = filter.classes.has(place);
     return el("li", {},
       el("button", { type: "button", "aria-pressed": String(chosen), click: () => onToggle(place) },
-        el("span", { class: "name" }, archive.classes[place]),
+        el("span", { class: "name", title: archive.classes[place] }, archive.classes[place]),
         el("span", { class: "track" }, bar),
         el("span", { class: "value" }, length(found.classMs[place]))));
   }));
@@ -94,7 +94,7 @@ class ClockMap {
       const x = this.left + column * this.cell;
       const date = new Date(day * 24 * HOUR_MS);
       const text = `${date.getUTCDate()} ${date.toLocaleString("en", { month: "short", timeZone: "UTC" })}`;
-      if (x < free) return;
+      if (x < free || x + context.measureText(text).width > this.left + this.days.length * this.cell) return;
       context.fillText(text, x, 11);
       free = x + context.measureText(text).width + 12;
     });
@@ -122,7 +122,7 @@ class ClockMap {
 
   say(hour) {
     if (hour === null) {
-      this.text.textContent = "The stronger the colour, the more of the recorded time has a hit. Click an hour to filter by it.";
+      this.text.textContent = "The stronger the colour, the larger the part of the recorded time. Choose a class to see when it is heard; click an hour to filter by it.";
       return;
     }
     const { heard, recorded } = this.hours.get(hour) ?? { heard: 0, recorded: 0 };

@@ -67,6 +67,7 @@ class Timeline {
     if (nothing) return;
     const seconds = Math.max(0.001, archive.duration[recording] / 1000);
     const narrow = this.box.clientWidth < 520;
+    const names = lanes.map((place) => shortened(archive.classes[place], narrow ? 16 : 28));
     const laneOf = new Map(lanes.map((place, lane) => [place, lane]));
     const ink = colour("--ink"), line = colour("--line");
     const font = "12px system-ui, sans-serif";
@@ -75,18 +76,18 @@ class Timeline {
     this.chart = new uPlot({
       width: this.box.clientWidth,
       height: lanes.length * LANE_PX + 34,
-      padding: [4, 10, 0, 0],
+      padding: [4, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
-      scales: { x: { time: false, range: (_, min, max) => [Math.max(0, min), Math.min(seconds, max)] }, y: { range: [lanes.length - 0.5, -0.5] } },
+      scales: { x: { time: false, range: (_, min, max) => [Math.max(0, min), Math.min(seconds, max)] }, y: { range: [-0.5, lanes.length - 0.5], dir: -1 } },
       series: [{}, { show: true, paths: () => null, points: { show: false } }],
       axes: [
         { stroke: ink, font, size: 30, grid: { stroke: line, width: 1 }, ticks: { show: false }, space: narrow ? 60 : 80,
           incrs: [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400],
           values: (_, splits, __, ___, step) => splits.map((value) => clock(value, step < 1 ? 1 : 0)) },
-        { stroke: ink, font, size: narrow ? 118 : 190, gap: 8, grid: { show: false }, ticks: { show: false },
+        { stroke: ink, font, size: labelWidth(names), gap: 8, grid: { show: false }, ticks: { show: false },
           splits: () => lanes.map((_, lane) => lane),
-          values: () => lanes.map((place) => shortened(archive.classes[place], narrow ? 16 : 28)) },
+          values: () => names },
       ],
       hooks: {
         drawClear: [(chart) => this.drawLanes(chart, laneOf)],
@@ -193,6 +194,12 @@ function nextStep(archive, recording, atMs, forward) {
     if (!forward && middle < atMs - 1 && (next === null || middle > next)) next = middle;
   }
   return next;
+}
+
+function labelWidth(names) {
+  const context = el("canvas").getContext("2d");
+  context.font = "12px system-ui, sans-serif";
+  return Math.ceil(Math.max(...names.map((name) => context.measureText(name).width))) + 14;
 }
 
 const shortened = (text, size) => (text.length > size ? `${text.slice(0, size - 1)}…` : text);
