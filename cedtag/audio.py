@@ -77,9 +77,9 @@ class Decoders:
         self._children = Children()
 
     def open(self, source: Source) -> Recording:
-        """Open the file at `source.path`; an `AudioError` says why it cannot give audio."""
+        """Open the file at `source.path`; an `AudioError`, here or from `blocks`, says why it cannot give audio."""
         raw = self._decoding.raw
-        if self._decoding.isolate or _needs_av(source, raw):
+        if _needs_av(source, raw) or self._decoding.isolate:
             return self._children.open(source, raw)
         return open_here(source, raw)
 

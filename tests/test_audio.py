@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import socket
@@ -261,3 +262,19 @@ def test_no_raw_audio_at_all_is_an_error() -> None:
 def test_raw_formats_that_cannot_be_meant_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="raw format"):
         parse_raw_format(text)
+
+
+def test_a_disk_that_fails_costs_its_recording_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.wav", bursts(1, 16_000), 16_000)
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with open_recording(source_of(path)) as recording:
+        blocks = recording.blocks()
+        next(blocks)
+        monkeypatch.setattr(os, "pread", fail)
+        list(blocks)
+        assert recording.problems == ["whether it is complete could not be checked (Input/output error)"]
+    with pytest.raises(AudioError, match="cannot be read"):
+        open_recording(source_of(path))

@@ -209,6 +209,16 @@ def test_modules_in_the_current_folder_are_not_run(recordings: Path, tmp_path: P
     assert not (tmp_path / "was_run").exists()
 
 
+def test_a_child_that_died_waiting_costs_no_recording(recordings: Path) -> None:
+    with Decoders() as decoders:
+        with decoders.open(source_of(recordings / "a.m4a")) as recording:
+            list(recording.blocks())
+        process = recording._child._process  # type: ignore[attr-defined]
+        process.kill()
+        process.wait()
+        assert len(heard_by(decoders, recordings / "a.m4a")[0])
+
+
 def test_without_pyav_one_sentence_says_what_to_install(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio, "_has_av", lambda: False)
     with pytest.raises(AudioError, match=r'a\.m4a: mp4 is decoded by PyAV.* pip install "cedtag\[av\]"'):
@@ -238,6 +248,6 @@ def test_no_file_makes_another_file_or_a_server_be_read(decoders: Decoders, reco
             disguised = tmp_path / "disguised.m4a"  # looks like an MP4, goes on as something else
             disguised.write_bytes(mp4[:16] + body + mp4[16:])
             with pytest.raises(AudioError):
-                decoders.open(source_of(disguised))
+                heard_by(decoders, disguised)
         with pytest.raises(TimeoutError):
             server.accept()

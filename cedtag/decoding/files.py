@@ -36,6 +36,11 @@ def open_regular(source: Source) -> int:
     return fd
 
 
+def unreadable(name: str, error: OSError) -> AudioError:
+    """Return what to say when reading an open file fails: a bad disk, a server that went away."""
+    return AudioError(f"{name}: cannot be read ({error.strerror})", stage="open")
+
+
 def fingerprint(fd: int) -> tuple[int, int]:
     """Return size and modification time of an open file: they differ when somebody wrote to it in between."""
     status = os.fstat(fd)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from cedtag.records import Source
 
 MESSAGE = struct.Struct("<BI")
-# What a message says: the recording is open; a block of float32; it has ended (problems, warnings); it failed.
-OPENED, BLOCK, ENDED, FAILED = range(4)
+# What a message says: a block of float32; the recording has ended (problems, warnings); it failed (error, stage).
+BLOCK, ENDED, FAILED = range(3)
 
 _SECONDS_TO_END = 5.0
 
@@ -70,6 +70,9 @@ class Child:
         body = self._read(length)
         return None if body is None else (kind, body)
 
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
     def kill(self) -> None:
         """End the child at once; whoever waits for its answer gets None."""
         self._process.kill()
@@ -103,6 +106,7 @@ class Child:
 class DecodedApart:
     """A recording that a child process decodes; see `cedtag.audio.Recording`.
 
+    Nothing waits for the child before the first block, so `close` ends a decoder that hangs while it opens the file.
     `release` takes the child back when it is ready for another recording.
     """
 
@@ -115,11 +119,6 @@ class DecodedApart:
         self._in_use = threading.Lock()
         self._abandoned = self._closed = self._is_idle = False
         child.ask(source, raw)
-        try:
-            self._next_block()
-        except BaseException:
-            self.close()
-            raise
 
     def blocks(self) -> Iterator[Samples]:
         """Yield new arrays `(n,)` of 16 kHz mono."""
@@ -154,7 +153,7 @@ class DecodedApart:
         self.close()
 
     def _next_block(self) -> Samples | None:
-        """Return the next block, an empty one when the recording has just been opened, and None at its end."""
+        """Return the next block, or None at the end."""
         with self._in_use:
             answer = None if self._closed else self._child.answer()
             if answer is None:
@@ -162,8 +161,6 @@ class DecodedApart:
             kind, body = answer
             if kind == BLOCK:
                 return np.frombuffer(body, np.float32)
-            if kind == OPENED:
-                return np.zeros(0, np.float32)
             self._is_idle = True
             said = json.loads(body)
             if kind == FAILED:
@@ -189,9 +186,7 @@ class Children:
 
     def open(self, source: Source, raw: RawFormat | None) -> DecodedApart:
         """Open a recording in a child process."""
-        with self._lock:
-            child = self._waiting.pop() if self._waiting else None
-        return DecodedApart(source, raw, child or Child(), self._take_back)
+        return DecodedApart(source, raw, self._take() or Child(), self._take_back)
 
     def close(self) -> None:
         """End the children that wait, and from now on every other when its recording is closed."""
@@ -200,6 +195,15 @@ class Children:
             waiting, self._waiting = self._waiting, []
         for child in waiting:
             child.stop()
+
+    def _take(self) -> Child | None:
+        with self._lock:
+            while self._waiting:
+                child = self._waiting.pop()
+                if child.is_alive():
+                    return child
+                child.stop()  # somebody killed it while it had nothing to do
+        return None
 
     def _take_back(self, child: Child) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Files whose headers understate them, shown to libsndfile as what they are."""
+"""Files whose headers are wrong about their length, shown to libsndfile as what they are."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from cedtag.formats.mpeg_walk import Walk, walk_frames
 if TYPE_CHECKING:
     from cedtag.formats.containers import Container
     from cedtag.formats.file_bytes import FileBytes
+
+# Headers are copied to be mended; no sound one is as long as this.
+_LONGEST_HEAD = 1 << 20
 
 
 class Mended:
@@ -55,7 +58,7 @@ def _mended_chunks(file: FileBytes, container: Container, audio: AudioData) -> M
     if audio.is_understated:  # libsndfile itself reads such AIFF files to the end
         return _with_true_size(file, audio) if container.name == "wav" else None
     promised = audio.promised
-    if container.name == "caf" and (promised is None or promised > audio.present):
+    if container.name == "caf" and (promised is None or promised > audio.present) and audio.offset < _LONGEST_HEAD:
         # libsndfile refuses a CAF file that is cut off, or that was written to a pipe.
         head = file.at(0, audio.offset - 8) + audio.present.to_bytes(8, "big")
         return Mended(file.fd, head, audio.offset)
@@ -71,7 +74,7 @@ def _with_true_size(file: FileBytes, audio: AudioData) -> Mended | None:
     """Make a WAV header of the format chunk alone with the true size; RF64 where that does not fit 32 bits."""
     layout = LAYOUTS[file.at(0, 4)]
     form = next((chunk for chunk in chunks(file, layout, layout.first_chunk) if chunk.kind == b"fmt "), None)
-    if layout.byte_order == "big" or form is None or form.size > 1 << 12:
+    if layout.byte_order == "big" or form is None or form.size > _LONGEST_HEAD:
         return None
     fmt = file.at(form.offset - 8, 8 + form.size + form.size % 2)
     size = audio.present

@@ -43,7 +43,7 @@ class AvDecoder:
     def __init__(self, fd: int, name: str, demuxer: str) -> None:
         self._name = name
         self.rate_hz = self.channels = 0
-        self._num_frames = self._silent_frames = self._silent_packets = 0
+        self._num_frames = self._silent_packets = 0
         self._damage: AudioError | None = None
         only_this = {"protocol_whitelist": "file", "format_whitelist": demuxer}
         try:

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-from cedtag.decoding.files import fingerprint, open_regular
+from cedtag.decoding.files import fingerprint, open_regular, unreadable
 from cedtag.decoding.mended import mended
 from cedtag.decoding.mono import MonoStream, Samples
 from cedtag.decoding.raw import RawDecoder, RawFormat
@@ -93,7 +93,10 @@ class DecodedHere:
                 if self._abandoned:
                     self._release()
                     raise AudioError(f"{self._name}: was given up while it was read", stage="timeout")
-                piece = next(frames, None)
+                try:
+                    piece = next(frames, None)
+                except OSError as error:
+                    raise unreadable(self._name, error) from error
                 if piece is None:
                     return
                 block = self._mono.push(piece)
@@ -132,7 +135,10 @@ class DecodedHere:
         if self._fd is None or self._container is None:
             return Findings()
         read_to = os.lseek(self._fd, 0, os.SEEK_CUR)
-        return audit(FileBytes(self._fd), self._container, self._mono.num_frames, read_to)
+        try:
+            return audit(FileBytes(self._fd), self._container, self._mono.num_frames, read_to)
+        except OSError as error:
+            return Findings((f"whether it is complete could not be checked ({error.strerror})",))
 
 
 def open_here(source: Source, raw: RawFormat | None) -> DecodedHere:
@@ -144,6 +150,9 @@ def open_here(source: Source, raw: RawFormat | None) -> DecodedHere:
         file = FileBytes(fd)
         container = identified(source.name, file)
         return DecodedHere(source.name, decoder_of(source.name, file, container), fd, container)
+    except OSError as error:
+        os.close(fd)
+        raise unreadable(source.name, error) from error
     except BaseException:
         os.close(fd)
         raise
@@ -154,6 +163,8 @@ def container_of(source: Source) -> Container:
     fd = open_regular(source)
     try:
         return identified(source.name, FileBytes(fd))
+    except OSError as error:
+        raise unreadable(source.name, error) from error
     finally:
         os.close(fd)
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # libsndfile's way of saying that a stream's length is unknown: 2^63 - 1, or what a lying header makes of it.
 _UNKNOWN_FRAMES = 1 << 62
 
-# Where libsndfile meets damage, what the call has decoded so far is lost. In these codecs it can tell, so calls are short
-# (shorter ones would cost more than a tenth of the decoding).
+# Where libsndfile meets damage, what the call has decoded so far is lost. In these codecs it can tell, so calls are
+# short (even shorter ones would cost more than a tenth of the decoding).
 _FRAMES_PER_CALL = {"FLAC": 4_096, "MP3": 4_096}
 
 # What libsndfile says, where that misleads.

@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any, BinaryIO
 
-from cedtag.decoding.isolation import BLOCK, ENDED, FAILED, MESSAGE, OPENED
+from cedtag.decoding.isolation import BLOCK, ENDED, FAILED, MESSAGE
 from cedtag.decoding.raw import RawFormat
 from cedtag.decoding.recording import open_here
 from cedtag.errors import AudioError
@@ -38,7 +38,6 @@ def _serve(asked: dict[str, Any], answers: BinaryIO) -> None:
     source = Source(path=asked["path"], name=asked["name"], relative="")
     try:
         with open_here(source, RawFormat(*asked["raw"]) if asked["raw"] else None) as recording:
-            _send(answers, OPENED, b"")
             for block in recording.blocks():
                 _send(answers, BLOCK, block.data)
     except AudioError as error:
