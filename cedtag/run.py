@@ -11,6 +11,8 @@ from cedtag.labels import Label
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cedtag.events import EventSettings
+
 SCHEMA = "cedtag/1"
 
 
@@ -18,16 +20,19 @@ SCHEMA = "cedtag/1"
 class Run:
     """The settings of a run by option name (JSON values), the classes that can appear, and how rows are laid out.
 
-    Two runs with equal settings give equal results; `layout`, "long" or "wide", only arranges them.
+    Two runs with equal settings give equal rows; `layout`, "long" or "wide", only arranges them, and `events` says how
+    the events are made of them that are shown in their place.
     """
 
     settings: Mapping[str, Any]
     labels: tuple[Label, ...]
     layout: str = "long"
+    events: EventSettings | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The metadata that stands at the head of JSON results and of the journal."""
-        return {"schema": SCHEMA, "version": __version__, "settings": dict(self.settings)}
+        settings = {"schema": SCHEMA, "version": __version__, "settings": dict(self.settings)}
+        return settings if self.events is None else settings | {"events": self.events.to_dict()}
 
 
 def labels_to_json(labels: tuple[Label, ...]) -> list[list[Any]]:

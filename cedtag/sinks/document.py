@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
-from cedtag.records import FileEnd, FileFailed, TagResult
+from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult
 from cedtag.sinks import seconds
-from cedtag.sinks.lines import encode, window_to_json
+from cedtag.sinks.lines import encode, result_to_json
 
 if TYPE_CHECKING:
     from cedtag.run import Run
@@ -14,25 +14,30 @@ if TYPE_CHECKING:
 
 
 class JsonSink:
-    """`{"schema", "version", "settings", "recordings": [{"file", "windows", "status", ...}]}`, a line per window."""
+    """`{"schema", "version", "settings", "recordings": [{"file", "windows", "status", ...}]}`, a line per window.
+
+    Events stand in `events` in place of `windows`, and the head says in another `events` how they were made.
+    """
 
     def __init__(self, out: IO[bytes], run: Run) -> None:
-        self._out = out
+        self._out, self._run = out, run
         self._recordings = 0
-        self._windows = 0
+        self._rows = 0
         out.write(encode(run.to_dict())[:-1] + b', "recordings": [')
 
     def write(self, result: Result) -> None:
-        if self._windows == 0:
+        if self._rows == 0:
+            is_event = isinstance(result, SoundEvent) or self._run.events is not None
             self._out.write(b",\n" if self._recordings else b"\n")
-            self._out.write(encode({"file": result.source.name})[:-1] + b', "windows": [')
+            head = encode({"file": result.source.name, "events" if is_event else "windows": []})
+            self._out.write(head.removesuffix(b"]}"))
             self._recordings += 1
-        if isinstance(result, TagResult):
-            self._out.write((b",\n " if self._windows else b"\n ") + encode(window_to_json(result)))
-            self._windows += 1
+        if isinstance(result, TagResult | SoundEvent):
+            self._out.write((b",\n " if self._rows else b"\n ") + encode(result_to_json(result)))
+            self._rows += 1
             return
         self._out.write(b"], " + encode(outcome_to_json(result))[1:])
-        self._windows = 0
+        self._rows = 0
 
     def close(self) -> None:
         self._out.write(b"\n]}\n")

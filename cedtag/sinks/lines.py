@@ -1,11 +1,11 @@
-"""JSON lines: one object per window, for pipelines."""
+"""JSON lines: one object per window or event, for pipelines."""
 
 from __future__ import annotations
 
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-from cedtag.records import TagResult
+from cedtag.records import SoundEvent, TagResult
 from cedtag.sinks import seconds
 
 if TYPE_CHECKING:
@@ -20,16 +20,20 @@ class JsonLinesSink:
         self._out = out
 
     def write(self, result: Result) -> None:
-        if isinstance(result, TagResult):
-            self._out.write(encode({"file": result.source.name, **window_to_json(result)}) + b"\n")
+        if isinstance(result, TagResult | SoundEvent):
+            self._out.write(encode({"file": result.source.name, **result_to_json(result)}) + b"\n")
 
     def close(self) -> None:
         """Nothing stands at the end."""
 
 
-def window_to_json(result: TagResult) -> dict[str, Any]:
-    tags = [{"index": tag.index, "mid": tag.mid, "label": tag.label, "score": tag.score} for tag in result.tags]
-    return {"start": seconds(result.start), "end": seconds(result.stop), "tags": tags}
+def result_to_json(result: TagResult | SoundEvent) -> dict[str, Any]:
+    when = {"start": seconds(result.start), "end": seconds(result.stop)}
+    if isinstance(result, TagResult):
+        tags = [{"index": tag.index, "mid": tag.mid, "label": tag.label, "score": tag.score} for tag in result.tags]
+        return {**when, "tags": tags}
+    what = {"index": result.index, "mid": result.mid, "label": result.label}
+    return {**when, **what, "peak": result.peak, "mean": result.mean}
 
 
 def encode(value: object) -> bytes:

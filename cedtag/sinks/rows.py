@@ -1,4 +1,4 @@
-"""CSV and TSV: one row per tag, or one per window with a column per class."""
+"""CSV and TSV: one row per tag or event, or one per window with a column per class."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import csv
 import io
 from typing import IO, TYPE_CHECKING
 
-from cedtag.records import TagResult
+from cedtag.errors import InputError
+from cedtag.records import SoundEvent, TagResult
 from cedtag.sinks import seconds
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cedtag.sinks import Result
 
 COLUMNS = ("file", "start", "end", "rank", "index", "mid", "label", "score")
+EVENT_COLUMNS = ("file", "start", "end", "index", "mid", "label", "peak", "mean")
 
 
 class CsvSink:
@@ -26,31 +28,49 @@ class CsvSink:
         self._text = io.StringIO()
         self._writer = csv.writer(self._text, delimiter=self.delimiter, lineterminator="\n")
         self._columns = {label.index: i for i, label in enumerate(run.labels)} if run.layout == "wide" else None
-        names = [label.name for label in run.labels]
-        self._writer.writerow(COLUMNS if self._columns is None else ["file", "start", "end", *names])
-        self._flush()
+        self._run = run
+        self._header: tuple[str, ...] = ()
 
     def write(self, result: Result) -> None:
-        if not isinstance(result, TagResult):
+        if not isinstance(result, TagResult | SoundEvent):
             return
-        where = (result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}")
-        if self._columns is None:
+        self._begin(shows_events=isinstance(result, SoundEvent))
+        if isinstance(result, SoundEvent):
+            scores = (f"{result.peak:.4f}", f"{result.mean:.4f}")
+            self._writer.writerow((*_where(result), result.index, result.mid, result.label, *scores))
+        elif self._columns is None:
             for rank, tag in enumerate(result.tags, 1):
-                self._writer.writerow((*where, rank, tag.index, tag.mid, tag.label, f"{tag.score:.4f}"))
+                self._writer.writerow((*_where(result), rank, tag.index, tag.mid, tag.label, f"{tag.score:.4f}"))
         else:
-            scores = [""] * len(self._columns)
+            by_column = [""] * len(self._columns)
             for tag in result.tags:
-                scores[self._columns[tag.index]] = f"{tag.score:.4f}"
-            self._writer.writerow((*where, *scores))
+                by_column[self._columns[tag.index]] = f"{tag.score:.4f}"
+            self._writer.writerow((*_where(result), *by_column))
         self._flush()
 
     def close(self) -> None:
+        if not self._header:
+            self._begin(shows_events=self._run.events is not None)
         self._flush()
+
+    def _begin(self, *, shows_events: bool) -> None:
+        """Write the header that fits the first result; rows and events have no place below one header."""
+        wide = ("file", "start", "end", *(label.name for label in self._run.labels))
+        header = EVENT_COLUMNS if shows_events else COLUMNS if self._columns is None else wide
+        if not self._header:
+            self._header = header
+            self._writer.writerow(header)
+        elif shows_events != (self._header == EVENT_COLUMNS):
+            raise InputError("rows and events cannot stand in one table; write them to a file each")
 
     def _flush(self) -> None:
         self._out.write(self._text.getvalue().encode("utf-8", "surrogateescape"))
         self._text.seek(0)
         self._text.truncate()
+
+
+def _where(result: TagResult | SoundEvent) -> tuple[str, str, str]:
+    return result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}"
 
 
 class TsvSink(CsvSink):

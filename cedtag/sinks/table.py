@@ -8,17 +8,19 @@ from typing import IO, TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from cedtag.records import TagResult
+from cedtag.records import SoundEvent, Tag, TagResult
 from cedtag.terminal import printable
 
 if TYPE_CHECKING:
-    from cedtag.records import Tag
     from cedtag.run import Run
     from cedtag.sinks import Result
 
 
 class TableSink:
-    """A heading per recording, a line per window: when, then its tags, best first. No line depends on the width."""
+    """A heading per recording, a line per window: when, then its tags, best first; or a line per event with its peak.
+
+    No line depends on the width.
+    """
 
     def __init__(self, out: IO[bytes], run: Run) -> None:
         self._text = TextIOWrapper(out, "utf-8", "backslashreplace", write_through=True)
@@ -26,12 +28,15 @@ class TableSink:
         self._heading: str | None = None
 
     def write(self, result: Result) -> None:
-        if not isinstance(result, TagResult):
+        if not isinstance(result, TagResult | SoundEvent):
             return
         if self._heading != result.source.name:
             self._heading = result.source.name
             self._console.print(Text(printable(result.source.name), style="bold"))
         line = Text(f"  {clock(result.start)} - {clock(result.stop)}  ", style="dim")
+        if isinstance(result, SoundEvent):
+            self._console.print(line + tag_text(Tag(result.index, result.mid, result.label, result.peak)))
+            return
         self._console.print(line + (Text("  ").join(map(tag_text, result.tags)) or Text("-", style="dim")))
 
     def close(self) -> None:
