@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from cedtag.audio import Decoding, open_recording, parse_raw_format
 from cedtag.errors import AudioError, InputError, OutputError
+from cedtag.events import EventSettings, events
 from cedtag.records import SAMPLE_RATE_HZ, FileFailed, SoundEvent, Tag, TagResult
 from cedtag.spectrogram import mel_frequencies_hz, spectrogram
 from cedtag.terminal import printable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cedtag.run import Run
     from cedtag.spectrogram import Spectrogram
 
+Row: TypeAlias = "TagResult | SoundEvent"
 MAX_CLASSES = 12
 MAX_COLUMNS = 4096
 _WIDTH_IN, _SPECTROGRAM_IN, _CLASS_IN = 12.0, 2.6, 0.27
@@ -55,9 +57,10 @@ class PngSink:
 
     def __init__(self, out: IO[bytes], run: Run) -> None:
         self._out = out
+        self._events = run.events or EventSettings()
         raw = run.settings.get("raw")
         self._decoding = Decoding(raw=parse_raw_format(raw)) if raw else None
-        self._rows: list[TagResult | SoundEvent] = []
+        self._rows: list[Row] = []
         self._end: FileEnd | FileFailed | None = None
 
     def write(self, result: TagResult | SoundEvent | FileEnd | FileFailed) -> None:
@@ -76,7 +79,7 @@ class PngSink:
             raise InputError("a picture shows one recording, and there is none")
         with mpl.rc_context(_STYLE), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # names in scripts that the font lacks
-            figure = draw(self._end, self._rows, self._decoding)
+            figure = draw(self._end, self._rows, self._events, self._decoding)
             figure.savefig(self._out, format=self.format, dpi=150, metadata=_NO_DATE[self.format])
 
 
@@ -88,8 +91,10 @@ class PdfSink(PngSink):
     format = "pdf"
 
 
-def draw(end: FileEnd | FileFailed, rows: Sequence[TagResult | SoundEvent], decoding: Decoding | None = None) -> Figure:
-    """The picture of a recording and its rows; a part that cannot be drawn says why."""
+def draw(
+    end: FileEnd | FileFailed, rows: Sequence[Row], settings: EventSettings, decoding: Decoding | None = None
+) -> Figure:
+    """The picture of a recording and its rows, with the events that rows of windows make; says what it cannot draw."""
     tags = best_classes(rows)
     heights = [_SPECTROGRAM_IN, _CLASS_IN * max(2, len(tags))]
     figure = Figure((_WIDTH_IN, sum(heights) + 1.2), layout="constrained")
@@ -101,7 +106,7 @@ def draw(end: FileEnd | FileFailed, rows: Sequence[TagResult | SoundEvent], deco
         return figure
     duration_s = end.num_samples / SAMPLE_RATE_HZ
     _draw_spectrogram(above, end.source, decoding)
-    _draw_scores(below, rows, tags, end.num_samples)
+    _draw_scores(below, rows, tags, end.num_samples, settings)
     below.set_xlim(0, duration_s)
     step_s = next((step for step in _TICK_STEPS_S if duration_s / step <= 12), _TICK_STEPS_S[-1])
     below.xaxis.set_major_locator(MultipleLocator(step_s))
@@ -109,7 +114,7 @@ def draw(end: FileEnd | FileFailed, rows: Sequence[TagResult | SoundEvent], deco
     return figure
 
 
-def best_classes(rows: Sequence[TagResult | SoundEvent]) -> list[Tag]:
+def best_classes(rows: Sequence[Row]) -> list[Tag]:
     """The classes to show, each with its best score, best first."""
     best: dict[int, Tag] = {}
     for row in rows:
@@ -123,20 +128,27 @@ def best_classes(rows: Sequence[TagResult | SoundEvent]) -> list[Tag]:
     return sorted(best.values(), key=lambda tag: (-tag.score, tag.index))[:MAX_CLASSES]
 
 
-def score_grid(rows: Sequence[TagResult | SoundEvent], tags: Sequence[Tag], num_samples: int) -> NDArray[np.float32]:
-    """`(classes, columns)` scores over the recording, the best where windows overlap, NaN where a class has none."""
+def score_grid(rows: Sequence[Row], tags: Sequence[Tag], num_samples: int) -> NDArray[np.float32]:
+    """`(classes, columns)` scores over the recording, NaN where a class has none.
+
+    Where windows overlap it is their mean, as events have it; an event shows its own mean.
+    """
     lanes = {tag.index: lane for lane, tag in enumerate(tags)}
     columns = max(1, min(MAX_COLUMNS, num_samples))
-    grid = np.full((len(tags), columns), np.nan, np.float32)
+    totals = np.zeros((len(tags), columns), np.float32)
+    covering = np.zeros(columns, np.float32)
     for row in rows:
-        heard = [(row.index, row.mean)] if isinstance(row, SoundEvent) else [(t.index, t.score) for t in row.tags]
-        first = row.start * columns // max(1, num_samples)
-        last = max(first + 1, -(-row.stop * columns // max(1, num_samples)))
-        for index, score in heard:
-            if index in lanes:
-                part = grid[lanes[index], first:last]
-                np.fmax(part, score, out=part)
-    return grid
+        first = min(row.start * columns // max(1, num_samples), columns - 1)
+        part = slice(first, max(first + 1, round(row.stop * columns / max(1, num_samples))))
+        if isinstance(row, SoundEvent):
+            if row.index in lanes:
+                totals[lanes[row.index], part] = row.mean
+            continue
+        covering[part] += 1
+        for tag in row.tags:
+            if tag.index in lanes:
+                totals[lanes[tag.index], part] += tag.score
+    return np.where(totals > 0, totals / np.maximum(covering, 1), np.nan)
 
 
 def _draw_spectrogram(axes: Axes, source: Source, decoding: Decoding | None) -> None:
@@ -166,7 +178,9 @@ def _label_frequencies(axes: Axes, sound: Spectrogram) -> None:
     axes.tick_params(labelbottom=False)
 
 
-def _draw_scores(axes: Axes, rows: Sequence[TagResult | SoundEvent], tags: Sequence[Tag], num_samples: int) -> None:
+def _draw_scores(
+    axes: Axes, rows: Sequence[Row], tags: Sequence[Tag], num_samples: int, settings: EventSettings
+) -> None:
     if not tags:
         _say(axes, "no tag reached its threshold")
         return
@@ -183,17 +197,19 @@ def _draw_scores(axes: Axes, rows: Sequence[TagResult | SoundEvent], tags: Seque
     axes.set_yticks(np.arange(len(tags) - 1) + 0.5, minor=True)
     axes.grid(which="minor", axis="y", color="0.85", linewidth=0.5)
     axes.tick_params(which="both", left=False)
-    axes.set_xlabel("time")
-    _mark_events(axes, rows, tags)
+    axes.set_xlabel(f"time (framed: events from a score of {settings.onset:g})")
+    _mark_events(axes, rows, tags, settings)
     axes.figure.colorbar(image, ax=axes, label="score", pad=0.01, aspect=12)
 
 
-def _mark_events(axes: Axes, rows: Sequence[TagResult | SoundEvent], tags: Sequence[Tag]) -> None:
+def _mark_events(axes: Axes, rows: Sequence[Row], tags: Sequence[Tag], settings: EventSettings) -> None:
     lanes = {tag.index: lane for lane, tag in enumerate(tags)}
-    for row in rows:
-        if isinstance(row, SoundEvent) and row.index in lanes:
-            corner = row.start / SAMPLE_RATE_HZ, lanes[row.index] - 0.42
-            width = (row.stop - row.start) / SAMPLE_RATE_HZ
+    windows = [row for row in rows if isinstance(row, TagResult)]
+    found = events(windows, settings) if windows else rows
+    for event in found:
+        if isinstance(event, SoundEvent) and event.index in lanes:
+            corner = event.start / SAMPLE_RATE_HZ, lanes[event.index] - 0.42
+            width = (event.stop - event.start) / SAMPLE_RATE_HZ
             axes.add_patch(Rectangle(corner, width, 0.84, fill=False, edgecolor="#d1495b", linewidth=1.2))
 
 

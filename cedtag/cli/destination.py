@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from cedtag.atomic import writing_whole
 from cedtag.errors import InputError, OutputError
 from cedtag.folder_output import folder_output
 from cedtag.outputs import STDOUT, StreamOutput, file_output, writing
@@ -15,7 +17,7 @@ from cedtag.sinks import format_of, sink_type
 from cedtag.sinks.errors import ErrorsSink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cedtag.outputs import Output
     from cedtag.run import Run
@@ -52,6 +54,8 @@ def open_output(
     if any(map(is_folder, outputs)):
         if len(outputs) > 1:
             raise InputError("-o with a folder can stand only once; several -f write a file each for every recording")
+        if any(path.suffix.lower() in PICTURES for path in beside):
+            raise InputError("--plot draws one recording beside other output; -f png draws each into the folder of -o")
         folder = Path(outputs[0])
         return folder_output(folder, formats or ["tsv"], beside, run, resume=resume, overwrite=overwrite, shard=shard)
     files = files_of(outputs, formats)
@@ -120,8 +124,19 @@ def open_stream(
             raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or name another")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            sinks.append((stack.enter_context(path.open("wb")), sink))
+            beside_out = path.open("wb") if sink is ErrorsSink else _written_at_once(path)
+            sinks.append((stack.enter_context(beside_out), sink))
     return StreamOutput(special or STDOUT, sinks, run, stack)
+
+
+@contextmanager
+def _written_at_once(path: Path) -> Iterator[IO[bytes]]:
+    """Yield what becomes the file when it was written to; a run that is stopped leaves none."""
+    held = BytesIO()
+    yield held
+    if held.tell():
+        with writing(path), writing_whole(path) as out:
+            out.write(held.getvalue())
 
 
 def default_format() -> str:
