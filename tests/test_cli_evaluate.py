@@ -119,6 +119,7 @@ def test_a_picture_is_drawn_in_the_format_of_its_name(cedtag, data: Path, suffix
         (("data.csv", "--scores", "none"), 2, "--scores none: cannot be read"),
         (("data.csv", "--scores", "data.csv"), 2, "--scores data.csv: not rows that cedtag wrote"),
         (("data.csv", "--plot", "p.doc"), 2, "--plot p.doc: the name must end in .png, .svg, .pdf"),
+        (("segments.csv",), 2, "segments.csv: names YouTube clips, not files; say --audio DIR"),
         (("own.csv",), 2, "the data has labels that the model has not (1 of them): no label is called 'quux'"),
         (("data.csv", "--scores", "rows.csv", "-o", "data.csv/x"), 1, "cannot be written"),
     ],
@@ -127,6 +128,7 @@ def test_what_cannot_be_judged_is_a_sentence(
     cedtag, data: Path, arguments: tuple[str, ...], code: int, sentence: str
 ) -> None:
     (data / "own.csv").write_text("file,labels\na.wav,quux\n", encoding="utf-8")
+    (data / "segments.csv").write_text('# YTID\n--4gqARaEJE, 0.000, 10.000, "/m/06mb1"\n', encoding="utf-8")
     done = cedtag("evaluate", *arguments)
     assert (done.code, done.stdout) == (code, b"")
     assert sentence in done.stderr

@@ -33,7 +33,7 @@ SCRATCH = ["--from-config", "small.json", *FAST]
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to stand in: `hisses/` with dull (low) and sharp (high) ones, a manifest of them, and a very small architecture."""
+    """A folder to stand in: `hisses/` with low and high ones, a manifest of them, a small architecture."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
     lines = ["file,labels,fold"]

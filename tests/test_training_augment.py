@@ -37,6 +37,15 @@ def test_without_variation_a_crop_is_the_clip_turned() -> None:
     assert any(torch.equal(torch.roll(clip, turn, 1), crop) for turn in range(32))
 
 
+def test_every_crop_holds_something_loud() -> None:
+    clip = torch.full((64, 500), -90.0)
+    clip[20:40, 100:110] = -10
+    rng = np.random.default_rng(0)
+    crops = [augment.draw([clip], Augment(min_frames=64, max_frames=64), rng)[0] for _ in range(50)]
+    assert min(float(crop.max()) for crop in crops) > -30
+    assert len({int(crop.amax(0).argmax()) for crop in crops}) > 10
+
+
 def test_without_gain_and_mixup_nothing_is_mixed() -> None:
     db, targets = noise(4, 32), torch.eye(4)
     mixed, same = augment.mix(db, targets, STILL, np.random.default_rng(0))

@@ -17,7 +17,7 @@ from cedtag.errors import OutputError
 from cedtag.evaluation import metrics, plot, report
 from cedtag.evaluation.scores import score_examples, scores_of_rows
 from cedtag.machine import usable_cpus
-from cedtag.training.manifest import read_examples, select_folds
+from cedtag.training.manifest import read_examples, require_audio, select_folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +51,7 @@ def _judged(options: Options, examples: Sequence[Example]) -> tuple[Judged, dict
         return scores_of_rows(examples, options.scores), {**about, "scores": str(options.scores)}
     from cedtag.scoring import open_scorer
 
+    require_audio(options.data, examples)
     hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
     checkpoint = resolve(options.model)
     scorer = open_scorer(checkpoint, options.device, options.precision)

@@ -27,7 +27,7 @@ from cedtag.training.augment import Augment
 from cedtag.training.card import model_card, save_card, save_checkpoint
 from cedtag.training.clips import load_clips
 from cedtag.training.loop import Recipe, device_of
-from cedtag.training.manifest import classes_of, fingerprint, read_examples, select_folds, split_off
+from cedtag.training.manifest import classes_of, fingerprint, read_examples, require_audio, select_folds, split_off
 from cedtag.training.run import LOG_NAME, STATE_NAME, Plan, Watch, train
 
 if TYPE_CHECKING:
@@ -44,12 +44,17 @@ TEACHER_LR = 2e-3
 def finetune(options: Options) -> None:
     """Train what was asked for into the folder that was named."""
     kept, held_out = _examples(options)
+    require_audio(options.data, kept)
     classes = classes_of([*kept, *held_out])
     _check_classes(options.data, classes, kept, held_out, options.loss)
     model, extractor, origin = _model(options, classes)
     _prepare_folder(options)
     plan = _plan(options, model, extractor, classes, kept, held_out, origin)
-    history = _train(options, model, extractor, plan)
+    try:
+        history = _train(options, model, extractor, plan)
+    except KeyboardInterrupt:
+        click.echo(f"cedtag: {plan.folder}: stopped; run the same command again to go on", err=True)
+        raise
     _conclude(options, model, plan, history, {name: sum(name in one.labels for one in kept) for name in classes})
 
 

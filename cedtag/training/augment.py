@@ -19,6 +19,8 @@ MIN_POWER = 1e-10
 TOP_DB = 120.0
 # Clips fainter than this, silence above all, are not made loud to be mixed.
 FAINT_POWER = 1e-3
+# What is fainter than a clip's loudest frame by this much is no part of the sound that it is labelled with.
+LOUD_DB = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,9 @@ class Augment:
 def draw(clips: Sequence[Tensor], how: Augment, rng: Generator) -> Tensor:
     """One crop `(clips, mels, frames)` in dB of each clip, all of one length, stretched and shifted.
 
-    A clip counts as a ring, so that a crop may begin anywhere and be longer than its clip. Short crops are drawn more
-    often than long ones, which cost more: half as long, twice as often.
+    A clip counts as a ring, so that a crop may begin anywhere and be longer than its clip, but it holds something loud:
+    a crop of the pause between two barks would be taught as a bark. Short crops are drawn more often than long ones,
+    which cost more: half as long, twice as often.
     """
     frames = int(np.exp(rng.uniform(np.log(how.min_frames), np.log(how.max_frames + 1))))
     return torch.stack([_crop(clip, frames, how, rng) for clip in clips])
@@ -50,13 +53,21 @@ def draw(clips: Sequence[Tensor], how: Augment, rng: Generator) -> Tensor:
 def _crop(clip: Tensor, frames: int, how: Augment, rng: Generator) -> Tensor:
     mels, length = clip.shape
     rate = float(np.exp(rng.uniform(-how.stretch, how.stretch))) if how.stretch else 1.0
-    position = (rng.uniform(0, length) if how.stretch else int(rng.integers(length))) + rate * np.arange(frames)
+    start = _loud_frame(clip, rng) - rate * int(rng.integers(frames))
+    position = start + rate * np.arange(frames)
     before = np.floor(position).astype(np.int64)
     share = torch.from_numpy((position - before).astype(np.float32))
     rows = np.clip(np.arange(mels) + rng.integers(-how.shift_mels, how.shift_mels + 1), 0, mels - 1)
     ring = clip[torch.from_numpy(rows)].float()
     left, right = (ring[:, torch.from_numpy(at % length)] for at in (before, before + 1))
     return torch.lerp(left, right, share)
+
+
+def _loud_frame(clip: Tensor, rng: Generator) -> int:
+    """A frame of the clip, the more likely the louder it is."""
+    loudness = clip.amax(0).double().numpy()
+    chances = np.cumsum(np.maximum(loudness - loudness.max() + LOUD_DB, 0))
+    return int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
 
 
 def mix(db: Tensor, targets: Tensor, how: Augment, rng: Generator) -> tuple[Tensor, Tensor]:

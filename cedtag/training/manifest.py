@@ -48,6 +48,12 @@ def read_examples(data: Path, audio: Path | None = None) -> list[Example]:
     return _of_manifest(data, rows, audio or data.parent)
 
 
+def require_audio(data: Path, examples: Iterable[Example]) -> None:
+    """Refuse examples that only have names, as AudioSet's segments have without a folder."""
+    if not all(example.path for example in examples):
+        raise InputError(f"{data}: names YouTube clips, not files; say --audio DIR, the folder that they are in")
+
+
 def select_folds(examples: Sequence[Example], folds: Sequence[str]) -> list[Example]:
     """The examples of these folds, all when none is named."""
     if not folds:

@@ -1,0 +1,34 @@
+"""Make the recording in the box, `sample.ogg`: `python -m cedtag.demo.make_sample`, with espeak-ng on the PATH."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from cedtag.demo import synthesis
+from cedtag.records import SAMPLE_RATE_HZ
+
+SAMPLE = Path(__file__).parent / "sample.ogg"
+# Two sounds of 5 s each make a scene of 10 s, which is one window. Other numbers than those of the training clips.
+SCENES = (("Speech", "Speech"), ("Siren", "Siren"), ("Dial tone", "Telephone dialing, DTMF"))
+SEED = 2024
+FADE_S = 0.05
+
+
+def main() -> None:
+    rng = np.random.default_rng(SEED)
+    sounds = [faded(synthesis.SOUNDS[name](rng)) for scene in SCENES for name in scene]
+    soundfile.write(SAMPLE, np.concatenate(sounds), SAMPLE_RATE_HZ, format="OGG", subtype="VORBIS")
+
+
+def faded(sound: synthesis.Samples) -> synthesis.Samples:
+    """The sound at an even level, with soft ends."""
+    ramp = np.minimum(1, np.arange(len(sound)) / (FADE_S * SAMPLE_RATE_HZ)).astype(np.float32)
+    level = 0.06 / np.sqrt(np.mean(sound**2))
+    return np.asarray(np.clip(sound * level, -1, 1) * ramp * ramp[::-1], np.float32)
+
+
+if __name__ == "__main__":
+    main()
