@@ -63,9 +63,9 @@ def test_audacity_labels():
     assert written("audacity", ONE).decode() == (
         "0.000000\t10.000000\tSpeech 0.91\n"
         "0.000000\t10.000000\tMale speech, man speaking 0.50\n"
-        '20.000000\t21.604875\tDog "bark" <loud> 0.25\n'
+        '20.000000\t21.604000\tDog "bark" <loud> 0.25\n'
     )
-    assert written("audacity", EVENTS) == b"1.500000\t3.000500\tSpeech 0.91\n"
+    assert written("audacity", EVENTS) == b"1.500000\t3.000000\tSpeech 0.91\n"
 
 
 @pytest.mark.parametrize("format_name", ["audacity", "srt", "vtt", "textgrid"])
@@ -97,8 +97,8 @@ def test_raven_runs_on_over_the_recordings_in_columns_that_a_data_frame_takes():
         "4",
         "Spectrogram 1",
         "1",
-        "21.604875",
-        "22.604875",
+        "21.604000",
+        "22.604000",
         "0",
         "8000",
         "in/b.wav",
@@ -117,7 +117,7 @@ def test_dcase_tables_are_read_by_pandas():
     assert list(events.itertuples(index=False, name=None)) == [
         ("in/a b.wav", 0.0, 10.0, "Speech"),
         ("in/a b.wav", 0.0, 10.0, "Male speech, man speaking"),
-        ("in/a b.wav", 20.0, 21.604875, 'Dog "bark" <loud>'),
+        ("in/a b.wav", 20.0, 21.604, 'Dog "bark" <loud>'),
         ("in/b.wav", 0.0, 1.0, "Speech"),
     ]
     assert list(durations.itertuples(index=False, name=None)) == [("in/a b.wav", 21.604), ("in/b.wav", 1.0)]
@@ -130,7 +130,7 @@ def test_dcase_tables_are_read_by_dcase_util(tmp_path):
     events = containers.MetaDataContainer().load(str(path), delimiter="\t")
 
     assert [(e.filename, e.onset, e.offset, e.event_label) for e in events][2] == (
-        ("in/a b.wav", 20.0, 21.604875, 'Dog "bark" <loud>')
+        ("in/a b.wav", 20.0, 21.604, 'Dog "bark" <loud>')
     )
 
 
@@ -177,12 +177,12 @@ def test_textgrid_is_read_by_praatio(tmp_path):
     path.write_bytes(written("textgrid", ONE))
     grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True, reportingMode="error")
 
-    assert grid.maxTimestamp == 21.604875
+    assert grid.maxTimestamp == 21.604
     assert grid.tierNames == ("Speech", "Male speech, man speaking", 'Dog "bark" <loud>')
-    assert [tuple(entry) for entry in grid.getTier("Speech").entries] == [(0, 10, "0.91"), (10, 21.604875, "")]
+    assert [tuple(entry) for entry in grid.getTier("Speech").entries] == [(0, 10, "0.91"), (10, 21.604, "")]
     assert [tuple(entry) for entry in grid.getTier('Dog "bark" <loud>').entries] == [
         (0, 20, ""),
-        (20, 21.604875, "0.25"),
+        (20, 21.604, "0.25"),
     ]
 
 
@@ -279,6 +279,14 @@ def test_parquet_holds_one_row_group_at_a_time(monkeypatch):
     file = parquet.ParquetFile(io.BytesIO(written("parquet", TWO)))
 
     assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 2]
+
+
+@pytest.mark.parametrize("format_name", ["audacity", "birdnet", "dcase", "psds", "raven", "rttm", "srt", "textgrid"])
+def test_milliseconds_are_all_that_is_written(format_name):
+    cut = [TagResult(A, 0, 16, 32, (SPEECH,)), FileEnd(A, 32_000, 1)]
+    exact = [TagResult(A, 0, 31, 47, (SPEECH,)), FileEnd(A, 32_015, 1)]
+
+    assert written(format_name, exact) == written(format_name, cut)
 
 
 def test_birdnet_columns():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from cedtag.sinks.segments import OnlyRecording, Segment, SegmentSink, microseconds, plain
+from cedtag.sinks.segments import OnlyRecording, Segment, SegmentSink, plain, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Source
@@ -20,4 +20,4 @@ class AudacitySink(SegmentSink):
 
     def line(self, source: Source, segment: Segment) -> str:
         self._only.check(source)
-        return f"{microseconds(segment.start)}\t{microseconds(segment.stop)}\t{plain(segment.text)}\n"
+        return f"{six_decimals(segment.start)}\t{six_decimals(segment.stop)}\t{plain(segment.text)}\n"

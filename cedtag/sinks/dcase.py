@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from cedtag.records import FileEnd
 from cedtag.sinks import seconds
-from cedtag.sinks.segments import Segment, SegmentSink, encoded, microseconds
+from cedtag.sinks.segments import Segment, SegmentSink, encoded, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Source
@@ -22,7 +22,7 @@ class DcaseSink(SegmentSink):
     header = "filename\tonset\toffset\tevent_label\n"
 
     def line(self, source: Source, segment: Segment) -> str:
-        return tab_separated(source.name, microseconds(segment.start), microseconds(segment.stop), segment.label)
+        return tab_separated(source.name, six_decimals(segment.start), six_decimals(segment.stop), segment.label)
 
 
 class PsdsSink:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd
-from cedtag.sinks.segments import Segment, SegmentSink, microseconds, plain
+from cedtag.sinks.segments import Segment, SegmentSink, plain, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Source
@@ -48,12 +48,12 @@ class RavenSink(SegmentSink):
             str(self._selection),
             "Spectrogram 1",
             "1",
-            microseconds(self._before + segment.start),
-            microseconds(self._before + segment.stop),
+            six_decimals(self._before + segment.start),
+            six_decimals(self._before + segment.stop),
             "0",
             str(SAMPLE_RATE_HZ // 2),
             plain(source.name),
-            microseconds(segment.start),
+            six_decimals(segment.start),
             plain(segment.label),
             f"{segment.score:.4f}",
         )

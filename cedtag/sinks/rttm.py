@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cedtag.sinks.segments import Segment, SegmentSink, microseconds
+from cedtag.sinks.segments import Segment, SegmentSink, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Source
@@ -15,7 +15,7 @@ class RttmSink(SegmentSink):
     """`SPEAKER file 1 onset duration <NA> <NA> class score <NA>`; blanks inside a name become `_`."""
 
     def line(self, source: Source, segment: Segment) -> str:
-        onset, duration = microseconds(segment.start), microseconds(segment.stop - segment.start)
+        onset, duration = six_decimals(segment.start), six_decimals(segment.stop - segment.start)
         file, label = without_blanks(source.name), without_blanks(segment.label)
         return f"SPEAKER {file} 1 {onset} {duration} <NA> <NA> {label} {segment.score:.4f} <NA>\n"
 

@@ -7,6 +7,7 @@ from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError
 from cedtag.records import SoundEvent, TagResult
+from cedtag.sinks import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One class from sample `start` to sample `stop`; the `score` of an event is its peak."""
+    """One class from sample `start` to sample `stop`; the `score` of an event is its peak.
+
+    Times are whole milliseconds, as in rows, so that what is made from rows is what the run writes.
+    """
 
     start: int
     stop: int
@@ -34,9 +38,9 @@ def segments(result: Result) -> Iterator[Segment]:
     """A segment for each tag of a window, best first, or the one of an event."""
     if isinstance(result, TagResult):
         for tag in result.tags:
-            yield Segment(result.start, result.stop, tag.label, tag.score)
+            yield Segment(whole(result.start), whole(result.stop), tag.label, tag.score)
     elif isinstance(result, SoundEvent):
-        yield Segment(result.start, result.stop, result.label, result.peak)
+        yield Segment(whole(result.start), whole(result.stop), result.label, result.peak)
 
 
 class SegmentSink:
@@ -88,7 +92,11 @@ def plain(text: str) -> str:
     return text.replace("\t", " ").replace("\r", " ").replace("\n", " ")
 
 
-def microseconds(sample: int) -> str:
-    """Seconds with six decimals, cut, so that no time is after the recording's end."""
-    whole = sample * 125 // 2  # a sample is 62.5 microseconds at 16 kHz
-    return f"{whole // 1_000_000}.{whole % 1_000_000:06d}"
+def whole(sample: int) -> int:
+    """The sample at which the millisecond begins."""
+    return sample - sample % 16
+
+
+def six_decimals(sample: int) -> str:
+    """Seconds, cut to milliseconds, as Audacity writes them."""
+    return f"{seconds(sample):.6f}"

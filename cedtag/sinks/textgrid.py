@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from cedtag.records import FileEnd, FileFailed
-from cedtag.sinks.segments import OnlyRecording, Segment, encoded, microseconds, segments
+from cedtag.sinks.segments import OnlyRecording, Segment, encoded, segments, six_decimals, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +32,8 @@ class TextGridSink:
         for segment in segments(result):
             self._tiers.setdefault(segment.label, []).append(segment)
         if isinstance(result, FileEnd):
-            self._out.write(encoded("".join(text_grid(self._tiers or {"(nothing)": []}, result.num_samples))))
+            tiers = self._tiers or {"(nothing)": []}
+            self._out.write(encoded("".join(text_grid(tiers, whole(result.num_samples)))))
 
     def close(self) -> None:
         """The end of the recording wrote it all."""
@@ -40,7 +41,7 @@ class TextGridSink:
 
 def text_grid(tiers: dict[str, list[Segment]], num_samples: int) -> Iterator[str]:
     """The file, in Praat's long format."""
-    end = microseconds(num_samples)
+    end = six_decimals(num_samples)
     yield 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
     yield f"xmin = 0\nxmax = {end}\ntiers? <exists>\nsize = {len(tiers)}\nitem []:\n"
     for number, (label, heard) in enumerate(tiers.items(), 1):
@@ -48,8 +49,8 @@ def text_grid(tiers: dict[str, list[Segment]], num_samples: int) -> Iterator[str
         yield f'    item [{number}]:\n        class = "IntervalTier"\n        name = "{quoted(label)}"\n'
         yield f"        xmin = 0\n        xmax = {end}\n        intervals: size = {len(intervals)}\n"
         for place, (start, stop, text) in enumerate(intervals, 1):
-            yield f"        intervals [{place}]:\n            xmin = {microseconds(start)}\n"
-            yield f'            xmax = {microseconds(stop)}\n            text = "{text}"\n'
+            yield f"        intervals [{place}]:\n            xmin = {six_decimals(start)}\n"
+            yield f'            xmax = {six_decimals(stop)}\n            text = "{text}"\n'
 
 
 def tiled(heard: Sequence[Segment], num_samples: int) -> Iterator[tuple[int, int, str]]:
