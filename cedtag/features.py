@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -13,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from cedtag.config import CedConfig, FrontEnd, read_json_object, write_json_object
+from cedtag.config import FrontEnd, write_json_object
 from cedtag.errors import InputError, ModelError
+from cedtag.preprocessor import check_padding, front_end_of, hub_dict, preprocessor_dict, read_preprocessor
 from cedtag.records import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from cedtag.checkpoint import Checkpoint
 
@@ -28,8 +28,6 @@ _TOP_DB = 120.0
 _MIN_POWER = 1e-10
 _PATCH_FRAMES = 16
 _MAX_CHANNELS = 8
-_EXTRACTOR_TYPE = "CedFeatureExtractor"
-_HUB_NAMES = {"n_mels": "feature_size"}
 
 Clip: TypeAlias = NDArray[np.floating[Any]] | Tensor
 
@@ -50,8 +48,7 @@ class CedFeatureExtractor:
         center: bool = True,
         padding_value: float = 0.0,
     ) -> None:
-        if padding_value != 0:
-            raise ModelError(f"padding_value is {padding_value}, expected 0: CED pads with silence")
+        check_padding(padding_value)
         self.front_end = FrontEnd(sampling_rate, n_fft, win_size, hop_size, f_min, f_max, feature_size, center)
         self._filters = {torch.device("cpu"): _mel_filters(self.front_end)}
 
@@ -142,11 +139,7 @@ class CedFeatureExtractor:
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> CedFeatureExtractor:
         """The front end of a checkpoint: its preprocessor file, else its config, else that of every published CED."""
-        if checkpoint.preprocessor is not None:
-            return cls.from_file(checkpoint.preprocessor)
-        if checkpoint.config is not None:
-            return cls(**_hub_dict(CedConfig.from_file(checkpoint.config).front_end))
-        return cls()
+        return cls(**hub_dict(front_end_of(checkpoint)))
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> CedFeatureExtractor:
@@ -158,14 +151,11 @@ class CedFeatureExtractor:
     @classmethod
     def from_file(cls, path: Path) -> CedFeatureExtractor:
         """The front end that one `preprocessor_config.json` describes."""
-        try:
-            return cls(**_known_parameters(read_json_object(path)))
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from error
+        return cls(**hub_dict(read_preprocessor(path)))
 
     def to_dict(self) -> dict[str, object]:
         """The content of a `preprocessor_config.json` that the Hub's own code reads."""
-        return {"feature_extractor_type": _EXTRACTOR_TYPE, "padding_value": 0.0, **_hub_dict(self.front_end)}
+        return preprocessor_dict(self.front_end)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `preprocessor_config.json` into `folder`, which is made if need be."""
@@ -262,16 +252,3 @@ def _stacked(clips: list[Tensor], max_length: int | None, truncation: bool) -> T
     for row, clip in zip(batch, clips, strict=True):
         row[: len(clip)] = clip[:length]
     return batch
-
-
-def _hub_dict(front_end: FrontEnd) -> dict[str, Any]:
-    return {_HUB_NAMES.get(entry.name, entry.name): getattr(front_end, entry.name) for entry in fields(front_end)}
-
-
-def _known_parameters(values: Mapping[str, object]) -> dict[str, Any]:
-    """The parameters of `CedFeatureExtractor` among `values`; a null means the default."""
-    extractor_type = values.get("feature_extractor_type", _EXTRACTOR_TYPE)
-    if extractor_type != _EXTRACTOR_TYPE:
-        raise ModelError(f"feature_extractor_type is {extractor_type!r}, expected {_EXTRACTOR_TYPE!r}")
-    known = {*_hub_dict(FrontEnd()), "padding_value"}
-    return {name: value for name, value in values.items() if name in known and value is not None}

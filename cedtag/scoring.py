@@ -6,18 +6,19 @@ import logging
 from collections import defaultdict
 from contextlib import nullcontext
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from cedtag.backends import cpu_batch_size
 from cedtag.errors import InputError
 from cedtag.features import CedFeatureExtractor
 from cedtag.labels import labels_of
 from cedtag.model import CedForAudioClassification
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -31,9 +32,6 @@ logger = logging.getLogger(__name__)
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _GPU_BATCH = 256
-# A call must end soon after a Ctrl-C, and above 8 windows glibc gives every activation back to the kernel.
-_CPU_BATCH = 8
-_CPU_CALL_FLOP = 60e9
 
 
 class TorchScorer:
@@ -62,6 +60,15 @@ class TorchScorer:
         self.batch_size = batch_size or default_batch_size(model.config, device)
         if device.type == "cpu":
             torch.set_num_threads(1)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "backend": "torch",
+            "device": self.device,
+            "precision": self.precision,
+            "batch-size": self.batch_size,
+        }
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """Probabilities `(windows, classes)`; windows of equal length are scored together."""
@@ -138,9 +145,12 @@ def find_precision(wanted: str, device: torch.device) -> str:
     if device.type == "cpu":
         if wanted not in ("auto", "fp32"):
             raise InputError(
-                f"--precision {wanted}: on a CPU this would be slower than fp32; leave it out, or use a GPU"
+                f"--precision {wanted}: torch computes in fp32 on a CPU, where half precision is slower; leave it out, "
+                "or use a GPU, or --backend onnx for int8"
             )
         return "fp32"
+    if wanted == "int8":
+        raise InputError("--precision int8: ONNX Runtime computes in int8, on a CPU; use --backend onnx")
     has_bf16 = device.type != "cuda" or torch.cuda.is_bf16_supported()
     if wanted == "bf16" and not has_bf16:
         raise InputError("--precision bf16: this GPU cannot; use fp16 or fp32")
@@ -148,13 +158,8 @@ def find_precision(wanted: str, device: torch.device) -> str:
 
 
 def default_batch_size(config: CedConfig, device: torch.device) -> int:
-    """How many windows a call holds unless somebody says: many on a GPU, on a CPU as many as end within a second."""
-    if device.type != "cpu":
-        return _GPU_BATCH
-    tokens = (config.target_length // config.patch_size) * (config.n_mels // config.patch_size)
-    dim, hidden = config.embed_dim, config.hidden_dim
-    flop = 2 * config.depth * tokens * (4 * dim**2 + 2 * dim * hidden + 2 * tokens * dim)
-    return int(max(1, min(_CPU_BATCH, _CPU_CALL_FLOP // flop)))
+    """How many windows a call holds unless somebody says: many on a GPU, few on a CPU."""
+    return _GPU_BATCH if device.type != "cpu" else cpu_batch_size(config)
 
 
 def stream_of(windows: Sequence[Window]) -> NDArray[np.float32]:

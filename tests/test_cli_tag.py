@@ -307,7 +307,7 @@ def test_the_summary_adds_up(cedtag, sounds, tmp_path):
 
 def test_quiet_says_only_errors_and_verbose_says_what_was_chosen(cedtag, sounds):
     assert cedtag("sounds", "-q").stderr == ""
-    assert "on cpu in fp32, 8 windows a call" in cedtag("sounds", "-v").stderr
+    assert "on cpu in fp32 with torch, 4 windows a call" in cedtag("sounds", "-v").stderr
 
 
 @pytest.mark.parametrize("name", ["tab\there", 'quote"comma,', "line\nbreak", "emoji 🐦", "esc\x1b[1m", "=cmd"])

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from cedtag.backends import BACKENDS
+from cedtag.cli.event_options import event_options
 from cedtag.cli.options import SectionedCommand, model_options, option, options_in, talk_options
 from cedtag.sinks import SINKS
 
@@ -27,12 +29,13 @@ class Options:
     model: str
     offline: bool
     cache_dir: str | None
+    backend: str
     device: str
     precision: str
     window: float
     hop: float | None
     overlap: str | None
-    top_k: int
+    top_k: int | None
     threshold: tuple[str, ...]
     labels: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -41,9 +44,18 @@ class Options:
     most_specific: bool
     where: str | None
     watch: tuple[str, ...]
+    events: bool
+    onset: tuple[str, ...]
+    offset: tuple[str, ...]
+    min_duration_on: float
+    min_duration_off: float
+    pad_onset: float
+    pad_offset: float
     output: tuple[str, ...]
     format: tuple[str, ...]
     layout: str
+    start_time: str
+    timezone: str
     resume: bool
     overwrite: bool
     retry_failed: bool
@@ -85,7 +97,11 @@ window_options = options_in(
     option("--hop", type=float, metavar="S", help="Seconds from window to window.  [default: the window]"),
     option("--overlap", metavar="S|P%", help="The same said otherwise: seconds or percent that windows share."),
     option(
-        "-k", "--top-k", type=click.IntRange(min=0), default=5, show_default=True, metavar="N", help="Tags a window."
+        "-k",
+        "--top-k",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Tags a window; 0 for all.  [default: 5, with --events all]",
     ),
     option(
         "-t",
@@ -93,7 +109,8 @@ window_options = options_in(
         "--min-conf",
         multiple=True,
         metavar="X",
-        help="Least score: X, LABEL=X for one class, @FILE.csv for many; repeatable.  [default: 0.1]",
+        help="Least score: X, LABEL=X for one class, @FILE.csv for many; repeatable.  "
+        "[default: 0.1, with --events the lowest offset]",
     ),
     option("--labels", multiple=True, metavar="L", help="Only this class (name, MID or index); repeatable."),
     option("--exclude", multiple=True, metavar="L", help="Not this class; repeatable."),
@@ -102,6 +119,11 @@ window_options = options_in(
     option("--level", type=click.IntRange(min=1), metavar="N", help="Put classes in their groups at this depth."),
     option("--most-specific", is_flag=True, help="Not what is above a class in the ontology with at least its score."),
     option("--where", metavar="CONDITION", help="Only windows for which it holds: 'Siren > 0.3 and not Music > 0.5'."),
+)
+
+event_switch = options_in(
+    "Events",
+    option("--events", is_flag=True, help="Show from when to when a class is heard, in place of windows."),
 )
 
 output_options = options_in(
@@ -128,6 +150,20 @@ output_options = options_in(
         help="CSV and TSV: a row per tag, or a row per window with a column per class.",
     ),
     option(
+        "--start-time",
+        default="none",
+        show_default=True,
+        metavar="HOW",
+        help="Put clock times into rows: auto, name or metadata (when recordings began), or the time itself.",
+    ),
+    option(
+        "--timezone",
+        default="UTC",
+        show_default=True,
+        metavar="ZONE",
+        help="Of start times that tell none: Europe/Berlin, +02:00, UTC.",
+    ),
+    option(
         "--resume/--no-resume",
         default=True,
         help="With -o, go on where an earlier run of the same command was.  [default: resume]",
@@ -142,13 +178,20 @@ output_options = options_in(
 
 machine_options = options_in(
     "Machine",
+    option(
+        "--backend",
+        type=click.Choice(["auto", *BACKENDS]),
+        default="auto",
+        show_default=True,
+        help="What computes: torch, or ONNX Runtime (CPU only, needs cedtag[onnx]); auto is torch, but onnx for int8.",
+    ),
     option("-d", "--device", default="auto", show_default=True, metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
     option(
         "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
         default="auto",
         show_default=True,
-        help="Of the model; half precision needs a GPU.",
+        help="Of the model; half precision needs a GPU, int8 a CPU and cedtag[onnx].",
     ),
     option("-b", "--batch-size", default="auto", show_default=True, metavar="N", help="Windows scored in one call."),
     option(
@@ -163,6 +206,8 @@ machine_options = options_in(
 @input_options
 @model_options
 @window_options
+@event_switch
+@event_options
 @output_options
 @machine_options
 @talk_options

@@ -17,13 +17,17 @@ from typing import TYPE_CHECKING, BinaryIO
 from cedtag import hub
 from cedtag.atomic import writing_whole
 from cedtag.audio import AUDIO_SUFFIXES, Decoders, Decoding, parse_raw_format, read_raw, spooled
+from cedtag.backends import open_scorer
 from cedtag.checkpoint import resolve
 from cedtag.cli.console import Console, Progress, download_bar
 from cedtag.cli.destination import files_beside, open_output, to_stdout
+from cedtag.cli.event_options import event_settings
 from cedtag.cli.failures import DONE, NO_AUDIO, SOME_FAILED
 from cedtag.cli.interrupts import Interrupted, Interrupts
 from cedtag.cli.options import window_and_hop
+from cedtag.clock import parse_clock, timed
 from cedtag.errors import InputError
+from cedtag.groups import ontology
 from cedtag.machine import usable_cpus
 from cedtag.outputs import writing
 from cedtag.pipeline import Plan, score_recordings
@@ -34,15 +38,18 @@ from cedtag.sources import STDIN, Search, find_sources, parse_shard, read_path_l
 from cedtag.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from cedtag.backends import Scorer
     from cedtag.checkpoint import Checkpoint
     from cedtag.cli.tag import Options
+    from cedtag.events import EventSettings
+    from cedtag.labels import Label
     from cedtag.outputs import Output
     from cedtag.pipeline import Event, Listed, Recording
-    from cedtag.scoring import TorchScorer
 
 DEFAULT_THRESHOLD = 0.1
+DEFAULT_TOP_K = 5
 
 
 def tag(options: Options) -> int:
@@ -56,6 +63,7 @@ def tag(options: Options) -> int:
     hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
     with ExitStack() as stack:
         raw = parse_raw_format(options.raw) if options.raw else None
+        clock = parse_clock(options.start_time, options.timezone)
         with download_bar(options.model) as on_progress:
             checkpoint = resolve(options.model, on_progress=on_progress)
         scorer = load_scorer(options, checkpoint, console)
@@ -78,7 +86,7 @@ def tag(options: Options) -> int:
         found = stamped(find_sources(typed_paths(options, stack), search))
         if options.plot:
             found = only_one(found)
-        sources = output.pending(found, retry_failed=options.retry_failed)
+        sources = timed(output.pending(found, retry_failed=options.retry_failed), clock)
         # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
         decoding = Decoding(raw, isolate=scorer.device != "cpu")
         opener = recording_opener(decoding, stack)
@@ -193,13 +201,11 @@ def recording_opener(decoding: Decoding, stack: ExitStack) -> Callable[[Source],
     return open_source
 
 
-def load_scorer(options: Options, checkpoint: Checkpoint, console: Console) -> TorchScorer:
-    from cedtag.scoring import open_scorer
-
-    scorer = open_scorer(checkpoint, options.device, options.precision, batch_size_of(options))
+def load_scorer(options: Options, checkpoint: Checkpoint, console: Console) -> Scorer:
+    scorer = open_scorer(checkpoint, options.backend, options.device, options.precision, batch_size_of(options))
     console.detail(
         f"model {checkpoint.name} ({checkpoint.commit or checkpoint.weights}) on {scorer.device} "
-        f"in {scorer.precision}, {scorer.batch_size} windows a call"
+        f"in {scorer.precision} with {scorer.settings['backend']}, {scorer.batch_size} windows a call"
     )
     return scorer
 
@@ -215,16 +221,18 @@ def batch_size_of(options: Options) -> int | None:
 
 
 def selection_of(
-    options: Options, checkpoint: Checkpoint, scorer: TorchScorer, window_and_hop: tuple[int, int]
+    options: Options, checkpoint: Checkpoint, scorer: Scorer, window_and_hop: tuple[int, int]
 ) -> tuple[Selector, Run]:
     """Which tags are shown, and the settings that make the results."""
+    events = event_settings_of(options, scorer.labels) if options.events else None
+    top_k = options.top_k if options.top_k is not None else DEFAULT_TOP_K if events is None else 0
     wanted = Wanted(
         options.labels,
         options.exclude,
         options.watch,
         options.threshold,
-        DEFAULT_THRESHOLD,
-        options.top_k,
+        DEFAULT_THRESHOLD if events is None else events.lowest_offset,
+        top_k,
         options.group,
         options.level,
         options.most_specific,
@@ -240,7 +248,7 @@ def selection_of(
         "weights": sha256_of(checkpoint.weights),
         "window": window / SAMPLE_RATE_HZ,
         "hop": hop / SAMPLE_RATE_HZ,
-        "top-k": options.top_k,
+        "top-k": top_k,
         "threshold": default,
         "thresholds": {kept[place].name: value for place, value in special.items()},
         "labels": list(options.labels),
@@ -251,11 +259,26 @@ def selection_of(
         "where": options.where,
         "watch": list(options.watch),
         "raw": options.raw,
-        "device": scorer.device,
-        "precision": scorer.precision,
-        "batch-size": scorer.batch_size,
+        **scorer.settings,
     }
-    return selector, Run(settings, kept, options.layout)
+    if options.start_time != "none":
+        settings |= {"start-time": options.start_time, "timezone": options.timezone}
+    return selector, Run(settings, kept, options.layout, events)
+
+
+def event_settings_of(options: Options, labels: Sequence[Label]) -> EventSettings:
+    """How events are made, which counts only for what is made of the rows."""
+    if options.layout == "wide":
+        raise InputError("--layout wide has a row per window, and --events shows none; leave one of them")
+    return event_settings(
+        options.onset,
+        options.offset,
+        options.min_duration_on,
+        options.min_duration_off,
+        options.pad_onset,
+        options.pad_offset,
+        known=ontology(labels),
+    )
 
 
 def summarise(values: list[float]) -> tuple[float, dict[int, float]]:
@@ -272,7 +295,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def plan_of(options: Options, scorer: TorchScorer, window: int, hop: int) -> Plan:
+def plan_of(options: Options, scorer: Scorer, window: int, hop: int) -> Plan:
     cpus = usable_cpus()
     scorers = options.threads or (cpus if scorer.device == "cpu" else 1)
     timeout_s = None if options.timeout == 0 or STDIN in options.paths else options.timeout
