@@ -138,7 +138,7 @@ def score_grid(rows: Sequence[Row], tags: Sequence[Tag], num_samples: int) -> ND
     totals = np.zeros((len(tags), columns), np.float32)
     covering = np.zeros(columns, np.float32)
     for row in rows:
-        first = min(row.start * columns // max(1, num_samples), columns - 1)
+        first = min(round(row.start * columns / max(1, num_samples)), columns - 1)
         part = slice(first, max(first + 1, round(row.stop * columns / max(1, num_samples))))
         if isinstance(row, SoundEvent):
             if row.index in lanes:
