@@ -43,18 +43,16 @@ class FolderOutput:
                 yield item
                 continue
             source = item if isinstance(item, Source) else item.source
-            is_first = roots.setdefault(hash(source.relative), source.root) == source.root
-            if isinstance(item, AlreadyDone) and (
-                item.status == "failed" or all(map(Path.exists, self._paths(source)))
-            ):
+            root = roots.setdefault(hash(source.relative), source.root)
+            if root != source.root or self._journal.holds_another(source):
+                path = self._paths(source)[0]
+                reason = f"{source.name}: {path} is for another recording; tag this one into another folder"
+                yield FileFailed(source, "output", reason)
+            elif isinstance(item, AlreadyDone) and (item.status == "failed" or self._has_files(source)):
                 yield item
-            elif is_first and not self._journal.holds_another(source):
+            else:
                 self._check_replaceable(source)
                 yield source
-            else:
-                path = self._paths(source)[0]
-                reason = f"{source.name}: {path} holds the results of another recording; tag it into another folder"
-                yield FileFailed(source, "output", reason)
 
     def write(self, outcome: Outcome) -> None:
         if isinstance(outcome, AlreadyDone):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 from zlib import crc32
 
+from cedtag.clock import TimedSource
 from cedtag.done import Done
 from cedtag.errors import OutputError
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
@@ -176,7 +177,8 @@ def _row(source: Source, record: dict[str, Any]) -> TagResult | SoundEvent:
 
 
 def _source(end: dict[str, Any]) -> Source:
-    return Source(end["file"], end["file"], end["path"], end["root"], end["size"], end["mtime_ns"])
+    fields = (end["file"], end["file"], end["path"], end["root"], end["size"], end["mtime_ns"])
+    return TimedSource(*fields, end["began"]) if "began" in end else Source(*fields)
 
 
 def _outcome(result: FileEnd | FileFailed) -> dict[str, Any]:
@@ -188,6 +190,8 @@ def _outcome(result: FileEnd | FileFailed) -> dict[str, Any]:
         "size": source.size,
         "mtime_ns": source.mtime_ns,
     }
+    if isinstance(source, TimedSource):
+        recording["began"] = source.began
     if isinstance(result, FileFailed):
         return recording | {"status": "failed", "stage": result.stage, "error": result.error}
     return recording | {

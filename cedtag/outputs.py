@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cedtag.atomic import writing_whole
 from cedtag.errors import OutputError
+from cedtag.events import events
 from cedtag.journal import JOURNAL_SUFFIX, open_journal
 from cedtag.records import AlreadyDone
 from cedtag.sinks import suffix_of
@@ -121,7 +122,8 @@ class Products:
             self._journal.sync()
         if self._journal.is_finished and self._journal.made == self._state():
             return
-        make_files(self._files, self._journal.results(), self._run)
+        results, made_of = self._journal.results(), self._run.events
+        make_files(self._files, results if made_of is None else events(results, made_of), self._run)
         with writing(self._journal.path):
             self._journal.note_made(self._state())
 
@@ -129,6 +131,7 @@ class Products:
         return {
             "results": self._journal.digest(),
             "layout": self._run.layout,
+            "events": None if self._run.events is None else self._run.events.to_dict(),
             "shard": self._shard and list(self._shard),
             "files": [[path.name, sink.__name__, *_stamp(path)] for path, sink in self._files.items()],
         }
