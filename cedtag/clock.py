@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cedtag.records import SoundEvent, TagResult
+    from cedtag.run import Run
 
 Item = TypeVar("Item")
 WAYS = ("auto", "name", "metadata", "none")
+COLUMNS = ("abs_start", "abs_end")
 MAX_CHUNK_BYTES = 1 << 20
 
 # 20240501_053000, SM4_20240501_053000, 2024-05-01T05-30-00, 20240501T053000+1000, 5678.240501053000
@@ -101,8 +103,13 @@ def timed_source(source: Source, began: str) -> TimedSource:
     return TimedSource(s.path, s.name, s.relative, s.root, s.size, s.mtime_ns, began)
 
 
+def shows_clock(run: Run) -> bool:
+    """Whether rows of this run have columns for the time on the clock."""
+    return "start-time" in run.settings
+
+
 def clock_times(result: TagResult | SoundEvent) -> tuple[str, str] | None:
-    """Start and end on the clock, in ISO 8601 with milliseconds, cut, and the offset from UTC."""
+    """Start and end on the clock, in ISO 8601 with milliseconds, cut, and the offset from UTC; None if not known."""
     if not isinstance(result.source, TimedSource):
         return None
     began = datetime.fromisoformat(result.source.began)

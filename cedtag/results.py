@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from cedtag.clock import COLUMNS as CLOCK_COLUMNS
+from cedtag.clock import timed_source
 from cedtag.errors import InputError, OutputError
 from cedtag.journal import read_journal
 from cedtag.labels import audioset
@@ -26,7 +29,6 @@ FORMATS = ("csv", "tsv", "jsonl", "json", "journal")
 _LONG = ("file", "start", "end", "rank", "index", "mid", "label", "score")
 _EVENT = ("file", "start", "end", "index", "mid", "label", "peak", "mean")
 _WHERE = ("file", "start", "end")
-_CLOCK = ("abs_start", "abs_end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,13 @@ def read_results(path: Path) -> tuple[Run | None, Iterator[Result]]:
             return _read_journal(path)
         if kind == "json":
             return _read_document(path)
-        path.open("rb").close()
+        with path.open("rb") as file:
+            has_clock = b"abs_start" in file.readline(1 << 16)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    run = Run({"start-time": "rows"}, ()) if has_clock else None
     rows = _lines_of_json(path) if kind == "jsonl" else _table(path, "," if kind == "csv" else "\t")
-    return None, _recordings(path, rows)
+    return run, _recordings(path, rows)
 
 
 def _format_by_contents(path: Path) -> str:
@@ -148,6 +152,15 @@ def _score(text: str | float) -> float:
     return score
 
 
+def _source_of(record: Mapping[str, Any]) -> Source:
+    """The recording of a row, with the time at which it began if the row tells its own."""
+    source = _source(record["file"])
+    if not record.get(CLOCK_COLUMNS[0]):
+        return source
+    began = datetime.fromisoformat(record[CLOCK_COLUMNS[0]]) - timedelta(milliseconds=_sample(record["start"]) // 16)
+    return timed_source(source, began.isoformat())
+
+
 def _tag(record: Mapping[str, Any]) -> Tag:
     return Tag(int(record["index"]), str(record["mid"]), str(record["label"]), _score(record["score"]))
 
@@ -186,25 +199,25 @@ def _row_parser(path: Path, header: Sequence[str]) -> Callable[[int, Sequence[st
     if set(_LONG) <= set(header):
         return lambda line, row: _tag_row(line, dict(zip(header, row, strict=True)))
     if tuple(header[:3]) == _WHERE:
-        first = 5 if tuple(header[3:5]) == _CLOCK else 3
+        first = 5 if tuple(header[3:5]) == CLOCK_COLUMNS else 3
         columns = list(enumerate(_columns(header[first:]), first))
         return lambda line, row: _wide_row(line, row, columns)
     raise InputError(f"{path}: line 1: this is no header of cedtag's rows ({', '.join(_LONG)})")
 
 
 def _event_row(line: int, record: Mapping[str, str]) -> _Row:
-    return _Row(line, _event(_source(record["file"]), record))
+    return _Row(line, _event(_source_of(record), record))
 
 
 def _tag_row(line: int, record: Mapping[str, str]) -> _Row:
-    return _Row(line, TagResult(_source(record["file"]), 0, *_span(record), (_tag(record),)), int(record["rank"]))
+    return _Row(line, TagResult(_source_of(record), 0, *_span(record), (_tag(record),)), int(record["rank"]))
 
 
 def _wide_row(line: int, row: Sequence[str], columns: Sequence[tuple[int, Tag]]) -> _Row:
     tags = [replace(tag, score=_score(row[place])) for place, tag in columns if row[place]]
     tags.sort(key=lambda tag: (-tag.score, tag.index))
-    record = dict(zip(_WHERE, row, strict=False))
-    return _Row(line, TagResult(_source(record["file"]), 0, *_span(record), tuple(tags)))
+    record = dict(zip(_WHERE + CLOCK_COLUMNS if columns[0][0] == 5 else _WHERE, row, strict=False))
+    return _Row(line, TagResult(_source_of(record), 0, *_span(record), tuple(tags)))
 
 
 def _columns(names: Sequence[str]) -> list[Tag]:
@@ -225,7 +238,7 @@ def _lines_of_json(path: Path) -> Iterator[_Row]:
                 continue
             try:
                 record = json.loads(line)
-                source = _source(record["file"])
+                source = _source_of(record)
                 yield _Row(number, _event(source, record) if "peak" in record else _window(source, 0, record))
             except (ValueError, TypeError, AttributeError) as error:
                 raise _wrong(path, number, error) from error
@@ -252,10 +265,12 @@ def _recording_of_json(record: Mapping[str, Any]) -> Iterator[Result]:
     if record["status"] == "failed":
         yield FileFailed(source, record["stage"], record["error"])
         return
-    windows = record.get("windows", ())
+    windows, events = record.get("windows", ()), record.get("events", ())
+    if first := (*windows, *events)[:1]:
+        source = _source_of({"file": record["file"], **first[0]})
     for index, window in enumerate(windows):
         yield _window(source, index, window)
-    for event in record.get("events", ()):
+    for event in events:
         yield _event(source, event)
     problems, warnings = tuple(record["problems"]), tuple(record["warnings"])
     yield FileEnd(source, _sample(record["duration"]), len(windows), problems, warnings)

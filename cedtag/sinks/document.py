@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
+from cedtag.clock import shows_clock
 from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult
 from cedtag.sinks import seconds
 from cedtag.sinks.lines import encode, result_to_json
@@ -33,7 +34,8 @@ class JsonSink:
             self._out.write(head.removesuffix(b"]}"))
             self._recordings += 1
         if isinstance(result, TagResult | SoundEvent):
-            self._out.write((b",\n " if self._rows else b"\n ") + encode(result_to_json(result)))
+            row = result_to_json(result, has_clock=shows_clock(self._run))
+            self._out.write((b",\n " if self._rows else b"\n ") + encode(row))
             self._rows += 1
             return
         self._out.write(b"], " + encode(outcome_to_json(result))[1:])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
+from cedtag.clock import COLUMNS as CLOCK_COLUMNS
+from cedtag.clock import clock_times, shows_clock
 from cedtag.records import SoundEvent, TagResult
 from cedtag.sinks import seconds
 
@@ -17,18 +19,21 @@ class JsonLinesSink:
     """ASCII JSON; bytes of a name that are not UTF-8 are lone surrogates, which JSON carries."""
 
     def __init__(self, out: IO[bytes], run: Run) -> None:
-        self._out = out
+        self._out, self._has_clock = out, shows_clock(run)
 
     def write(self, result: Result) -> None:
         if isinstance(result, TagResult | SoundEvent):
-            self._out.write(encode({"file": result.source.name, **result_to_json(result)}) + b"\n")
+            row = result_to_json(result, has_clock=self._has_clock)
+            self._out.write(encode({"file": result.source.name, **row}) + b"\n")
 
     def close(self) -> None:
         """Nothing stands at the end."""
 
 
-def result_to_json(result: TagResult | SoundEvent) -> dict[str, Any]:
-    when = {"start": seconds(result.start), "end": seconds(result.stop)}
+def result_to_json(result: TagResult | SoundEvent, *, has_clock: bool) -> dict[str, Any]:
+    when: dict[str, Any] = {"start": seconds(result.start), "end": seconds(result.stop)}
+    if has_clock:
+        when |= zip(CLOCK_COLUMNS, clock_times(result) or (None, None), strict=True)
     if isinstance(result, TagResult):
         tags = [{"index": tag.index, "mid": tag.mid, "label": tag.label, "score": tag.score} for tag in result.tags]
         return {**when, "tags": tags}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
+from cedtag.clock import COLUMNS as CLOCK_COLUMNS
+from cedtag.clock import clock_times, shows_clock
 from cedtag.errors import OutputError
 from cedtag.records import SoundEvent, TagResult
 from cedtag.sinks import seconds, storable
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 ROWS_PER_GROUP = 50_000
 _CLASS = (("index", pyarrow.int32()), ("mid", pyarrow.string()), ("label", pyarrow.string()))
 _WHERE = (("file", pyarrow.string()), ("start", pyarrow.float64()), ("end", pyarrow.float64()))
-TAGS = pyarrow.schema([*_WHERE, ("rank", pyarrow.int32()), *_CLASS, ("score", pyarrow.float64())])
-EVENTS = pyarrow.schema([*_WHERE, *_CLASS, ("peak", pyarrow.float64()), ("mean", pyarrow.float64())])
+_CLOCK = tuple((name, pyarrow.string()) for name in CLOCK_COLUMNS)
+TAG = (("rank", pyarrow.int32()), *_CLASS, ("score", pyarrow.float64()))
+EVENT = (*_CLASS, ("peak", pyarrow.float64()), ("mean", pyarrow.float64()))
 
 
 class ParquetSink:
@@ -33,7 +36,7 @@ class ParquetSink:
     """
 
     def __init__(self, out: IO[bytes], run: Run) -> None:
-        self._out = out
+        self._out, self._has_clock = out, shows_clock(run)
         self._metadata = {"cedtag": json.dumps(run.to_dict())}
         self._writer: Any = None
         self._rows: list[tuple[object, ...]] = []
@@ -41,25 +44,27 @@ class ParquetSink:
     def write(self, result: Result) -> None:
         if not isinstance(result, TagResult | SoundEvent):
             return
-        where = (storable(result.source.name), seconds(result.start), seconds(result.stop))
+        clock = (clock_times(result) or (None, None)) if self._has_clock else ()
+        where = (storable(result.source.name), seconds(result.start), seconds(result.stop), *clock)
         if isinstance(result, SoundEvent):
             self._rows.append((*where, result.index, result.mid, result.label, result.peak, result.mean))
         else:
             for rank, tag in enumerate(result.tags, 1):
                 self._rows.append((*where, rank, tag.index, tag.mid, tag.label, tag.score))
         if self._writer is None:
-            self._open(EVENTS if isinstance(result, SoundEvent) else TAGS)
+            self._open(EVENT if isinstance(result, SoundEvent) else TAG)
         if len(self._rows) >= ROWS_PER_GROUP:
             self._write_group()
 
     def close(self) -> None:
         if self._writer is None:
-            self._open(TAGS)
+            self._open(TAG)
         self._write_group()
         self._writer.close()
 
-    def _open(self, schema: Any) -> None:
-        self._schema = schema.with_metadata(self._metadata)
+    def _open(self, columns: tuple[tuple[str, Any], ...]) -> None:
+        where = (*_WHERE, *_CLOCK) if self._has_clock else _WHERE
+        self._schema = pyarrow.schema([*where, *columns], self._metadata)
         self._writer = parquet.ParquetWriter(self._out, self._schema)
 
     def _write_group(self) -> None:

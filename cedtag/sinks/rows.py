@@ -6,6 +6,8 @@ import csv
 import io
 from typing import IO, TYPE_CHECKING
 
+from cedtag.clock import COLUMNS as CLOCK_COLUMNS
+from cedtag.clock import clock_times, shows_clock
 from cedtag.errors import InputError
 from cedtag.records import SoundEvent, TagResult
 from cedtag.sinks import seconds
@@ -14,8 +16,9 @@ if TYPE_CHECKING:
     from cedtag.run import Run
     from cedtag.sinks import Result
 
-COLUMNS = ("file", "start", "end", "rank", "index", "mid", "label", "score")
-EVENT_COLUMNS = ("file", "start", "end", "index", "mid", "label", "peak", "mean")
+WHERE = ("file", "start", "end")
+TAG = ("rank", "index", "mid", "label", "score")
+EVENT = ("index", "mid", "label", "peak", "mean")
 
 
 class CsvSink:
@@ -29,6 +32,7 @@ class CsvSink:
         self._writer = csv.writer(self._text, delimiter=self.delimiter, lineterminator="\n")
         self._columns = {label.index: i for i, label in enumerate(run.labels)} if run.layout == "wide" else None
         self._run = run
+        self._has_clock = shows_clock(run)
         self._header: tuple[str, ...] = ()
 
     def write(self, result: Result) -> None:
@@ -37,15 +41,15 @@ class CsvSink:
         self._begin(shows_events=isinstance(result, SoundEvent))
         if isinstance(result, SoundEvent):
             scores = (f"{result.peak:.4f}", f"{result.mean:.4f}")
-            self._writer.writerow((*_where(result), result.index, result.mid, result.label, *scores))
+            self._writer.writerow((*self._where(result), result.index, result.mid, result.label, *scores))
         elif self._columns is None:
             for rank, tag in enumerate(result.tags, 1):
-                self._writer.writerow((*_where(result), rank, tag.index, tag.mid, tag.label, f"{tag.score:.4f}"))
+                self._writer.writerow((*self._where(result), rank, tag.index, tag.mid, tag.label, f"{tag.score:.4f}"))
         else:
             by_column = [""] * len(self._columns)
             for tag in result.tags:
                 by_column[self._columns[tag.index]] = f"{tag.score:.4f}"
-            self._writer.writerow((*_where(result), *by_column))
+            self._writer.writerow((*self._where(result), *by_column))
         self._flush()
 
     def close(self) -> None:
@@ -55,12 +59,12 @@ class CsvSink:
 
     def _begin(self, *, shows_events: bool) -> None:
         """Write the header that fits the first result; rows and events have no place below one header."""
-        wide = ("file", "start", "end", *(label.name for label in self._run.labels))
-        header = EVENT_COLUMNS if shows_events else COLUMNS if self._columns is None else wide
+        wide = tuple(label.name for label in self._run.labels)
+        header = EVENT if shows_events else TAG if self._columns is None else wide
         if not self._header:
             self._header = header
-            self._writer.writerow(header)
-        elif shows_events != (self._header == EVENT_COLUMNS):
+            self._writer.writerow((*WHERE, *(CLOCK_COLUMNS if self._has_clock else ()), *header))
+        elif shows_events != (self._header == EVENT):
             raise InputError("rows and events cannot stand in one table; write them to a file each")
 
     def _flush(self) -> None:
@@ -68,9 +72,9 @@ class CsvSink:
         self._text.seek(0)
         self._text.truncate()
 
-
-def _where(result: TagResult | SoundEvent) -> tuple[str, str, str]:
-    return result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}"
+    def _where(self, result: TagResult | SoundEvent) -> tuple[str, ...]:
+        clock = (clock_times(result) or ("", "")) if self._has_clock else ()
+        return result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}", *clock
 
 
 class TsvSink(CsvSink):

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from cedtag.clock import clock_times, shows_clock
 from cedtag.records import FileEnd, SoundEvent, TagResult
 from cedtag.sinks import seconds, storable
 from cedtag.sinks.document import outcome_to_json
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 TABLES = """
 CREATE TABLE run (name TEXT, value TEXT);
 CREATE TABLE recordings (file TEXT, status TEXT, duration REAL, problems TEXT, warnings TEXT, stage TEXT, error TEXT);
-CREATE TABLE tags (file TEXT, start REAL, "end" REAL, rank INTEGER, "index" INTEGER, mid TEXT, label TEXT, score REAL);
-CREATE TABLE events (file TEXT, start REAL, "end" REAL, "index" INTEGER, mid TEXT, label TEXT, peak REAL, mean REAL);
+CREATE TABLE tags ({where}, rank INTEGER, "index" INTEGER, mid TEXT, label TEXT, score REAL);
+CREATE TABLE events ({where}, "index" INTEGER, mid TEXT, label TEXT, peak REAL, mean REAL);
 """
+WHERE = 'file TEXT, start REAL, "end" REAL'
+CLOCK = "abs_start TEXT, abs_end TEXT"
 
 
 class SqliteSink:
@@ -40,7 +43,9 @@ class SqliteSink:
             path = Path(own.name)
         # Without a journal SQLite needs no second file, and the name can go at once: a kill leaves nothing behind.
         self._database = sqlite3.connect(path, isolation_level=None)
-        self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLES} BEGIN;")
+        self._has_clock = shows_clock(run)
+        tables = TABLES.format(where=f"{WHERE}, {CLOCK}" if self._has_clock else WHERE)
+        self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {tables} BEGIN;")
         self._bytes = path.open("rb")
         path.unlink()
         settings = [(key, json.dumps(value)) for key, value in run.to_dict().items()]
@@ -48,22 +53,25 @@ class SqliteSink:
 
     def write(self, result: Result) -> None:
         file = storable(result.source.name)
-        if isinstance(result, TagResult):
-            where = (file, seconds(result.start), seconds(result.stop))
-            rows = [(*where, rank, t.index, t.mid, t.label, t.score) for rank, t in enumerate(result.tags, 1)]
-            self._database.executemany("INSERT INTO tags VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        elif isinstance(result, SoundEvent):
-            times = (seconds(result.start), seconds(result.stop))
-            row = (file, *times, result.index, result.mid, result.label, result.peak, result.mean)
-            self._database.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        else:
+        if not isinstance(result, TagResult | SoundEvent):
             self._write_outcome(file, result)
+            return
+        clock = (clock_times(result) or (None, None)) if self._has_clock else ()
+        where = (file, seconds(result.start), seconds(result.stop), *clock)
+        if isinstance(result, SoundEvent):
+            self._insert("events", (*where, result.index, result.mid, result.label, result.peak, result.mean))
+            return
+        for rank, tag in enumerate(result.tags, 1):
+            self._insert("tags", (*where, rank, tag.index, tag.mid, tag.label, tag.score))
 
     def close(self) -> None:
         self._database.execute("COMMIT")
         self._database.close()
         with self._bytes:
             shutil.copyfileobj(self._bytes, self._out, 1 << 20)
+
+    def _insert(self, table: str, row: tuple[object, ...]) -> None:
+        self._database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
     def _write_outcome(self, file: str, result: Result) -> None:
         outcome = dict.fromkeys(("duration", "problems", "warnings", "stage", "error")) | outcome_to_json(result)
