@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 SAMPLES_PER_MS = 16
 SCORE_UNITS = 10_000  # scores have four decimals; as whole numbers they add up exactly
 LAST = 1 << 62
+DEFAULT_ONSET = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class EventSettings:
     `min_duration_off_s` are filled, and events shorter than `min_duration_on_s` are left out.
     """
 
-    onset: float = 0.5
+    onset: float = DEFAULT_ONSET
     offset: float | None = None
     min_duration_on_s: float = 0.0
     min_duration_off_s: float = 0.0

@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 def class_thresholds(
-    specs: Sequence[str],
-    shown: Sequence[Label],
-    known: Sequence[Label],
-    default: float,
-    option: str = "-t/--threshold",
+    specs: Sequence[str], shown: Sequence[Label], known: Sequence[Label], default: float
 ) -> NDArray[np.float64]:
-    """A threshold for each of the labels that are shown, `(labels,)`; all that are `known` can be named.
+    """A threshold for each of the labels that are shown, `(labels,)`; see `read_thresholds`."""
+    usual, special = read_thresholds(specs, known, "-t/--threshold")
+    return np.array([special.get(label.index, default if usual is None else usual) for label in shown])
+
+
+def read_thresholds(specs: Sequence[str], known: Sequence[Label], option: str) -> tuple[float | None, dict[int, float]]:
+    """What is said of all classes, if anything, and of single ones by index; all that are `known` can be named.
 
     Specs are such as "0.2", "Speech=0.6" and "@thresholds.csv". Later ones win, but what is said of one class wins over
     what is said of all.
     """
     pairs = [pair for spec in specs for pair in _read_spec(spec, option)]
-    for name, value in pairs:
-        if name is None:
-            default = value
-    by_index = {label.index: value for name, value in pairs if name is not None for label in find_labels(name, known)}
-    return np.array([by_index.get(label.index, default) for label in shown])
+    of_all = [value for name, value in pairs if name is None]
+    of_one = {label.index: value for name, value in pairs if name is not None for label in find_labels(name, known)}
+    return (of_all[-1] if of_all else None), of_one
 
 
 def _read_spec(spec: str, option: str) -> Iterator[tuple[str | None, float]]:

@@ -13,7 +13,10 @@ from cedtag.cli.options import SectionedCommand, option, options_in
 from cedtag.sinks import SINKS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from cedtag.run import Run
+    from cedtag.sinks import Result
 
 output_options = options_in(
     "Output",
@@ -42,19 +45,22 @@ def command(
     cedtag convert tags.csv -o tags.parquet
     cedtag convert tags.jsonl -f audacity -f srt -o labels/
     """
+    from cedtag.conversion import read_all
+
     with ExitStack() as stack:
-        convert([_path(name, stack) for name in results], output, format, layout, overwrite=overwrite)
+        run, found = read_all([local_path(name, stack) for name in results], layout)
+        write_results(run, found, output, format, overwrite=overwrite)
 
 
-def convert(
-    paths: Sequence[Path], outputs: Sequence[str], formats: Sequence[str], layout: str, *, overwrite: bool
+def write_results(
+    run: Run, found: Iterable[Result], outputs: Sequence[str], formats: Sequence[str], *, overwrite: bool
 ) -> None:
+    """Write results that are there to what -o and -f name."""
     from cedtag.cli.destination import files_of, is_folder, open_stream, to_stdout
-    from cedtag.conversion import read_all, write_folder
+    from cedtag.conversion import write_folder
     from cedtag.errors import InputError, OutputError
     from cedtag.outputs import make_files
 
-    run, found = read_all(paths, layout)
     if to_stdout(outputs):
         stream = open_stream(formats, {}, run)
         for result in found:
@@ -72,7 +78,7 @@ def convert(
         make_files(files, found, run)
 
 
-def _path(name: str, stack: ExitStack) -> Path:
+def local_path(name: str, stack: ExitStack) -> Path:
     """The path of results; standard input is put into a file, because some formats are read twice."""
     if name != "-":
         return Path(name)
