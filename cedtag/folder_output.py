@@ -132,8 +132,9 @@ def folder_output(
     path = journal_in(folder)
     if path.exists() and not resume and not overwrite:
         raise OutputError(f"{folder}: this folder holds results; use --overwrite to replace them, or another -o")
-    # Only here the layout cannot be changed later: the rows are not in the journal.
-    settings = {**run.settings, "layout": run.layout}
+    # Only here layout and events cannot be changed later: the rows are not in the journal.
+    made_of = {} if run.events is None else run.events.to_dict()
+    settings = {**run.settings, "layout": run.layout, **made_of}
     with writing(path):
         journal = open_journal(path, replace(run, settings=settings), fresh=overwrite, by_relative=True)
     return FolderOutput(folder, formats, Products(files, journal, run, shard), journal, run)

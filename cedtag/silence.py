@@ -52,7 +52,7 @@ def _check(result: TagResult, start: int, stop: int, window_s: float) -> None:
     is_last = result.stop - result.start < stop - start and start < result.stop < stop and result.start <= start
     if not is_last:
         raise InputError(
-            f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is none of "
-            f"{window_s:g} s one after another; say with -w how long they are, and where they overlap "
+            f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is none "
+            f"of {window_s:g} s one after another; say with -w how long they are, and where they overlap "
             "make events of jsonl, json or a journal, which also have the windows without tags"
         )

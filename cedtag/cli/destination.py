@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 
 from cedtag.atomic import writing_whole
 from cedtag.errors import InputError, OutputError
+from cedtag.event_output import EventOutput
 from cedtag.folder_output import folder_output
 from cedtag.outputs import STDOUT, StreamOutput, file_output, writing
 from cedtag.sinks import format_of, sink_type
@@ -46,22 +47,28 @@ def open_output(
     The files `beside` them are written in any case. `shard` is the part of the recordings that the run takes.
     """
     if to_stdout(outputs):
-        return open_stream(formats, beside, run, overwrite=overwrite)
+        return with_events(open_stream(formats, beside, run, overwrite=overwrite), run)
     if len(outputs) > 1 and any(output == "-" or is_special(output) for output in outputs):
         raise InputError("-o with standard output or a device cannot stand beside other outputs")
     if is_special(outputs[0]):
-        return open_stream(formats, beside, run, Path(outputs[0]), overwrite=overwrite)
+        return with_events(open_stream(formats, beside, run, Path(outputs[0]), overwrite=overwrite), run)
     if any(map(is_folder, outputs)):
         if len(outputs) > 1:
             raise InputError("-o with a folder can stand only once; several -f write a file each for every recording")
         if any(path.suffix.lower() in PICTURES for path in beside):
             raise InputError("--plot draws one recording beside other output; -f png draws each into the folder of -o")
-        folder = Path(outputs[0])
-        return folder_output(folder, formats or ["tsv"], beside, run, resume=resume, overwrite=overwrite, shard=shard)
+        place, names = Path(outputs[0]), formats or ["tsv"]
+        folder = folder_output(place, names, beside, run, resume=resume, overwrite=overwrite, shard=shard)
+        return with_events(folder, run)
     files = files_of(outputs, formats)
     if both := files.keys() & beside.keys():
         raise InputError(f"{both.pop()}: -o names the same file as --errors or --plot; give each its own")
     return file_output({**files, **beside}, run, resume=resume, overwrite=overwrite, shard=shard)
+
+
+def with_events(output: Output, run: Run) -> Output:
+    """The output, which gets events in place of rows if that is what the run shows."""
+    return output if run.events is None else EventOutput(output, run.events)
 
 
 def files_beside(errors: str | None, plot: str | None) -> dict[Path, type[Sink]]:
