@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 COMMANDS = {
     "tag": ("cedtag.cli.tag", "Tag recordings (the default: a first word that is no command is a path)."),
     "report": ("cedtag.cli.report", "Make one page for the browser of results."),
+    "events": ("cedtag.cli.events", "Show from when to when which class is heard, from recordings or rows."),
     "labels": ("cedtag.cli.labels", "List or find the classes."),
     "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
     "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),
     "extract": ("cedtag.cli.extract", "Cut events or the best windows of each class out of their recordings."),
+    "merge": ("cedtag.cli.merge", "Join the outputs of shards."),
     "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
 }
 DEFAULT_COMMAND = "tag"
