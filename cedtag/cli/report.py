@@ -20,6 +20,13 @@ page_options = options_in(
         metavar="X",
         help="Leave weaker tags out, which makes the page smaller.  [default: keep all]",
     ),
+    option(
+        "--start-time",
+        type=click.Choice(["auto", "name", "metadata", "none"]),
+        default="name",
+        show_default=True,
+        help="Where to look for when recordings began, if RESULTS do not tell.",
+    ),
     option("--overwrite", is_flag=True, help="Replace the page that is there."),
 )
 
@@ -27,30 +34,31 @@ page_options = options_in(
 @click.command(cls=SectionedCommand)
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @page_options
-def command(results: tuple[Path, ...], output: str, title: str | None, threshold: float, overwrite: bool) -> None:
+def command(
+    results: tuple[Path, ...], output: str, title: str | None, threshold: float, start_time: str, overwrite: bool
+) -> None:
     """Make one page for the browser of RESULTS: csv, tsv, jsonl or json files that cedtag wrote.
 
     The page holds everything and asks for nothing from the network. Recordings can be listened to where they lie as
     they did when the page was made: keep both together when you move them.
     """
-    from itertools import chain
-
     from cedtag.atomic import writing_whole
+    from cedtag.clock import parse_clock
+    from cedtag.conversion import read_all
     from cedtag.errors import InputError, OutputError
     from cedtag.outputs import writing
     from cedtag.report import collect, write_page
-    from cedtag.results import read_results
 
     page = Path(output)
     if page.exists() and not overwrite:
         raise OutputError(f"{page}: this file exists; use --overwrite to replace it, or another -o")
-    runs, streams = zip(*map(read_results, results), strict=True)
-    archive = collect(chain.from_iterable(streams), page.absolute().parent, threshold)
+    run, found = read_all(results, "long")
+    clock = parse_clock(start_time, "UTC")  # the page shows the time of the recorder's own clock, whatever its zone
+    archive = collect(found, page.absolute().parent, least_score=threshold, clock=clock)
     if not archive.names:
         raise InputError(f"{', '.join(map(str, results))}: no recording is named there; tag some first")
-    settings = next((run.settings for run in runs if run), None)
     with writing(page), writing_whole(page) as out:
-        write_page(out, archive, title or results[0].stem, settings)
+        write_page(out, archive, title or results[0].stem, run.settings)
     if archive.least_score > round(threshold * 10_000):
         click.echo(
             f"cedtag: tags below {archive.least_score / 10_000:.4f} are left out, or the page would be too large; "

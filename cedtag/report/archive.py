@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from array import array
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
 
+from cedtag.clock import TimedSource
 from cedtag.records import FileFailed, SoundEvent, TagResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from cedtag.clock import Clock
     from cedtag.records import FileEnd, Source
 
 STATUSES = ("ok", "partial", "failed")
-MAX_TAGS = 6_000_000  # about 25 MB of page
+MAX_TAGS = 4_000_000  # about 15 MB of page, and a tenth of a second for a browser to go through
 _MAX_MS = 2**32 - 1
 _SCORE_STEPS = 10_000  # scores have four decimals
 
@@ -52,10 +55,15 @@ class Archive:
 def collect(
     results: Iterable[TagResult | SoundEvent | FileEnd | FileFailed],
     folder: Path,
+    *,
     least_score: float = 0,
     max_tags: int = MAX_TAGS,
+    clock: Clock | None = None,
 ) -> Archive:
-    """The archive that results tell of, for a page in `folder`; of too many tags the weakest are left out."""
+    """The archive that results tell of, for a page in `folder`; of too many tags the weakest are left out.
+
+    The clock is asked when a recording began of which the results do not tell it.
+    """
     archive = Archive(least_score=round(least_score * _SCORE_STEPS))
     places: dict[tuple[int, str], int] = {}
     steps: list[_Step] = []
@@ -64,7 +72,9 @@ def collect(
             if step := _step(result, archive, places):
                 steps.append(step)
         else:
-            _add_recording(archive, result, sorted(steps), folder)
+            _add_recording(archive, result, sorted(steps))
+            archive.links.append(_link(result.source, folder))
+            archive.started.append(_wall_clock_ms(result.source, clock))
             steps = []
     _leave_out(archive, max_tags)
     return archive
@@ -85,7 +95,7 @@ def _step(result: TagResult | SoundEvent, archive: Archive, places: dict[tuple[i
     return (result.start // 16, result.stop // 16, tags) if tags else None
 
 
-def _add_recording(archive: Archive, end: FileEnd | FileFailed, steps: list[_Step], folder: Path) -> None:
+def _add_recording(archive: Archive, end: FileEnd | FileFailed, steps: list[_Step]) -> None:
     if isinstance(end, FileFailed):
         status, note, duration = "failed", end.error.removeprefix(f"{end.source.name}: "), 0
     else:
@@ -93,8 +103,6 @@ def _add_recording(archive: Archive, end: FileEnd | FileFailed, steps: list[_Ste
     if note:
         archive.notes[len(archive.names)] = note
     archive.names.append(end.source.name)
-    archive.links.append(_link(end.source, folder))
-    archive.started.append(float("nan"))
     archive.duration.append(min(duration, _MAX_MS))
     archive.status.append(STATUSES.index(status))
     archive.num_steps.append(len(steps))
@@ -105,6 +113,15 @@ def _add_recording(archive: Archive, end: FileEnd | FileFailed, steps: list[_Ste
         for place, score in tags:
             archive.tag_class.append(place)
             archive.tag_score.append(score)
+
+
+def _wall_clock_ms(source: Source, clock: Clock | None) -> float:
+    """When a recording began, in milliseconds since 1970 by the clock where it was made; NaN when nobody knows."""
+    if isinstance(source, TimedSource):
+        began: datetime | None = datetime.fromisoformat(source.began)
+    else:
+        began = clock.began(source) if clock else None
+    return began.replace(tzinfo=timezone.utc).timestamp() * 1000 if began else float("nan")
 
 
 def _link(source: Source, folder: Path) -> str:

@@ -42,8 +42,20 @@ function withPlaces(archive) {
       archive.step_stop[step] = start + archive.step_length[step];
     }
   }
+  addClock(archive);
   archive.foldedNames = archive.names.map((name) => name.toLowerCase());
   return archive;
+}
+
+const HOUR_MS = 3600000;
+
+// The hours of the wall clock, counted from 1970, that recordings with known times lie in.
+function addClock(archive) {
+  const ends = [...archive.started.keys()].filter((recording) => !Number.isNaN(archive.started[recording]));
+  const first = ends.reduce((least, recording) => Math.min(least, archive.started[recording]), Infinity);
+  const last = ends.reduce((most, recording) => Math.max(most, archive.started[recording] + archive.duration[recording]), -Infinity);
+  archive.firstHour = ends.length ? Math.floor(first / HOUR_MS) : 0;
+  archive.numHours = ends.length ? Math.floor(last / HOUR_MS) + 1 - archive.firstHour : 0;
 }
 
 function running(counts) {

@@ -19,7 +19,7 @@ const score = (tenThousandths) => (tenThousandths / 10000).toFixed(2);
 function length(ms) {
   const seconds = ms / 1000;
   if (seconds < 60) return `${+seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min${seconds < 600 ? ` ${Math.round(seconds % 60)} s` : ""}`;
+  if (seconds < 3600) return `${+(seconds / 60).toFixed(seconds < 600 ? 1 : 0)} min`;
   const hours = seconds / 3600;
   return `${hours < 10 ? hours.toFixed(1) : number.format(Math.round(hours))} h`;
 }

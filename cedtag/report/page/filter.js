@@ -1,7 +1,5 @@
 // What of the archive is asked for, and the answer: one pass over all tags.
 
-const HOUR_MS = 3600000;
-
 const noFilter = (archive) => ({ classes: new Set(), score: archive.least_score, text: "", status: "", hour: null });
 
 // `hour` of a filter is an hour of the wall clock, counted from 1970.
@@ -15,7 +13,7 @@ function answer(archive, filter) {
   const classSeenIn = new Int32Array(numClasses).fill(-1);
   const heardMs = new Float64Array(archive.size);
   const best = new Uint16Array(archive.size);
-  const hours = new Map();
+  const hours = { recorded: new Float64Array(archive.numHours), heard: new Float64Array(archive.numHours) };
   const recordings = [];
   const { step_start, step_stop, firstStep, firstTag, tag_class, tag_score } = archive;
   let recordedMs = 0;
@@ -24,7 +22,7 @@ function answer(archive, filter) {
     if (!admits(archive, filter, recording)) continue;
     const started = archive.started[recording];
     const clocked = !Number.isNaN(started);
-    if (clocked) addRecordedHours(hours, started, archive.duration[recording]);
+    if (clocked) addRecordedHours(hours.recorded, archive.firstHour, started, archive.duration[recording]);
     let until = 0;
     for (let step = firstStep[recording]; step < firstStep[recording + 1]; step++) {
       const start = step_start[step], stop = step_stop[step];
@@ -49,7 +47,7 @@ function answer(archive, filter) {
       if (stop > until) {
         const heard = stop - Math.max(start, until);
         heardMs[recording] += heard;
-        if (clocked) hours.get(hour).heard += heard;
+        if (clocked) hours.heard[hour - archive.firstHour] += heard;
         until = stop;
       }
     }
@@ -70,11 +68,10 @@ function admits(archive, filter, recording) {
   return started < (filter.hour + 1) * HOUR_MS && started + archive.duration[recording] > filter.hour * HOUR_MS;
 }
 
-function addRecordedHours(hours, started, duration) {
+function addRecordedHours(recorded, firstHour, started, duration) {
   const stop = started + duration;
-  for (let hour = Math.floor(started / HOUR_MS); hour * HOUR_MS <= stop; hour++) {
-    if (!hours.has(hour)) hours.set(hour, { recorded: 0, heard: 0 });
-    hours.get(hour).recorded += Math.max(0, Math.min(stop, (hour + 1) * HOUR_MS) - Math.max(started, hour * HOUR_MS));
+  for (let hour = Math.floor(started / HOUR_MS); hour * HOUR_MS < stop; hour++) {
+    recorded[hour - firstHour] += Math.min(stop, (hour + 1) * HOUR_MS) - Math.max(started, hour * HOUR_MS);
   }
 }
 

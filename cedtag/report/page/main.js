@@ -23,7 +23,7 @@ function start(archive) {
     found = answer(archive, filter);
     const recordings = inOrder(archive, found, $("order").value);
     showClasses(archive, filter, found, allClasses, toggle);
-    $("clock-card").hidden = found.hours.size === 0 && !clockMap.days.length;
+    $("clock-card").hidden = archive.numHours === 0;
     if (!$("clock-card").hidden) {
       clockMap.show(archive, found, filter.hour);
       clockMap.say(filter.hour);

@@ -46,6 +46,8 @@ function badge(archive, recording) {
 class ClockMap {
   constructor(canvas, text, onChoose) {
     Object.assign(this, { canvas, text, onChoose, days: [], at: null });
+    this.mark = el("div", { class: "mark", hidden: "" });
+    canvas.after(this.mark);
     canvas.addEventListener("mousemove", (event) => this.point(this.cellAt(event)));
     canvas.addEventListener("mouseleave", () => this.point(null));
     canvas.addEventListener("click", (event) => this.choose(this.cellAt(event)));
@@ -53,10 +55,8 @@ class ClockMap {
   }
 
   show(archive, found, chosenHour) {
-    const hours = [...found.hours.keys()];
-    if (!this.days.length) this.days = dayRange(hours);
-    this.hours = found.hours;
-    this.chosen = chosenHour;
+    if (!this.days.length) this.days = daysOf(archive, found.hours.recorded);
+    Object.assign(this, found.hours, { firstHour: archive.firstHour, chosen: chosenHour });
     this.draw();
   }
 
@@ -73,17 +73,18 @@ class ClockMap {
     context.fillStyle = ink;
     for (let hour = 0; hour < 24; hour += 6) context.fillText(`${String(hour).padStart(2, "0")}:00`, 0, top + hour * high + 9);
     this.drawDays(context);
-    const most = Math.max(1e-9, ...[...this.hours.values()].map((cell) => cell.heard / (cell.recorded || 1)));
+    const most = this.heard.reduce((most, heard, at) => Math.max(most, heard / (this.recorded[at] || 1)), 1e-9);
+    const shades = Array.from({ length: 21 }, (_, level) => (level ? withAlpha(accent, 0.15 + 0.0425 * level) : withAlpha(empty, 0.7)));
     this.days.forEach((day, column) => {
       for (let row = 0; row < 24; row++) {
-        const value = this.hours.get(day * 24 + row);
-        if (!value || !value.recorded) continue;
-        const share = value.heard / value.recorded / most;
-        context.fillStyle = share ? withAlpha(accent, 0.15 + 0.85 * share) : withAlpha(empty, 0.7);
+        const at = day * 24 + row - this.firstHour;
+        if (!this.recorded[at]) continue;
+        context.fillStyle = shades[Math.ceil((20 * this.heard[at]) / this.recorded[at] / most)];
         context.fillRect(left + column * cell, top + row * high, cell - 1, high - 1);
       }
     });
-    for (const hour of [this.chosen, this.at]) if (hour !== null) this.outline(context, hour);
+    if (this.chosen !== null) this.outline(context, ...this.cornerOf(this.chosen));
+    this.point(null);
     this.canvas.setAttribute("aria-label",
       `Part of the recorded time with a hit, for ${plural(this.days.length, "day")} and 24 hours. Arrow keys move, Enter filters.`);
   }
@@ -100,11 +101,15 @@ class ClockMap {
     });
   }
 
-  outline(context, hour) {
+  cornerOf(hour) {
     const column = this.days.indexOf(Math.floor(hour / 24));
+    return [this.left + column * this.cell - 0.5, this.top + hourOfDay(hour) * this.high - 0.5];
+  }
+
+  outline(context, x, y) {
     context.strokeStyle = colour("--ink");
-    context.lineWidth = 1.5;
-    context.strokeRect(this.left + column * this.cell - 0.5, this.top + (((hour % 24) + 24) % 24) * this.high - 0.5, this.cell, this.high);
+    context.lineWidth = 2;
+    context.strokeRect(x, y, this.cell, this.high);
   }
 
   cellAt(event) {
@@ -116,7 +121,11 @@ class ClockMap {
   point(hour) {
     if (hour === this.at) return;
     this.at = hour;
-    this.draw();
+    this.mark.hidden = hour === null;
+    if (hour !== null) {
+      const [x, y] = this.cornerOf(hour);
+      Object.assign(this.mark.style, { left: `${x}px`, top: `${y}px`, width: `${this.cell + 1}px`, height: `${this.high + 1}px` });
+    }
     this.say(hour ?? this.chosen);
   }
 
@@ -125,8 +134,8 @@ class ClockMap {
       this.text.textContent = "The stronger the colour, the larger the part of the recorded time. Choose a class to see when it is heard; click an hour to filter by it.";
       return;
     }
-    const { heard, recorded } = this.hours.get(hour) ?? { heard: 0, recorded: 0 };
-    const when = `${dayText.format(hour * HOUR_MS)}, ${String(((hour % 24) + 24) % 24).padStart(2, "0")}:00`;
+    const [heard, recorded] = [this.heard, this.recorded].map((hours) => hours[hour - this.firstHour] ?? 0);
+    const when = `${dayText.format(hour * HOUR_MS)}, ${String(hourOfDay(hour)).padStart(2, "0")}:00`;
     this.text.textContent = recorded ? `${when}: ${length(heard)} of ${length(recorded)} recorded` : `${when}: nothing recorded`;
   }
 
@@ -147,9 +156,15 @@ class ClockMap {
   }
 }
 
+const hourOfDay = (hour) => ((hour % 24) + 24) % 24;
+
 // All days from the first to the last; of archives over many years only those with recordings.
-function dayRange(hours) {
-  const days = [...new Set(hours.map((hour) => Math.floor(hour / 24)))].sort((a, b) => a - b);
-  if (!days.length || days.at(-1) - days[0] > 800) return days;
-  return Array.from({ length: days.at(-1) - days[0] + 1 }, (_, i) => days[0] + i);
+function daysOf(archive, recorded) {
+  if (!archive.numHours) return [];
+  const first = Math.floor(archive.firstHour / 24);
+  const days = Array.from({ length: Math.floor((archive.firstHour + archive.numHours - 1) / 24) - first + 1 }, (_, i) => first + i);
+  if (days.length <= 800) return days;
+  const used = new Set();
+  recorded.forEach((ms, at) => ms && used.add(Math.floor((archive.firstHour + at) / 24)));
+  return days.filter((day) => used.has(day));
 }
