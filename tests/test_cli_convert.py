@@ -138,5 +138,5 @@ def test_a_format_of_one_recording_wants_a_folder(here, capfd):
     write(here / "r.csv")
 
     assert run(["convert", "r.csv", "-o", "r.TextGrid"]) == 2
-    assert "name a folder with -o" in capfd.readouterr().err
+    assert "a folder for -o" in capfd.readouterr().err
     assert not (here / "r.TextGrid").exists()

@@ -70,7 +70,7 @@ def test_audacity_labels():
 
 @pytest.mark.parametrize("format_name", ["audacity", "srt", "vtt", "textgrid"])
 def test_formats_of_one_recording_refuse_a_second(format_name):
-    with pytest.raises(InputError, match=r"^in/b\.wav: .* one recording a file.* name a folder with -o"):
+    with pytest.raises(InputError, match=r"^in/b\.wav: .* one recording a file.* in/a b\.wav .* folder for -o"):
         written(format_name, TWO)
 
 

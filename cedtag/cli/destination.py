@@ -83,6 +83,15 @@ def files_beside(errors: str | None, plot: str | None) -> dict[Path, type[Sink]]
     return files
 
 
+def shows_one_recording(outputs: Sequence[str], formats: Sequence[str]) -> bool:
+    """Whether a format that knows no second recording is asked for, elsewhere than in a folder."""
+    if to_stdout(outputs):
+        sinks = [sink_type(name) for name in formats]
+    else:
+        sinks = [] if any(map(is_folder, outputs)) else list(files_of(outputs, formats).values())
+    return any(getattr(sink, "one_recording", False) for sink in sinks)
+
+
 def is_folder(output: str) -> bool:
     """Whether -o names a folder: one that is there, or a new name without a suffix."""
     path = Path(output)

@@ -20,7 +20,7 @@ from cedtag.audio import AUDIO_SUFFIXES, Decoders, Decoding, parse_raw_format, r
 from cedtag.backends import open_scorer
 from cedtag.checkpoint import resolve
 from cedtag.cli.console import Console, Progress, download_bar
-from cedtag.cli.destination import files_beside, open_output, to_stdout
+from cedtag.cli.destination import files_beside, open_output, shows_one_recording, to_stdout
 from cedtag.cli.event_options import event_settings
 from cedtag.cli.failures import DONE, NO_AUDIO, SOME_FAILED
 from cedtag.cli.interrupts import Interrupted, Interrupts
@@ -34,6 +34,7 @@ from cedtag.pipeline import Plan, score_recordings
 from cedtag.records import SAMPLE_RATE_HZ, FileFailed, ScoredWindow, Skipped, Source
 from cedtag.run import Run
 from cedtag.selection import Selector, Wanted, selector_of
+from cedtag.sinks.segments import second_recording
 from cedtag.sources import STDIN, Search, find_sources, parse_shard, read_path_list
 from cedtag.summary import Summary
 
@@ -84,8 +85,8 @@ def tag(options: Options) -> int:
             )
         )
         found = stamped(find_sources(typed_paths(options, stack), search))
-        if options.plot:
-            found = only_one(found)
+        if options.plot or shows_one_recording(options.output, options.format):
+            found = only_one(found, "--plot draws" if options.plot else "this format holds")
         sources = timed(output.pending(found, retry_failed=options.retry_failed), clock)
         # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
         decoding = Decoding(raw, isolate=scorer.device != "cpu")
@@ -173,16 +174,13 @@ def stamped(sources: Iterable[Listed]) -> Iterator[Listed]:
             yield item
 
 
-def only_one(sources: Iterable[Listed]) -> Iterator[Listed]:
-    """Refuse a second recording before much is scored: a picture shows one."""
+def only_one(sources: Iterable[Listed], what: str) -> Iterator[Listed]:
+    """Refuse a second recording before much is scored."""
     first = None
     for item in sources:
         if isinstance(item, Source):
             if first is not None:
-                raise InputError(
-                    f"--plot draws one recording, and there are {first.name} and {item.name}; "
-                    "name one, or draw each with -f png and a folder for -o"
-                )
+                raise InputError(second_recording(first, item, what))
             first = item
         yield item
 

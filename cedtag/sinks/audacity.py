@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 class AudacitySink(SegmentSink):
     """`start<TAB>end<TAB>Speech 0.93`, no header, one file per recording."""
 
+    one_recording = True
+
     def __init__(self, out: IO[bytes], run: Run) -> None:
         super().__init__(out, run)
-        self._only = OnlyRecording("a label track of Audacity")
+        self._only = OnlyRecording()
 
     def line(self, source: Source, segment: Segment) -> str:
         self._only.check(source)

@@ -67,19 +67,24 @@ class SegmentSink:
 
 
 class OnlyRecording:
-    """Refuses a second recording, for formats that know none."""
+    """Refuses a second recording, for formats that know none; their sinks say `one_recording = True`."""
 
-    def __init__(self, format_name: str) -> None:
-        self._format_name = format_name
-        self._file: str | None = None
+    def __init__(self) -> None:
+        self._first: Source | None = None
 
     def check(self, source: Source) -> None:
-        if self._file not in (None, source.name):
-            raise InputError(
-                f"{source.name}: {self._format_name} holds one recording a file, and this is the second; "
-                "name a folder with -o, such as -o labels/"
-            )
-        self._file = source.name
+        if self._first is None:
+            self._first = source
+        elif source.name != self._first.name:
+            raise InputError(second_recording(self._first, source))
+
+
+def second_recording(first: Source, second: Source, what: str = "this format holds") -> str:
+    """What is said to whoever wants both in one file."""
+    return (
+        f"{second.name}: {what} one recording a file, and there is {first.name} already; "
+        "name one recording, or -f and a folder for -o"
+    )
 
 
 def encoded(text: str) -> bytes:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 class SrtSink:
     """A numbered cue for each window that has tags, a line for each tag; or a cue for each event."""
 
+    one_recording = True
+
     def __init__(self, out: IO[bytes], run: Run) -> None:
         self._out = out
         self._cues = 0
-        self._only = OnlyRecording("a file of subtitles")
+        self._only = OnlyRecording()
 
     def write(self, result: Result) -> None:
         if not isinstance(result, TagResult | SoundEvent):

@@ -20,10 +20,12 @@ class TextGridSink:
     Tiers are in the order in which their classes were first heard.
     """
 
+    one_recording = True
+
     def __init__(self, out: IO[bytes], run: Run) -> None:
         self._out = out
         self._tiers: dict[str, list[Segment]] = {}
-        self._only = OnlyRecording("a TextGrid")
+        self._only = OnlyRecording()
 
     def write(self, result: Result) -> None:
         if isinstance(result, FileFailed):
