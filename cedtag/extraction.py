@@ -7,7 +7,7 @@ import io
 import os
 import re
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from heapq import heappush, heappushpop
 from pathlib import Path, PurePath
@@ -203,14 +203,16 @@ class _Span:
     def write(self, frames: Samples, at: int) -> None:
         """Take what belongs here of `frames`, which begin at frame `at` of the recording."""
         part = frames[max(0, self.first - at) : self.last - at]
-        if self._stack is None:
-            self._open()
-        self._file.write(_stored(part, self._subtype))
+        with self._writing():
+            if self._stack is None:
+                self._open()
+            self._file.write(_stored(part, self._subtype))
         self._num_frames += len(part)
 
     def finish(self) -> Cut:
         assert self._stack is not None
-        self._stack.close()
+        with self._writing():
+            self._stack.close()
         return Cut(self._clip, self.first, self._num_frames, self._decoder.rate_hz)
 
     def drop(self) -> None:
@@ -222,17 +224,21 @@ class _Span:
     def _open(self) -> None:
         path = self._clip.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        stack = ExitStack()
-        temporary = stack.enter_context(replacing(path))
-        kind = path.suffix[1:].upper()
-        rate_hz, channels = self._decoder.rate_hz, self._decoder.channels
+        form = (self._decoder.rate_hz, self._decoder.channels, self._subtype)
+        with ExitStack() as stack:
+            temporary = stack.enter_context(replacing(path))
+            kind = path.suffix[1:].upper()
+            self._file = stack.enter_context(soundfile.SoundFile(temporary, "w", *form, format=kind))
+            self._stack = stack.pop_all()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         try:
-            self._file = stack.enter_context(
-                soundfile.SoundFile(temporary, "w", rate_hz, channels, self._subtype, format=kind)
-            )
+            yield
         except (soundfile.LibsndfileError, ValueError) as error:
-            raise OutputError(f"{path}: cannot be written as {kind} ({error}); use -f wav") from error
-        self._stack = stack
+            raise OutputError(
+                f"{self._clip.path}: cannot be written ({error}); make room, or try another --audio-format"
+            ) from error
 
 
 def _frame(sample: int, rate_hz: int) -> int:

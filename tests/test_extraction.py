@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cedtag.cli import run
-from cedtag.errors import AudioError, InputError
+from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.extraction import Clip, Cut, best_clips, cut_all, named, write_table
 from cedtag.records import FileEnd, SoundEvent, Source, Tag, TagResult
 from tests.sounds import bursts
@@ -84,6 +84,7 @@ def test_fractions_are_rounded_to_24_bits_in_flac(tmp_path):
 spans = st.lists(st.tuples(st.integers(0, 40_000), st.integers(1, 20_000)), min_size=1, max_size=6)
 
 
+@settings(deadline=None, max_examples=40)
 @given(spans=spans, pad=st.integers(0, 5_000))
 def test_clips_may_overlap_and_touch_the_ends(tmp_path_factory, spans, pad):
     folder = tmp_path_factory.mktemp("clips")
@@ -142,6 +143,15 @@ def test_a_damaged_end_leaves_no_half_clip(tmp_path):
     assert isinstance(outcomes[0], Cut)
     assert isinstance(outcomes[1], AudioError)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.wav", "a.flac"]
+
+
+def test_what_flac_cannot_hold_is_told_and_leaves_nothing(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros((16_000, 9), np.int16), 16_000)
+
+    with pytest.raises(OutputError, match=r"clip\.flac: cannot be written .* another --audio-format"):
+        cut(clip_of(path, 0, 8_000, "clip.flac"))
+    assert [left.name for left in tmp_path.iterdir()] == ["a.wav"]
 
 
 A, B = (Source(name, name, name) for name in ("a.wav", "b.wav"))

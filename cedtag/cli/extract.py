@@ -12,7 +12,12 @@ clip_options = options_in(
     "Clips",
     option("-o", "--output", required=True, metavar="FOLDER", help="Where clips and clips.csv are written."),
     option(
-        "-f", "--format", type=click.Choice(["wav", "flac"]), default="wav", show_default=True, help="Of the clips."
+        "-f",
+        "--audio-format",
+        type=click.Choice(["wav", "flac"]),
+        default="wav",
+        show_default=True,
+        help="Of the clips.",
     ),
     option("--name", metavar="TEMPLATE", help="Of a clip, without suffix; see below.  [default: by class and score]"),
     option("--labels", multiple=True, metavar="L", help="Only this class (name, MID or index); repeatable."),
@@ -43,7 +48,7 @@ clip_options = options_in(
 def command(
     results: tuple[str, ...],
     output: str,
-    format: str,
+    audio_format: str,
     name: str | None,
     labels: tuple[str, ...],
     max_per_class: int,
@@ -66,7 +71,7 @@ def command(
 
     folder = Path(output)
     _, found = read_all([Path(path) for path in results], "long")
-    clips = named(best_clips(found, max_per_class, labels), folder, name or NAME, format)
+    clips = named(best_clips(found, max_per_class, labels), folder, name or NAME, audio_format)
     if not clips:
         raise InputError("there is nothing to cut in these results; see --labels, or tag with a lower --threshold")
     for path in (folder / TABLE, *(clip.path for clip in clips)):
