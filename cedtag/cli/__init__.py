@@ -28,6 +28,7 @@ COMMANDS = {
     "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),
     "extract": ("cedtag.cli.extract", "Cut events or the best windows of each class out of their recordings."),
     "merge": ("cedtag.cli.merge", "Join the outputs of shards."),
+    "doctor": ("cedtag.cli.doctor", "Test this installation; what a bug report needs."),
     "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
 }
 DEFAULT_COMMAND = "tag"
