@@ -1,17 +1,18 @@
 """Rows -> events: when each class is heard, from where to where.
 
 A step of time has, for each class, the mean of the scores of the windows that cover it; a class that a window does not
-show counts as 0 there. Where windows do not overlap that is simply the window's score. The last window of a recording,
-when it is shorter than the one before, speaks only for the time after that one. A class is heard from the step whose
-score reaches its onset until the score falls below its offset. Everything is in whole milliseconds, as in rows, so
-that events made from rows are those made from the audio.
+show counts as 0 there. Where windows do not overlap that is simply the window's score: so the last window of a
+recording speaks only for the time after the one before, when it is shorter or follows sooner than windows did until
+then, as it does to have enough sound in it. A class is heard from the step whose score reaches its onset until the
+score falls below its offset. Everything is in whole milliseconds, as in rows, so that events made from rows are those
+made from the audio.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -164,23 +165,27 @@ class _Recording:
         self._pad_onset, self._pad_offset = _ms(settings.pad_onset_s), _ms(settings.pad_offset_s)
         self._min_on, self._min_off = _ms(settings.min_duration_on_s), _ms(settings.min_duration_off_s)
         self._covering: list[_Covering] = []
+        self._held: _Covering | None = None
         self._last: _Covering | None = None
+        self._hop = 0  # between the last two windows
         self._now = 0  # everything before is known
         self._spans: dict[int, _Span] = {}  # one a class
         self._ready: list[tuple[int, int, SoundEvent]] = []  # a heap: by start, then by class
 
     def add(self, window: TagResult) -> Iterator[SoundEvent]:
-        start, stop = window.start // SAMPLES_PER_MS, window.stop // SAMPLES_PER_MS
-        last = self._last
-        if last is not None and stop - start < last.stop - last.start - 1:  # cut times differ by a millisecond
-            start = max(start, last.stop)
-        self._pass_until(start)
-        self._last = _Covering(window.start // SAMPLES_PER_MS, stop, window.tags)
-        if stop > self._now:
-            self._covering.append(_Covering(start, stop, window.tags))
+        """Take a window; what it says counts when it is known whether another one follows."""
+        self._take_held()
+        self._held = _Covering(window.start // SAMPLES_PER_MS, window.stop // SAMPLES_PER_MS, window.tags)
         yield from self._due()
 
     def finish(self) -> Iterator[SoundEvent]:
+        if self._held is not None and self._last is not None:
+            since, length = self._held.start - self._last.start, self._held.stop - self._held.start
+            usual = self._last.stop - self._last.start
+            # Cut times differ by a millisecond.
+            if length < usual - 1 or since < (self._hop or usual) - 1:
+                self._held = replace(self._held, start=max(self._held.start, self._last.stop))
+        self._take_held()
         end = max((window.stop for window in self._covering), default=self._now)
         self._pass_until(end)
         for span in self._spans.values():
@@ -188,6 +193,16 @@ class _Recording:
         self._spans.clear()
         self._now = LAST
         yield from self._due()
+
+    def _take_held(self) -> None:
+        window, self._held = self._held, None
+        if window is None:
+            return
+        self._pass_until(window.start)
+        if window.stop > self._now:
+            self._covering.append(window)
+        self._hop = window.start - self._last.start if self._last is not None else 0
+        self._last = window
 
     def _pass_until(self, until: int) -> None:
         """Go on to a moment before which all windows are known, in steps during which the same windows cover."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cedtag.errors import InputError
 from cedtag.records import SAMPLE_RATE_HZ, TagResult
 from cedtag.sinks import seconds
+from cedtag.windows import SHORTEST_REMAINDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,10 +50,12 @@ def _check(result: TagResult, start: int, stop: int, window_s: float) -> None:
     """Refuse a window that is none of the row: it begins and ends as it should, or is the last, which is shorter."""
     if (result.start, result.stop) == (start, stop):
         return
-    is_last = result.stop - result.start < stop - start and start < result.stop < stop and result.start <= start
+    moved = min(stop - start, SHORTEST_REMAINDER) + SAMPLES_PER_MS
+    may_begin = result.start == start or (result.start < start and result.stop - result.start <= moved)
+    is_last = may_begin and start <= result.stop < stop
     if not is_last:
         raise InputError(
-            f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is none "
-            f"of {window_s:g} s one after another; say with -w how long they are, and where they overlap "
+            f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is "
+            f"none of {window_s:g} s one after another; say with -w how long they are, and where they overlap "
             "make events of jsonl, json or a journal, which also have the windows without tags"
         )

@@ -7,6 +7,7 @@ from itertools import count, islice
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
 from cedtag.errors import InputError
@@ -137,6 +138,11 @@ def test_recordings_without_outcomes_are_told_apart():
 def naive(results: list[TagResult], settings: EventSettings) -> list[tuple[int, int, int, float, float]]:
     """The same, millisecond by millisecond and class by class."""
     end = results[-1].stop // MS
+    if len(results) > 1:
+        before, last = results[-2:]
+        hop = before.start - results[-3].start if len(results) > 2 else before.stop - before.start
+        if last.start - before.start < hop or last.stop - last.start < before.stop - before.start:
+            results = [*results[:-1], replace(last, start=max(last.start, before.stop))]
     found = []
     for index in range(3):
         line = [0] * end
@@ -191,6 +197,7 @@ def test_events_are_those_of_every_millisecond_on_its_own(scores, hop, settings)
     assert heard(results, settings) == naive(results, settings)
 
 
+@run_with(deadline=None, max_examples=40)
 @given(scores=some_scores, hop=st.sampled_from([20, 10, 7]), settings=some_settings, odd=st.integers(0, 15))
 def test_events_from_rows_are_events_from_audio(tmp_path_factory, scores, hop, settings, odd):
     """The rows have milliseconds, the windows that they are made of have samples."""
