@@ -165,7 +165,7 @@ class Timeline {
 
   onKey(event) {
     const { chart, archive, recording } = this;
-    if (!chart) return;
+    if (!chart || chart.status === 0) return; // uPlot settles its scales a moment after it was made
     const { min, max } = chart.scales.x;
     const at = chart.cursor.left >= 0 ? chart.posToVal(chart.cursor.left, "x") : min;
     if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
