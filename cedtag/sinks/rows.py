@@ -39,17 +39,18 @@ class CsvSink:
         if not isinstance(result, TagResult | SoundEvent):
             return
         self._begin(shows_events=isinstance(result, SoundEvent))
+        where = self._where(result)
         if isinstance(result, SoundEvent):
             scores = (f"{result.peak:.4f}", f"{result.mean:.4f}")
-            self._writer.writerow((*self._where(result), result.index, result.mid, result.label, *scores))
+            self._writer.writerow((*where, result.index, result.mid, result.label, *scores))
         elif self._columns is None:
             for rank, tag in enumerate(result.tags, 1):
-                self._writer.writerow((*self._where(result), rank, tag.index, tag.mid, tag.label, f"{tag.score:.4f}"))
+                self._writer.writerow((*where, rank, tag.index, tag.mid, tag.label, f"{tag.score:.4f}"))
         else:
             by_column = [""] * len(self._columns)
             for tag in result.tags:
                 by_column[self._columns[tag.index]] = f"{tag.score:.4f}"
-            self._writer.writerow((*self._where(result), *by_column))
+            self._writer.writerow((*where, *by_column))
         self._flush()
 
     def close(self) -> None:
