@@ -1,0 +1,191 @@
+"""Measure cedtag on this machine: `python -m benchmarks`, a few minutes; `--full` is longer and steadier.
+
+Everything is measured in one run, in turn, and medians are shown: compare figures of one run only, and best of all its
+ratios. "Passing" is the time that passed; "processor" is the time that the cores worked, divided by their number.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from benchmarks import corpus
+from benchmarks.costs import Cost, cost_of, interleaved, middle, peak_memory_mb, ratio, run_alone
+from benchmarks.ends import plain_loop_case, tagging_case
+from benchmarks.parts import decoding_case, front_end_case, product_case, scoring_case, spectra_case
+from cedtag.backends import flop_per_window, open_scorer
+from cedtag.checkpoint import resolve
+from cedtag.config import CedConfig
+from cedtag.machine import usable_cpus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+SIZES = {
+    "tiny": CedConfig(),
+    "mini": CedConfig(embed_dim=256, num_heads=4),
+    "small": CedConfig(embed_dim=384, num_heads=6),
+    "base": CedConfig(embed_dim=768, num_heads=12),
+}
+MICRO = CedConfig(embed_dim=48, num_heads=3, depth=2)
+CONTAINERS = ("wav", "flac", "ogg", "mp3")
+BACKENDS = {"torch fp32": ("torch", "fp32"), "onnx fp32": ("onnx", "fp32"), "onnx int8": ("onnx", "int8")}
+CPUS = usable_cpus()
+
+
+@click.command(help=__doc__)
+@click.option("--full", is_flag=True, help="200 files a container, a 2-hour file, all sizes, 24 hours for the memory.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Repetitions of everything.")
+def main(full: bool, rounds: int) -> None:
+    from importlib.metadata import version
+
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "onnxruntime", "soundfile"))
+    click.echo(f"{platform.machine()}, {CPUS} cores, load {os.getloadavg()[0]:.1f}; Python {platform.python_version()}")
+    click.echo(f"{packages}\n")
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        sizes = SIZES if full else {"tiny": SIZES["tiny"]}
+        checkpoints = {name: corpus.write_checkpoint(folder / name, config) for name, config in sizes.items()}
+        measure_models(checkpoints, rounds)
+        measure_parts(folder, rounds)
+        measure_ends(folder, checkpoints["tiny"], rounds, full=full)
+        measure_memory(folder, checkpoints["tiny"] if full else corpus.write_checkpoint(folder / "micro", MICRO))
+        measure_start(folder, checkpoints["tiny"], rounds)
+
+
+def measure_models(checkpoints: dict[str, Path], rounds: int) -> None:
+    rows = []
+    for size, checkpoint in checkpoints.items():
+        gflop = flop_per_window(SIZES[size]) / 1e9
+        cases: dict[str, Callable[[], Cost]] = {"limit": product_case(gflop, CPUS)}
+        for name, (backend, precision) in BACKENDS.items():
+            for batch in (1, 4, 8) if backend == "torch" else (4,):
+                scorer = open_scorer(resolve(f"{checkpoint}"), backend, "cpu", precision, batch)
+                repeats = max(1, 8 // batch) if size == "tiny" else 1
+                cases[f"{name}, {batch} a call"] = scoring_case(scorer, CPUS, repeats=repeats)
+                if size == "tiny" and batch == 4:
+                    cases[f"{name}, {batch} a call, hop 1 s"] = scoring_case(scorer, CPUS, 16_000)
+        rows += [(size, *row) for row in against_limit(interleaved(rounds, cases))]
+    show("Features and model, ms per window of 10 s", ("size", "what", "passing", "processor", "% of limit"), rows)
+
+
+def measure_parts(folder: Path, rounds: int) -> None:
+    length_s = 60
+    cases = {"log-mel (torch)": front_end_case(), "power spectra (NumPy)": spectra_case()}
+    for container in CONTAINERS:
+        path = corpus.write_recording(folder / f"part.{container}", length_s, corpus.RATE_HZ, 2)
+        cases[f"decode {container}, 44.1 kHz stereo"] = decoding_case(path, length_s)
+    costs = interleaved(rounds, cases)
+    rows = [(name, f"{middle(taken).cpu_s * 1e3:.1f}") for name, taken in costs.items()]
+    show("Parts, processor ms per 10 s, one thread", ("part", "ms"), rows)
+
+
+def measure_ends(folder: Path, checkpoint: Path, rounds: int, *, full: bool) -> None:
+    lengths_s = corpus.mixed_lengths(200, 15) if full else [75.0] * 8
+    total_s = sum(lengths_s)
+    wav = corpus.write_corpus(folder / "wav16", "wav", lengths_s, 16_000, 1)
+    cases: dict[str, Callable[[], Cost]] = {
+        "limit": product_case(flop_per_window(CedConfig()) / 1e9, CPUS),
+        "wav 16 kHz mono": tagging_case(wav, checkpoint, total_s, "--backend", "torch"),
+    }
+    for container in CONTAINERS:
+        stereo = corpus.write_corpus(folder / f"{container}44", container, lengths_s, corpus.RATE_HZ, 2)
+        cases[f"{container} 44.1 kHz stereo"] = tagging_case(stereo, checkpoint, total_s, "--backend", "torch")
+        if container == "mp3":
+            cases["mp3 44.1 kHz stereo, onnx"] = tagging_case(stereo, checkpoint, total_s, "--backend", "onnx")
+    cases |= {
+        "wav 16 kHz mono, onnx": tagging_case(wav, checkpoint, total_s, "--backend", "onnx"),
+        "wav 16 kHz mono, int8": tagging_case(wav, checkpoint, total_s, "--precision", "int8"),
+        "plain loop": plain_loop_case(wav, checkpoint, total_s, CPUS),
+        "wav beside a hog": tagging_case(wav, checkpoint, total_s, "--backend", "torch", beside_hog=True),
+        "wav beside a hog, onnx": tagging_case(wav, checkpoint, total_s, "--backend", "onnx", beside_hog=True),
+        "plain loop beside a hog": plain_loop_case(wav, checkpoint, total_s, CPUS, beside_hog=True),
+    }
+    if full:
+        long = corpus.write_recording(folder / "long.mp3", 7200, corpus.RATE_HZ, 2)
+        cases["mp3, one file of 2 hours"] = tagging_case(long, checkpoint, 7200, "--backend", "torch")
+    costs = interleaved(rounds, cases)
+    rows = [(name, *figures, f"{10 / middle(costs[name]).wall_s:.0f}") for name, *figures in against_limit(costs)]
+    show(
+        f"ced-tiny, files to CSV, ms per 10 s of audio ({len(lengths_s)} files, {total_s / 60:.0f} minutes)",
+        ("what", "passing", "processor", "% of limit", "x realtime"),
+        rows,
+    )
+    own, int8 = costs["wav 16 kHz mono"], costs["wav 16 kHz mono, int8"]
+    show(
+        "Ratios of passing time",
+        ("ratio", "value"),
+        [
+            ("plain loop / cedtag", f"{ratio(costs['plain loop'], own):.2f}"),
+            ("plain loop / cedtag, onnx", f"{ratio(costs['plain loop'], costs['wav 16 kHz mono, onnx']):.2f}"),
+            ("fp32 / int8", f"{ratio(own, int8):.2f}"),
+            ("fp32 / int8, both onnx", f"{ratio(costs['wav 16 kHz mono, onnx'], int8):.2f}"),
+            ("speed beside a hog / quiet speed", f"{ratio(own, costs['wav beside a hog']):.2f}"),
+            (
+                "speed beside a hog / quiet speed, onnx",
+                f"{ratio(costs['wav 16 kHz mono, onnx'], costs['wav beside a hog, onnx']):.2f}",
+            ),
+            ("the same of the plain loop", f"{ratio(costs['plain loop'], costs['plain loop beside a hog']):.2f}"),
+        ],
+    )
+
+
+def measure_memory(folder: Path, checkpoint: Path) -> None:
+    rows = []
+    for name, length_s in {"1 minute": 60, "24 hours": 86_400}.items():
+        path = corpus.write_sparse_wav(folder / f"{length_s}.wav", length_s)
+        output = str(folder / f"{length_s}.csv")
+        options = ("-m", str(checkpoint), "-o", output, "--overwrite", "-q")
+        rows.append(
+            (name, *(f"{peak_memory_mb(str(path), *options, '--backend', kind):.0f}" for kind in ("torch", "onnx")))
+        )
+    show(f"Peak memory in MB of one file, with a {checkpoint.name} model", ("length", "torch", "onnx"), rows)
+
+
+def measure_start(folder: Path, checkpoint: Path, rounds: int) -> None:
+    path = str(corpus.write_recording(folder / "ten.wav", 10, 16_000, 1))
+    commands = {
+        "python -c pass": ("-c", "pass"),
+        "import click": ("-c", "import click"),
+        "import numpy, soundfile, click": ("-c", "import numpy, soundfile, click"),
+        "import torch": ("-c", "import torch"),
+        "cedtag --help": ("-m", "cedtag", "--help"),
+        "cedtag ten.wav, torch": ("-m", "cedtag", path, "-m", str(checkpoint), "--backend", "torch"),
+        "cedtag ten.wav, onnx": ("-m", "cedtag", path, "-m", str(checkpoint), "--backend", "onnx"),
+        "cedtag ten.wav, int8": ("-m", "cedtag", path, "-m", str(checkpoint), "--precision", "int8"),
+    }
+    cases = {name: (lambda words=words: cost_of(lambda: run_alone(*words))) for name, words in commands.items()}
+    costs = interleaved(rounds, cases)
+    rows = [(name, f"{middle(taken).wall_s:.2f}") for name, taken in costs.items()]
+    show("From the start of the process to its end, seconds", ("what", "s"), rows)
+
+
+def against_limit(costs: dict[str, list[Cost]]) -> list[tuple[str, str, str, str]]:
+    """Milliseconds, and the share of the limit's speed that passing time shows."""
+    return [
+        (
+            name,
+            f"{middle(taken).wall_s * 1e3:.1f}",
+            f"{middle(taken).cpu_s * 1e3 / CPUS:.1f}",
+            f"{100 * ratio(costs['limit'], taken):.0f}",
+        )
+        for name, taken in costs.items()
+    ]
+
+
+def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table in Markdown."""
+    click.echo(f"{title}\n")
+    for cells in (header, ["---"] * len(header), *rows):
+        click.echo(f"| {' | '.join(cells)} |")
+    click.echo()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
