@@ -176,3 +176,42 @@ def test_what_cannot_be_meant_is_one_sentence(cedtag, sounds, tmp_path, args, sa
     assert done.code == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def bursts(sounds):
+    """A recording of 30 s with a burst of noise from 12.4 to 13.1 s, in a folder of its own."""
+    import numpy as np
+    import soundfile
+
+    (sounds.parent / "long").mkdir()
+    samples = np.zeros(480_000)
+    samples[198_400:209_600] = 0.3 * np.random.default_rng(1).standard_normal(11_200)
+    soundfile.write(sounds.parent / "long" / "burst.wav", samples, 16_000)
+
+
+REFINED = ("long", "--events", "--onset", 0.55, "--offset", 0.5, "--refine", 1)
+
+
+def test_refine_scores_windows_again_in_which_something_changes(cedtag, bursts):
+    coarse, fine = (cedtag(*args, "-f", "csv") for args in (REFINED[:-2], REFINED))
+    assert fine.code == 0
+    assert all(float(line.split(",")[1]) % 10 == 0 for line in coarse.lines[1:])
+    assert any(float(line.split(",")[1]) % 10 for line in fine.lines[1:])
+
+
+def test_refined_rows_are_in_the_journal_and_give_the_same_events(cedtag, bursts, tmp_path):
+    piped = cedtag(*REFINED, "-f", "csv").stdout
+    assert cedtag(*REFINED, "-o", "r.csv").code == 0
+    assert (tmp_path / "r.csv").read_bytes() == piped
+    assert cedtag("events", "r.csv.journal", *REFINED[2:-2], "-f", "csv").stdout == piped
+    refused = cedtag(*REFINED, "-o", "r.csv", "--onset", 0.6)
+    assert (refused.code, "--refine was " in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "args", [["sounds"], ["sounds", "--events", "--hop", "5"], ["sounds", "--events", "-w", "1"], ["-", "--events"]]
+)
+def test_refine_says_what_it_goes_with(cedtag, sounds, args):
+    done = cedtag(*args, "--refine", 1)
+    assert (done.code, "--refine 1 goes with --events" in done.stderr) == (2, True)

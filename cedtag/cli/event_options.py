@@ -40,6 +40,16 @@ event_options = options_in(
     _seconds("--pad-offset", "End events later by so many seconds."),
 )
 
+refine_option = options_in(
+    "Events",
+    option(
+        "--refine",
+        type=click.FloatRange(min=0.16),
+        metavar="S",
+        help="Score windows in which something begins or ends again, in ones of S seconds every S/2.",
+    ),
+)
+
 
 def event_settings(
     onset: Sequence[str],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cedtag.cli.event_options import event_options
+from cedtag.cli.event_options import event_options, refine_option
 from cedtag.cli.options import SectionedCommand, model_options, talk_options
 from cedtag.cli.tag import Options, input_options, machine_options, output_options, window_options
 
@@ -42,6 +42,7 @@ FOR_ROWS = {
 @click.command(cls=SectionedCommand)
 @click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path())
 @event_options
+@refine_option
 @output_options
 @window_options
 @input_options

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cedtag.backends import BACKENDS
-from cedtag.cli.event_options import event_options
+from cedtag.cli.event_options import event_options, refine_option
 from cedtag.cli.options import SectionedCommand, model_options, option, options_in, talk_options
 from cedtag.sinks import SINKS
 
@@ -51,6 +51,7 @@ class Options:
     min_duration_off: float
     pad_onset: float
     pad_offset: float
+    refine: float | None
     output: tuple[str, ...]
     format: tuple[str, ...]
     layout: str
@@ -208,6 +209,7 @@ machine_options = options_in(
 @window_options
 @event_switch
 @event_options
+@refine_option
 @output_options
 @machine_options
 @talk_options

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cedtag import hub
 from cedtag.atomic import writing_whole
@@ -24,7 +24,7 @@ from cedtag.cli.destination import files_beside, open_output, shows_one_recordin
 from cedtag.cli.event_options import event_settings
 from cedtag.cli.failures import DONE, NO_AUDIO, SOME_FAILED
 from cedtag.cli.interrupts import Interrupted, Interrupts
-from cedtag.cli.options import window_and_hop
+from cedtag.cli.options import samples_of, window_and_hop
 from cedtag.clock import parse_clock, timed
 from cedtag.errors import InputError
 from cedtag.groups import ontology
@@ -32,6 +32,7 @@ from cedtag.machine import usable_cpus
 from cedtag.outputs import writing
 from cedtag.pipeline import Plan, score_recordings
 from cedtag.records import SAMPLE_RATE_HZ, FileFailed, ScoredWindow, Skipped, Source
+from cedtag.refinement import Refinement, refined
 from cedtag.run import Run
 from cedtag.selection import Selector, Wanted, selector_of
 from cedtag.sinks.segments import second_recording
@@ -91,7 +92,10 @@ def tag(options: Options) -> int:
         # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
         decoding = Decoding(raw, isolate=scorer.device != "cpu")
         opener = recording_opener(decoding, stack)
-        events = stack.enter_context(closing(score_recordings(sources, opener, scorer, plan)))
+        events: Iterator[Event] = stack.enter_context(closing(score_recordings(sources, opener, scorer, plan)))
+        if options.refine is not None and run.events is not None:
+            refinement = refinement_of(options.refine, run.events, selector, opener, scorer, plan)
+            events = stack.enter_context(closing(refined(events, refinement)))
         summary = Summary()
         start_progress(options, console, search)
         try:
@@ -256,6 +260,7 @@ def selection_of(
         "most-specific": options.most_specific,
         "where": options.where,
         "watch": list(options.watch),
+        "refine": None if options.refine is None else refine_settings(options, window, hop, events),
         "raw": options.raw,
         **scorer.settings,
     }
@@ -277,6 +282,35 @@ def event_settings_of(options: Options, labels: Sequence[Label]) -> EventSetting
         options.pad_offset,
         known=ontology(labels),
     )
+
+
+def refine_settings(options: Options, window: int, hop: int, events: EventSettings | None) -> dict[str, Any]:
+    """What decides which windows are scored again, and how: here onsets change rows."""
+    assert options.refine is not None
+    if events is None or hop != window or samples_of(options.refine) >= window or STDIN in options.paths:
+        raise InputError(
+            f"--refine {options.refine:g} goes with --events, windows that are longer and do not overlap, "
+            "and recordings that can be read twice, so not with -; leave one of them"
+        )
+    onsets = {name: value for name, value in events.to_dict().items() if name in ("onset", "onsets")}
+    return {"window": options.refine, **onsets}
+
+
+def refinement_of(
+    size_s: float,
+    settings: EventSettings,
+    selector: Selector,
+    opener: Callable[[Source], Recording],
+    scorer: Scorer,
+    plan: Plan,
+) -> Refinement:
+    """How windows in which an event begins or ends are scored again."""
+
+    def heard(window: ScoredWindow) -> frozenset[int]:
+        tags = selector(window).tags
+        return frozenset(tag.index for tag in tags if tag.score >= settings.onset_of(tag.index))
+
+    return Refinement(opener, scorer, heard, samples_of(size_s), plan.scorers)
 
 
 def summarise(values: list[float]) -> tuple[float, dict[int, float]]:
