@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field, replace
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +13,7 @@ import torch
 from cedtag.atomic import writing_whole
 from cedtag.errors import InputError, ModelError, OutputError
 from cedtag.evaluation import metrics
-from cedtag.training.loop import Recipe, Trainer, score
+from cedtag.training.loop import Recipe, Trainer, device_of, score
 from cedtag.training.teacher import ConvTeacher
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 STATE_NAME = "training_state.pt"
 LOG_NAME = "metrics.jsonl"
 FINAL_PHASE = "model"
+# What torch.load raises on damaged files.
+_UNREADABLE = (EOFError, KeyError, OSError, RuntimeError, ValueError, UnpicklingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def train(model: nn.Module, plan: Plan, watch: Watch) -> list[dict[str, Any]]:
     progress = load_progress(plan.folder, plan.settings) or Progress()
     teachers = []
     for number in range(plan.num_teachers):
-        teacher: nn.Module = _new_teacher(plan, number)
+        teacher: nn.Module = _new_teacher(plan, number).to(device_of(model))
         if number < len(progress.teachers):
             teacher.load_state_dict(progress.teachers[number])
         else:
@@ -96,8 +99,8 @@ def load_progress(folder: Path, settings: Mapping[str, Any]) -> Progress | None:
     if not path.exists():
         return None
     try:
-        state = torch.load(path, weights_only=True)
-    except Exception as error:  # torch raises what it likes on a damaged file
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
         raise ModelError(f"{path}: damaged; remove it to train from the start") from error
     before = json.loads(state["settings"])
     if different := [name for name in settings if before.get(name) != settings[name]]:
