@@ -47,7 +47,10 @@ def _scores(
     size = round(window_s * 16_000)
     search = Search(AUDIO_SUFFIXES, recursive=True)
     events = score_recordings(find_sources(paths, search), open_recording, scorer, Plan(size, size, 2, 2))
-    return np.array([event.probabilities for event in events if isinstance(event, ScoredWindow)])
+    rows = [event.probabilities for event in events if isinstance(event, ScoredWindow)]
+    if not rows:
+        raise click.UsageError("no recordings there")
+    return np.array(rows)
 
 
 if __name__ == "__main__":

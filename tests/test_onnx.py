@@ -134,7 +134,7 @@ def test_damaged_weights_are_refused_as_by_torch(tmp_path, damage):
 @pytest.mark.parametrize(
     ("device", "precision", "message"),
     [
-        ("cuda", "auto", "--device cuda: ONNX Runtime is used on a CPU"),
+        ("cuda", "auto", "--device cuda: ONNX Runtime and int8 are for CPUs"),
         ("cpu", "bf16", "--precision bf16: ONNX Runtime"),
     ],
 )

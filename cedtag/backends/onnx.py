@@ -67,7 +67,9 @@ def open_scorer(
 ) -> OnnxScorer:
     """Load a checkpoint in the precision "fp32" (which "auto" means) or "int8"."""
     if device not in ("auto", "cpu"):
-        raise InputError(f"-d/--device {device}: ONNX Runtime is used on a CPU only here; use --backend torch")
+        raise InputError(
+            f"-d/--device {device}: ONNX Runtime and int8 are for CPUs here; use -d cpu, or --backend torch"
+        )
     if precision not in ("auto", "fp32", "int8"):
         raise InputError(f"--precision {precision}: ONNX Runtime computes in fp32 or int8 here; use --backend torch")
     plain = _plain_weights(checkpoint)
