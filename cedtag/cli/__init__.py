@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 # command -> (the module of its click command, what it does). `cedtag PATH` is `cedtag tag PATH`.
 COMMANDS = {
     "tag": ("cedtag.cli.tag", "Tag recordings (the default: a first word that is no command is a path)."),
-    "report": ("cedtag.cli.report", "Make one page for the browser of results."),
     "events": ("cedtag.cli.events", "Show from when to when which class is heard, from recordings or rows."),
+    "report": ("cedtag.cli.report", "Make one page for the browser of results."),
+    "extract": ("cedtag.cli.extract", "Cut events or the best windows of each class out of their recordings."),
+    "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),
+    "merge": ("cedtag.cli.merge", "Join the outputs of shards."),
     "labels": ("cedtag.cli.labels", "List or find the classes."),
     "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
-    "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),
-    "extract": ("cedtag.cli.extract", "Cut events or the best windows of each class out of their recordings."),
-    "merge": ("cedtag.cli.merge", "Join the outputs of shards."),
+    "evaluate": ("cedtag.cli.evaluate", "Judge a model, or rows that are written, on labelled recordings."),
+    "finetune": ("cedtag.cli.finetune", "Train a model on your own recordings and classes."),
+    "demo": ("cedtag.cli.demo", "Tag a sample with a small model, both in the package."),
     "doctor": ("cedtag.cli.doctor", "Test this installation; what a bug report needs."),
     "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
 }
