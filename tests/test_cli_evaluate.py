@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from cedtag.cli import COMMANDS
 from tests.micro import CHECKPOINT
 
 pytest.importorskip("sklearn")
-COMMANDS.setdefault("evaluate", ("cedtag.cli.evaluate", ""))
 
 if TYPE_CHECKING:
     from pathlib import Path

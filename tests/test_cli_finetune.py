@@ -16,15 +16,12 @@ import torch
 from safetensors.torch import load_file
 
 from cedtag import CedFeatureExtractor, CedForAudioClassification
-from cedtag.cli import COMMANDS
 from cedtag.evaluation import metrics
 from tests.micro import CHECKPOINT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS.setdefault("finetune", ("cedtag.cli.finetune", ""))
-COMMANDS.setdefault("evaluate", ("cedtag.cli.evaluate", ""))
 
 RESULT = ["README.md", "config.json", "metrics.jsonl", "model.safetensors", "preprocessor_config.json"]
 FAST = ["--crop", "0.3", "0.6", "-b", "4", "--warm-up", "1", "--threads", "1"]
@@ -121,9 +118,7 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(cedtag, data: Path) 
 
 RUN = """
 import sys
-from cedtag.cli import COMMANDS, run
-COMMANDS.setdefault("finetune", ("cedtag.cli.finetune", ""))
-COMMANDS.setdefault("evaluate", ("cedtag.cli.evaluate", ""))
+from cedtag.cli import run
 sys.exit(run(sys.argv[1:]))
 """
 
