@@ -26,7 +26,7 @@ from cedtag.journal_lines import (
     results_at,
     row_line,
 )
-from cedtag.records import AlreadyDone, FileFailed, SoundEvent, Source, TagResult
+from cedtag.records import AlreadyDone, FileEnd, FileFailed, Source, TagResult
 from cedtag.run import Run, differences
 
 try:
@@ -102,15 +102,16 @@ class Journal:
         self._order.append(entry.offset)
 
     def add(self, result: Result) -> None:
-        """Write down one row, or the end of a recording with which its rows count.
+        """Write down one window, or the end of a recording with which its windows count.
 
         Rows of an earlier run stand when their file is now out of reach: a disk may be missing for a while.
         """
-        if isinstance(result, TagResult | SoundEvent):
+        if isinstance(result, TagResult):
             line = row_line(result)
             self._rows_crc = crc32(line, self._rows_crc)
             self._append(line)
             return
+        assert isinstance(result, FileEnd | FileFailed), "events are made of rows, and of them alone"
         entry = self._done.find(result.source)
         if entry is not None:
             if isinstance(result, FileFailed) and is_out_of_reach(result.source) and entry.status != "failed":

@@ -1,9 +1,8 @@
 """The lines of a journal: what they say, how they are sealed, and how they are read back.
 
-One line of JSON each: a header with the settings; the rows of a recording, `{"row": [index, start, stop, tags]}` for a
-window and `{"event": [...]}` for a sound event; then `{"end": {...}}` with how the recording ended, which commits them;
-and when a run has come to its end, `{"made": {...}}` with the files that were made. An `end` carries the CRC-32 of its
-rows and itself, so that damage shows.
+One line of JSON each: a header with the settings; for every window `{"row": [index, start, stop, tags]}`; after the
+windows of a recording `{"end": {...}}` with how it ended, which commits them; and when a run has come to its end,
+`{"made": {...}}` with the files that were made. An `end` carries the CRC-32 of its rows and itself, which shows damage.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from zlib import crc32
 from cedtag.clock import TimedSource
 from cedtag.done import Done
 from cedtag.errors import OutputError
-from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
+from cedtag.records import FileEnd, FileFailed, Source, Tag, TagResult
 from cedtag.run import Run, labels_from_json, labels_to_json
 
 if TYPE_CHECKING:
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from cedtag.sinks import Result
 
 FORMAT = "cedtag-journal/1"  # to be raised, too, when the same settings come to give other results
-_HEADER, _END, _MADE, _SEAL = b'{"journal":', b'{"end":', b'{"made":', b',"crc":'
-_ROWS = (b'{"row":', b'{"event":')
+_HEADER, _ROW, _END, _MADE, _SEAL = b'{"journal":', b'{"row":', b'{"end":', b'{"made":', b',"crc":'
 
 
 @dataclass(slots=True)
@@ -52,10 +50,7 @@ def header_line(run: Run, since_ns: int) -> bytes:
     return _line(head)
 
 
-def row_line(result: TagResult | SoundEvent) -> bytes:
-    if isinstance(result, SoundEvent):
-        what = [result.index, result.mid, result.label, result.peak, result.mean]
-        return _line({"event": [result.start, result.stop, *what]})
+def row_line(result: TagResult) -> bytes:
     tags = [[tag.index, tag.mid, tag.label, tag.score] for tag in result.tags]
     return _line({"row": [result.index, result.start, result.stop, tags]})
 
@@ -86,7 +81,7 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
                 contents.header = _header(path, line)
                 contents.end = position if contents.header else 0
                 continue
-            if line.startswith(_ROWS):
+            if line.startswith(_ROW):
                 rows_crc = crc32(line, rows_crc)
                 continue
             record = _committed(line, rows_crc)
@@ -117,8 +112,9 @@ def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
     end = json.loads(lines.readline())["end"]
     source = _source(end)
     lines.seek(end["rows_at"])
-    while (line := lines.readline()).startswith(_ROWS):
-        yield _row(source, json.loads(line))
+    while (line := lines.readline()).startswith(_ROW):
+        index, start, stop, tags = json.loads(line)["row"]
+        yield TagResult(source, index, start, stop, tuple(Tag(*tag) for tag in tags))
     if end["status"] == "failed":
         yield FileFailed(source, end["stage"], end["error"])
     else:
@@ -167,13 +163,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) else None
-
-
-def _row(source: Source, record: dict[str, Any]) -> TagResult | SoundEvent:
-    if "event" in record:
-        return SoundEvent(source, *record["event"])
-    index, start, stop, tags = record["row"]
-    return TagResult(source, index, start, stop, tuple(Tag(*tag) for tag in tags))
 
 
 def _source(end: dict[str, Any]) -> Source:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +14,11 @@ import soundfile
 from cedtag.checkpoint import Checkpoint
 from cedtag.cli import main, tagging
 from cedtag.labels import Label, audioset
+from tests.micro import CHECKPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -40,7 +42,7 @@ class StubScorer:
     """Scores that depend on the samples of the window alone, and the names of what was scored."""
 
     delay_s: float = 0.0
-    names: list[str] = field(default_factory=list)
+    names: list[str] | deque[str] = field(default_factory=list)
     labels = tuple(Label(row.index, row.mid, row.name) for row in audioset()[:5])
     batch_size = 2
     across_recordings = False
@@ -57,7 +59,7 @@ class StubScorer:
 
 
 def stub_checkpoint(name: str, **_: object) -> Checkpoint:
-    return Checkpoint(name, None, None, Path(__file__), None)
+    return Checkpoint(name, None, None, CHECKPOINT / "model.safetensors", None)
 
 
 def make_archive(folder: Path, num_recordings: int, seed: int = 0) -> Path:
@@ -83,7 +85,7 @@ def write_recording(path: Path, rng: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
-    scorer = StubScorer(float(os.environ.get(DELAY, "0")) / 1000)
+    scorer = StubScorer(float(os.environ.get(DELAY, "0")) / 1000, deque(maxlen=1))
     tagging.resolve = stub_checkpoint
     tagging.load_scorer = lambda *_: scorer  # type: ignore[assignment,return-value]
     main()
