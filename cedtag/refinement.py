@@ -76,6 +76,7 @@ class _Refined:
         self._heard: frozenset[int] = frozenset()
         self._changes = False  # at the beginning of what is held
         self._done = 0  # the sample up to which windows went out
+        self._last_start = 0
         self.num_windows = 0
 
     def add(self, window: ScoredWindow) -> Iterator[ScoredWindow]:
@@ -97,9 +98,11 @@ class _Refined:
         if window is None:
             return
         fine = self._fine(window) if changes or self._changes else []
-        for one in fine or [window]:
+        # The last window may begin earlier than where the others end, and then earlier than fine ones: keep the order.
+        for one in fine or [replace(window, start=max(window.start, self._last_start))]:
             yield replace(one, index=self.num_windows)
             self.num_windows += 1
+            self._last_start = one.start
         self._done = window.stop
 
     def _fine(self, window: ScoredWindow) -> list[ScoredWindow]:
