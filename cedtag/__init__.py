@@ -6,13 +6,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["CedConfig", "CedFeatureExtractor", "CedForAudioClassification", "CedModel", "CedtagError", "__version__"]
+__all__ = [
+    "CedConfig",
+    "CedFeatureExtractor",
+    "CedForAudioClassification",
+    "CedModel",
+    "CedtagError",
+    "EventSettings",
+    "__version__",
+    "most_specific",
+    "read_results",
+    "roll_up",
+]
 
 if TYPE_CHECKING:
     from cedtag.config import CedConfig
     from cedtag.errors import CedtagError
+    from cedtag.events import EventSettings
     from cedtag.features import CedFeatureExtractor
+    from cedtag.groups import most_specific, roll_up
     from cedtag.model import CedForAudioClassification, CedModel
+    from cedtag.results import read_results
 
 # Loaded at first use, so that `import cedtag` costs no torch.
 _LAZY = {
@@ -21,6 +35,10 @@ _LAZY = {
     "CedForAudioClassification": "cedtag.model",
     "CedModel": "cedtag.model",
     "CedtagError": "cedtag.errors",
+    "EventSettings": "cedtag.events",
+    "most_specific": "cedtag.groups",
+    "read_results": "cedtag.results",
+    "roll_up": "cedtag.groups",
 }
 
 

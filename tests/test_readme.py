@@ -23,11 +23,18 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(0)
     soundfile.write(tmp_path / "speech.wav", 0.1 * rng.standard_normal(16_000), 16_000)
     monkeypatch.chdir(tmp_path)
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     namespace: dict[str, object] = {}
     exec(code.replace('"ced-tiny"', repr(str(CHECKPOINT))), namespace)
     assert capsys.readouterr().out.strip() == namespace["label"]
     assert namespace["loss"].item() > 0
+
+
+def test_the_python_about_written_rows_runs(cedtag, sounds, capfdbinary):
+    _, code = blocks("python")
+    assert cedtag("sounds", "-o", "tags.jsonl").code == 0
+    exec(code, {})
+    assert b"SoundEvent(" in capfdbinary.readouterr().out
 
 
 def test_the_test_command_is_what_is_checked_before_a_change_lands():
