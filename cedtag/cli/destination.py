@@ -85,7 +85,7 @@ def files_beside(errors: str | None, plot: str | None) -> dict[Path, type[Sink]]
 
 def shows_one_recording(outputs: Sequence[str], formats: Sequence[str]) -> bool:
     """Whether a format that knows no second recording is asked for, elsewhere than in a folder."""
-    if to_stdout(outputs):
+    if to_stdout(outputs) or is_special(outputs[0]):
         sinks = [sink_type(name) for name in formats]
     else:
         sinks = [] if any(map(is_folder, outputs)) else list(files_of(outputs, formats).values())
