@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 
 _HUB_NAME = re.compile(r"(?P<repo>\w[\w.-]*(/\w[\w.-]*)?)(@(?P<revision>\w[\w.-]*(/\w[\w.-]*)*))?", re.ASCII)
-_MODEL_NAMES = "tiny, mini, small, base, owner/repo[@revision], a folder or a file of weights"
+PACKAGED = {"demo": Path(__file__).parent / "demo" / "checkpoint"}
+_MODEL_NAMES = "tiny, mini, small, base, demo, owner/repo[@revision], a folder or a file of weights"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +55,18 @@ def resolve(
     if isinstance(place, HubName):
         found = hub.snapshot(place.repo, place.revision, offline=offline, cache_dir=cache_dir, on_progress=on_progress)
         return Checkpoint(place.repo, found.config, found.preprocessor, found.weights, found.commit)
-    return _in_folder(place) if place.is_dir() else _beside(place)
+    local = _in_folder(place) if place.is_dir() else _beside(place)
+    return replace(local, name=name) if name in PACKAGED else local
 
 
 def locate(name: str) -> HubName | Path:
     """Where the model `name` is: a repository on the Hub, or a folder or file that exists.
 
-    `tiny`, `ced-tiny` and the like always mean the published checkpoint, whatever the working folder holds. Every other
-    name is first a file or folder, if there is one, and then `owner/repo[@revision]`.
+    `tiny`, `ced-tiny` and the like always mean the published checkpoint, and `demo` the one in the package, whatever
+    the working folder holds. Every other name is first a file or folder, if there is one, and then `owner/repo[@revision]`.
     """
+    if name in PACKAGED:
+        return PACKAGED[name]
     path = Path(name).expanduser()
     if name not in REPO_BY_NAME and (path.is_dir() or (path.suffix in WEIGHT_SUFFIXES and path.is_file())):
         return path

@@ -129,7 +129,7 @@ def ways_out(repo: str) -> str:
     """What helps where the Hub is out of reach."""
     return (
         f"connect to the network and run `cedtag models download {repo}`, or run it with --output FOLDER on another "
-        "machine, copy FOLDER here and use it with -m FOLDER, or use another local folder"
+        "machine, copy FOLDER here and use it with -m FOLDER, or try out the small model in the package with -m demo"
     )
 
 

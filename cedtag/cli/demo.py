@@ -24,8 +24,8 @@ NEXT = """
 def command(context: click.Context) -> int:
     """Tag the recording in the package with the model in the package: nothing is downloaded.
 
-    The recording holds six sounds of 5 seconds: two sentences of a speech synthesiser, two sirens, a dial tone and a
-    telephone number.
+    The recording holds six sounds of 5 seconds: two of a speech synthesiser, two sirens and two hums of
+    the mains.
     """
     from cedtag.cli.tag import command as tag
 
