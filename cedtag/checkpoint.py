@@ -63,7 +63,8 @@ def locate(name: str) -> HubName | Path:
     """Where the model `name` is: a repository on the Hub, or a folder or file that exists.
 
     `tiny`, `ced-tiny` and the like always mean the published checkpoint, and `demo` the one in the package, whatever
-    the working folder holds. Every other name is first a file or folder, if there is one, and then `owner/repo[@revision]`.
+    the working folder holds. Every other name is first a file or folder, if there is one, and then
+    `owner/repo[@revision]`.
     """
     if name in PACKAGED:
         return PACKAGED[name]
