@@ -43,7 +43,7 @@ CLIPS_PER_SOUND = 8
 ARCHITECTURE = {"model_type": "ced", "embed_dim": 128, "num_heads": 4, "depth": 6, "drop_path_rate": 0.1}
 RECIPE = "--teachers 2 --teacher-epochs 40 --epochs 140 -b 16 --lr 8e-4 --crop 1.28 4.5"
 # The first training hears short crops, which are cheap; people tag windows of 10 s.
-LONG_CROPS = "--epochs 8 --warm-up 1 -b 16 --lr 1e-4 --crop 5 10 --ema 0.98"
+LONG_CROPS = "--epochs 40 --warm-up 1 -b 16 --lr 3e-4 --crop 2.5 10 --ema 0.99"
 PACKAGED = Path(__file__).parent / "checkpoint"
 
 
