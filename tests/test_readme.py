@@ -37,6 +37,11 @@ def test_the_python_about_written_rows_runs(cedtag, sounds, capfdbinary):
     assert b"SoundEvent(" in capfdbinary.readouterr().out
 
 
+def test_the_demonstration_shows_what_the_readme_shows(cedtag):
+    (shown,) = [block for block in blocks("") if block.startswith("sample.ogg")]
+    assert shown in cedtag("demo").stdout.decode()
+
+
 def test_the_test_command_is_what_is_checked_before_a_change_lands():
     (command,) = [block for block in blocks("sh") if "pytest" in block]
     checked = (ROOT / ".ci" / "run").read_text()
