@@ -55,7 +55,8 @@ def test_a_published_name_means_the_hub_whatever_the_working_folder_holds(make, 
         ("ced-bse@v2", "ced-bse: no such model; did you mean ced-base?"),
         (
             "whisper",
-            "whisper: no such model (tiny, mini, small, base, demo, owner/repo[@revision], a folder or a file of weights)",
+            "whisper: no such model (tiny, mini, small, base, demo, owner/repo[@revision], "
+            "a folder or a file of weights)",
         ),
         ("./tiny", "./tiny: no such file or folder, and no name of a model (tiny, mini, small, base, ..."),
         ("owner/../model", "owner/../model: no such file or folder, and no name of a model (tiny, mini, ..."),

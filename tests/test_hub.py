@@ -154,8 +154,8 @@ class TestCache:
         assert error_of(snapshot, REPO, cache_dir=cache, offline=True) == (
             f"me/model is not in the cache {cache}, and offline nothing is downloaded; "
             "connect to the network and run `cedtag models download me/model`, or run it with --output FOLDER on "
-            "another machine, copy FOLDER here and use it with -m FOLDER, or try out the small model in the package with "
-            "-m demo"
+            "another machine, copy FOLDER here and use it with -m FOLDER, or try out the small model in the package "
+            "with -m demo"
         )
         assert server.requests == []
 
