@@ -91,7 +91,7 @@ def measure_parts(folder: Path, rounds: int) -> None:
 
 
 def measure_ends(folder: Path, checkpoint: Path, rounds: int, *, full: bool) -> None:
-    lengths_s = corpus.mixed_lengths(200, 15) if full else [75.0] * 8
+    lengths_s = corpus.mixed_lengths(200, 15) if full else [150.0] * 12
     total_s = sum(lengths_s)
     wav = corpus.write_corpus(folder / "wav16", "wav", lengths_s, 16_000, 1)
     cases: dict[str, Callable[[], Cost]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ def writing_whole(path: Path) -> Iterator[IO[bytes]]:
         os.fsync(out.fileno())
     if hasattr(os, "O_DIRECTORY"):
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
+        with suppress(OSError):  # some network file systems cannot, and the file is whole all the same
             os.fsync(folder)
-        finally:
-            os.close(folder)
+        os.close(folder)

@@ -181,6 +181,12 @@ def test_fail_fast_stops_at_the_first_failure(cedtag, sounds):
     assert (done.code, done.lines[1:]) == (3, [])
 
 
+def test_a_folder_of_no_recording_is_no_audio(cedtag, sounds, tmp_path):
+    (tmp_path / "odd").mkdir()
+    os.mkfifo(tmp_path / "odd" / "fifo.wav")
+    assert cedtag("odd").code == 4
+
+
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [

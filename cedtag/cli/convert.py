@@ -56,13 +56,13 @@ def write_results(
     run: Run, found: Iterable[Result], outputs: Sequence[str], formats: Sequence[str], *, overwrite: bool
 ) -> None:
     """Write results that are there to what -o and -f name."""
-    from cedtag.cli.destination import files_of, is_folder, open_stream, to_stdout
+    from cedtag.cli.destination import files_of, is_folder, is_special, open_stream, to_stdout
     from cedtag.conversion import write_folder
     from cedtag.errors import InputError, OutputError
     from cedtag.outputs import make_files
 
-    if to_stdout(outputs):
-        stream = open_stream(formats, {}, run)
+    if to_stdout(outputs) or is_special(outputs[0]):
+        stream = open_stream(formats, {}, run, None if to_stdout(outputs) else Path(outputs[0]))
         for result in found:
             stream.write(result)
         stream.finish()

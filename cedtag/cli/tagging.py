@@ -72,14 +72,16 @@ def tag(options: Options) -> int:
             finished = follow(job, summary, console, interrupts, fail_fast=not options.keep_going)
         except Interrupted:
             console.end_progress()
-            again = "" if to_stdout(options.output) else "; run the same command again to go on"
+            kept = options.resume and not to_stdout(options.output)
+            again = "; run the same command again to go on" if kept else ""
             console.error(f"stopped: {summary.sentence()}{again}")
+            write_summary(options, job.run, summary)
             raise
         finally:
             console.end_progress()
-            write_summary(options, job.run, summary)
         if finished:
             job.output.finish()
+        write_summary(options, job.run, summary)
     return conclude(summary, console)
 
 
@@ -194,7 +196,7 @@ def write_summary(options: Options, run: Run, summary: Summary) -> None:
 
 
 def conclude(summary: Summary, console: Console) -> int:
-    if summary.found == 0:
+    if summary.recordings == 0:
         console.error("no audio found; see --include-glob and --recursive, or name a file")
         return NO_AUDIO
     if summary.found > 1 or not summary.all_complete:
