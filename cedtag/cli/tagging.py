@@ -69,7 +69,8 @@ def tag(options: Options) -> int:
         summary = Summary()
         start_progress(options, console, search)
         try:
-            finished = follow(job, summary, console, interrupts, fail_fast=not options.keep_going)
+            if follow(job, summary, console, interrupts, fail_fast=not options.keep_going):
+                job.output.finish()
         except Interrupted:
             console.end_progress()
             kept = options.resume and not to_stdout(options.output)
@@ -79,8 +80,6 @@ def tag(options: Options) -> int:
             raise
         finally:
             console.end_progress()
-        if finished:
-            job.output.finish()
         write_summary(options, job.run, summary)
     return conclude(summary, console)
 
