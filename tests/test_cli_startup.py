@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
+
+from cedtag.cli import COMMANDS, cli
 
 HEAVY = {
     "torch",
@@ -49,3 +52,10 @@ def test_importing_the_package_loads_nothing_heavy():
 def test_completing_loads_nothing_heavy():
     words = {"_CEDTAG_COMPLETE": "bash_complete", "COMP_WORDS": "cedtag tag --la", "COMP_CWORD": "2"}
     assert loaded_by("from cedtag.cli import run; run([])", **words) == set()
+
+
+def test_every_option_says_what_it_does():
+    for name in COMMANDS:
+        command = cli.get_command(None, name)
+        for one in [command, *getattr(command, "commands", {}).values()]:
+            assert [option.opts for option in one.params if isinstance(option, click.Option) and not option.help] == []

@@ -136,16 +136,26 @@ data_options = options_in(
 )
 @options_in(
     "Training",
-    option("--epochs", type=click.IntRange(1), default=30, show_default=True),
-    option("--teacher-epochs", type=click.IntRange(1), default=60, show_default=True),
-    option("-b", "--batch-size", type=click.IntRange(1), default=32, show_default=True),
+    option("--epochs", type=click.IntRange(1), default=30, show_default=True, help="Passes over the data."),
+    option(
+        "--teacher-epochs", type=click.IntRange(1), default=60, show_default=True, help="Passes of each of --teachers."
+    ),
+    option("-b", "--batch-size", type=click.IntRange(1), default=32, show_default=True, help="Clips in one step."),
     option(
         "--lr",
         type=click.FloatRange(0, min_open=True),
         help=f"Highest learning rate.  [default: {TUNING_LR:g}; from random weights {SCRATCH_LR:g}]",
     ),
-    option("--weight-decay", type=click.FloatRange(0), default=0.05, show_default=True),
-    option("--warm-up", "warm_up_epochs", type=click.FloatRange(0), default=5.0, show_default=True, metavar="EPOCHS"),
+    option("--weight-decay", type=click.FloatRange(0), default=0.05, show_default=True, help="Of AdamW."),
+    option(
+        "--warm-up",
+        "warm_up_epochs",
+        type=click.FloatRange(0),
+        default=5.0,
+        show_default=True,
+        metavar="EPOCHS",
+        help="Epochs in which the learning rate rises.",
+    ),
     option(
         "--ema",
         type=click.FloatRange(0, 1, max_open=True),
@@ -194,7 +204,15 @@ data_options = options_in(
         show_default=True,
         help="Share of batches whose clips are mixed in pairs.",
     ),
-    option("--gain", "gain_db", type=click.FloatRange(0), default=10.0, show_default=True, metavar="DB"),
+    option(
+        "--gain",
+        "gain_db",
+        type=click.FloatRange(0),
+        default=10.0,
+        show_default=True,
+        metavar="DB",
+        help="Louder or softer by up to so many dB.",
+    ),
     option(
         "--stretch",
         type=click.FloatRange(0, 1),
@@ -227,7 +245,13 @@ data_options = options_in(
 @options_in(
     "Engine",
     option("-d", "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N, mps."),
-    option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]), default="auto", show_default=True),
+    option(
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        default="auto",
+        show_default=True,
+        help="Of the training; half precision needs a GPU.",
+    ),
     option("--threads", type=click.IntRange(1), help="[default: what this process may use]"),
     option("--progress/--no-progress", default=None, help="A bar.  [default: on a terminal]"),
     option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),

@@ -12,7 +12,6 @@ from cedtag.records import SAMPLE_RATE_HZ
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Decorator = Callable[["AnyFunction"], "AnyFunction"]
 AnyFunction = TypeVar("AnyFunction", bound="Callable[..., Any]")
 
 
