@@ -15,6 +15,7 @@ from cedtag.backends import cpu_batch_size
 from cedtag.errors import InputError
 from cedtag.features import CedFeatureExtractor
 from cedtag.labels import labels_of
+from cedtag.machine import keep_freed_memory
 from cedtag.model import CedForAudioClassification
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class TorchScorer:
         self.batch_size = batch_size or default_batch_size(model.config, device)
         if device.type == "cpu":
             torch.set_num_threads(1)
+            keep_freed_memory()
 
     @property
     def settings(self) -> Mapping[str, Any]:
