@@ -11,7 +11,7 @@ from cedtag.training import augment
 from cedtag.training.augment import Augment
 
 STILL = Augment(
-    min_frames=32, max_frames=32, stretch=0, shift_mels=0, gain_db=0, mixup=0, mask_mels=0, mask_share=0
+    min_frames=32, max_frames=32, stretch=0, shift_mels=0, gain_db=0, eq_db=0, mixup=0, mask_mels=0, mask_share=0
 )  # fmt: skip
 
 
@@ -64,10 +64,20 @@ def test_mixed_targets_keep_their_sum_and_their_own_clip_first(seed: int, beta: 
 
 def test_a_gain_moves_all_of_a_clip_by_the_same_decibels() -> None:
     db = noise(3, 32)
-    louder, _ = augment.mix(db, torch.eye(3), Augment(mixup=0, gain_db=10), np.random.default_rng(0))
+    louder, _ = augment.mix(db, torch.eye(3), Augment(mixup=0, gain_db=10, eq_db=0), np.random.default_rng(0))
     moved = louder - db
     torch.testing.assert_close(moved, moved[:, :1, :1].expand_as(moved), atol=1e-3, rtol=0)
     assert 0 < moved.abs().max() <= 10
+
+
+def test_an_equaliser_moves_a_mel_bin_by_the_same_decibels_all_the_time() -> None:
+    db = noise(3, 32)
+    coloured, _ = augment.mix(db, torch.eye(3), Augment(mixup=0, gain_db=0, eq_db=6), np.random.default_rng(0))
+    moved = coloured - db
+    torch.testing.assert_close(moved, moved[:, :, :1].expand_as(moved), atol=1e-3, rtol=0)
+    assert 1 < moved[0].amax() - moved[0].amin() <= 12
+    assert moved.abs().max() <= 6 + 1e-3
+    assert len({round(float(clip[0, 0]), 3) for clip in moved}) == 3
 
 
 def test_silence_stays_silent_when_it_is_mixed() -> None:

@@ -48,6 +48,7 @@ class Options:
     crop_s: tuple[float, float]
     mixup: float
     gain_db: float
+    eq_db: float
     stretch: float
     shift_mels: int
     mask_mels: int
@@ -212,6 +213,15 @@ data_options = options_in(
         show_default=True,
         metavar="DB",
         help="Louder or softer by up to so many dB.",
+    ),
+    option(
+        "--eq",
+        "eq_db",
+        type=click.FloatRange(0),
+        default=6.0,
+        show_default=True,
+        metavar="DB",
+        help="Bands of mel bins louder or softer by up to so many dB.",
     ),
     option(
         "--stretch",
