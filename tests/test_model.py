@@ -150,8 +150,10 @@ def test_a_new_model_is_initialised_for_training():
             assert torch.equal(parameter, torch.zeros_like(parameter)), name
         elif "norm" in name or name in ("outputlayer.0.weight", "encoder.init_bn.weight"):
             assert torch.equal(parameter, torch.ones_like(parameter)), name
+        elif "pos_embed" in name:
+            assert parameter.std().item() == pytest.approx(0.02, rel=0.1), name
         elif "patch_embed" not in name:
-            assert 0.018 < parameter.std() < 0.022, name
+            assert parameter.std().item() == pytest.approx((2 / sum(parameter.shape)) ** 0.5, rel=0.1), name
 
 
 def test_every_parameter_learns():
