@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-import numpy as np
-import soundfile
-import torch
-
-from benchmarks.costs import Cost, busy_neighbour, cost_of
+from benchmarks.costs import Cost, busy_neighbour, cost_of, run_alone
 from cedtag.cli import run
 
 if TYPE_CHECKING:
@@ -27,41 +24,22 @@ def tagging_case(
         if code := run(arguments):
             raise SystemExit(f"cedtag {' '.join(arguments)}: exit code {code}")
 
-    return _case(tag, length_s, beside_hog=beside_hog)
+    def measured() -> Cost:
+        with busy_neighbour() if beside_hog else nullcontext():
+            return cost_of(tag).per(length_s / 10)
+
+    return measured
 
 
 def plain_loop_case(
     recordings: Path, checkpoint: Path, length_s: float, num_threads: int, *, beside_hog: bool = False
 ) -> Callable[[], Cost]:
-    """What a loop as people write it takes: load a file, features, forward, one window at a time."""
-    from torchaudio.transforms import AmplitudeToDB, MelSpectrogram, Resample
+    """What the plain loop takes for ten seconds of audio, the model being loaded."""
+    arguments = ("-m", "benchmarks.plain_loop", str(recordings), str(checkpoint), str(num_threads))
 
-    from cedtag.model import CedForAudioClassification
-
-    model = CedForAudioClassification.from_pretrained(checkpoint)
-    mel = MelSpectrogram(16_000, 512, hop_length=160, n_mels=64)
-    decibels = AmplitudeToDB(top_db=120)
-
-    @torch.no_grad()
-    def loop() -> None:
-        torch.set_num_threads(num_threads)
-        for path in sorted(recordings.iterdir()):
-            samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-            mono = torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1)))
-            waveform = mono if rate_hz == 16_000 else Resample(rate_hz, 16_000)(mono)
-            for window in waveform.split(160_000):
-                if len(window) >= 2560:
-                    model(decibels(mel(window[None]))).probabilities.topk(5)
-        torch.set_num_threads(1)
-
-    return _case(loop, length_s, beside_hog=beside_hog)
-
-
-def _case(work: Callable[[], None], length_s: float, *, beside_hog: bool) -> Callable[[], Cost]:
     def measured() -> Cost:
-        if not beside_hog:
-            return cost_of(work).per(length_s / 10)
-        with busy_neighbour():
-            return cost_of(work).per(length_s / 10)
+        with busy_neighbour() if beside_hog else nullcontext():
+            wall_s, cpu_s = run_alone(*arguments).split()
+        return Cost(float(wall_s), float(cpu_s)).per(length_s / 10)
 
     return measured
