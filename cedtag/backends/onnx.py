@@ -12,6 +12,7 @@ from cedtag.backends.spectra import PowerSpectra
 from cedtag.config import CedConfig
 from cedtag.errors import InputError
 from cedtag.labels import labels_of
+from cedtag.machine import keep_freed_memory
 from cedtag.preprocessor import front_end_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class OnnxScorer:
         self.longest_window = (config.target_length - 1) * config.hop_size  # in samples
         self.batch_size = batch_size or cpu_batch_size(config)
         self._spectra = PowerSpectra(front_end)
+        keep_freed_memory()
         self._session = _session(ced_model(config, front_end, weights, int8=precision == "int8"))
 
     @property

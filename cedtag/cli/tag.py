@@ -198,7 +198,7 @@ machine_options = options_in(
     option(
         "-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Recordings decoded at once.  [default: cores]"
     ),
-    option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads that score.  [default: cores]"),
+    option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads that score.  [default: cores + 1]"),
 )
 
 

@@ -164,7 +164,9 @@ def batch_size_of(options: Options) -> int | None:
 
 def plan_of(options: Options, scorer: Scorer, window: int, hop: int) -> Plan:
     cpus = usable_cpus()
-    scorers = options.threads or (cpus if scorer.device == "cpu" else 1)
+    # One more than there are processors: it costs nothing on a quiet machine, and beside a process that wants a whole
+    # processor the kernel, which shares by threads, leaves more to this one.
+    scorers = options.threads or (cpus + 1 if scorer.device == "cpu" else 1)
     timeout_s = None if options.timeout == 0 or STDIN in options.paths else options.timeout
     return Plan(window, hop, options.jobs or cpus, scorers, timeout_s)
 
