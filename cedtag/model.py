@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _ENCODER_NORM_EPS = 1e-6
 _BATCH_NORM_MOMENTUM = 0.01
-_INIT_STD = 0.02
+_VALUE_GAIN = 0.63  # its square, 0.4, is how much of what it finds a token takes away
+_POSITION_GAIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,19 +216,48 @@ class CedForAudioClassification(Pretrained):
 
 @torch.no_grad()
 def _initialise(model: nn.Module) -> None:
-    """Fill a new model for training from scratch.
+    """Fill a new model for training from scratch, so that a few hundred clips are enough to learn something.
 
-    Weights are uniform after Glorot, as in the first vision transformers (arXiv 2010.11929). The narrow normal weights
-    of later ones suit wide models: those of narrow ones learn half as fast from them.
+    Linear weights are uniform after Glorot, as in the first vision transformers (arXiv 2010.11929): from the narrow
+    normal ones that are usual a CED of 128 dimensions took twice as many epochs to the same loss. Attention and
+    positions begin like those of trained transformers (mimetic initialisation, arXiv 2305.09828).
     """
     for module in model.modules():
         if isinstance(module, Linear):
             nn.init.xavier_uniform_(module.weight)
             if module.bias is not None:
                 module.bias.zero_()
+    for module in model.modules():
+        if isinstance(module, Attention):
+            _initialise_attention(module)
         elif isinstance(module, CedModel):
-            nn.init.trunc_normal_(module.time_pos_embed, std=_INIT_STD)
-            nn.init.trunc_normal_(module.freq_pos_embed, std=_INIT_STD)
+            _initialise_positions(module)
+
+
+def _initialise_attention(attention: Attention) -> None:
+    """Let every token attend to those like it, and take away a part of what it finds there."""
+    queries, keys, values = attention.qkv.weight.chunk(3)
+    nn.init.orthogonal_(queries)
+    keys.copy_(queries)
+    nn.init.orthogonal_(values, gain=_VALUE_GAIN)
+    attention.proj.weight.copy_(-values.T)
+
+
+def _initialise_positions(encoder: CedModel) -> None:
+    """Waves along time in one half of the dimensions and along frequency in the other: near places are alike."""
+    rows, columns = encoder.config.grid_size
+    half = encoder.config.embed_dim // 2
+    encoder.time_pos_embed.zero_()
+    encoder.freq_pos_embed.zero_()
+    encoder.time_pos_embed[0, :half, 0] = _waves(half, columns)
+    encoder.freq_pos_embed[0, half:, :, 0] = _waves(encoder.config.embed_dim - half, rows)
+
+
+def _waves(dim: int, length: int) -> Tensor:
+    """Sines and cosines `(dim, length)` with periods from 2 pi to about the length."""
+    periods = max(2.0, length) ** (-torch.arange(0, dim, 2) / dim)
+    angles = periods[:, None] * torch.arange(length)
+    return _POSITION_GAIN * torch.cat([angles.sin(), angles.cos()])[:dim]
 
 
 def _check_features(input_values: Tensor, config: CedConfig) -> None:

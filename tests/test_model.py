@@ -150,10 +150,29 @@ def test_a_new_model_is_initialised_for_training():
             assert torch.equal(parameter, torch.zeros_like(parameter)), name
         elif "norm" in name or name in ("outputlayer.0.weight", "encoder.init_bn.weight"):
             assert torch.equal(parameter, torch.ones_like(parameter)), name
-        elif "pos_embed" in name:
-            assert parameter.std().item() == pytest.approx(0.02, rel=0.1), name
-        elif "patch_embed" not in name:
+        elif "attn" not in name and "pos_embed" not in name and "patch_embed" not in name:
             assert parameter.std().item() == pytest.approx((2 / sum(parameter.shape)) ** 0.5, rel=0.1), name
+
+
+@torch.no_grad()
+def test_attention_of_a_new_model_looks_for_tokens_like_the_own_and_takes_from_them():
+    attention = CedModel(SMALL).blocks[0].attn
+    queries, keys, values = attention.qkv.weight.chunk(3)
+    identity = torch.eye(SMALL.embed_dim)
+    torch.testing.assert_close(queries.T @ keys, identity, atol=1e-5, rtol=0)
+    torch.testing.assert_close(attention.proj.weight @ values, -(0.63**2) * identity, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("embed_dim", [48, 45])
+def test_near_positions_of_a_new_model_are_alike(embed_dim):
+    encoder = CedModel(CedConfig(embed_dim=embed_dim, num_heads=3, depth=1))
+    along_time, along_frequency = encoder.time_pos_embed[0, :, 0].T, encoder.freq_pos_embed[0, :, :, 0].T
+    assert not (along_time.abs().sum(0) * along_frequency.abs().sum(0)).any()
+    for places in (along_time, along_frequency):
+        distances = torch.cdist(places[:1], places)[0]
+        assert distances.argsort()[:3].tolist() == [0, 1, 2]
+        assert distances[1:].min() > 0.1
 
 
 def test_every_parameter_learns():
