@@ -19,7 +19,7 @@ from cedtag.training.clips import Clips
 from cedtag.training.loop import Recipe, Trainer, learning_rate, score, train_step
 from cedtag.training.run import LOG_NAME, STATE_NAME, Plan, Watch, load_progress, train
 from cedtag.training.start import freeze_encoder, new_model, set_input_norm, with_head
-from cedtag.training.teacher import ConvTeacher
+from cedtag.training.teacher import MAP_CHANNELS, ConvTeacher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,6 +246,30 @@ def test_distillation_lies_between_labels_and_teachers() -> None:
     )
 
 
+def test_hints_are_right_when_every_place_is_guessed_up_to_its_scale() -> None:
+    seen = torch.randn(2, MAP_CHANNELS, 4, 3)
+    channels_last = seen.movedim(1, -1)
+    mean, std = channels_last.mean(-1, keepdim=True), channels_last.std(-1, keepdim=True, correction=0)
+    guessed = ((channels_last - mean) / std).movedim(-1, 1)
+    assert losses.hinted(guessed, 3 * seen + 1).item() == pytest.approx(0, abs=1e-4)
+    assert losses.hinted(guessed.flip(3), seen) > 0.5
+
+
+def test_a_model_learns_what_its_teacher_sees_where(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=20, lr=3e-3, distill_weight=0.0)
+    losses_of = {
+        weight: [row["loss"] for row in train(model(), hinted_plan(tmp_path / str(weight), recipe, weight), Watch())]
+        for weight in (0.0, 1.0)
+    }
+    hints = [with_hints - without for without, with_hints in zip(*losses_of.values(), strict=True)]
+    assert hints[-1] < 0.8 * hints[RECIPE.epochs]
+
+
+def hinted_plan(folder: Path, recipe: Recipe, weight: float) -> Plan:
+    folder.mkdir()
+    return plan(folder, recipe=replace(recipe, hint_weight=weight), num_teachers=1)
+
+
 def test_long_clips_score_the_highest_of_their_windows() -> None:
     tagger = model().eval()
     low, high = bands(2).features
@@ -262,5 +286,7 @@ def test_rare_classes_are_drawn_as_often_as_common_ones() -> None:
 
 
 @pytest.mark.parametrize("frames", [16, 17, 100])
-def test_a_teacher_takes_any_number_of_frames(frames: int) -> None:
-    assert ConvTeacher(64, 3).eval()(torch.zeros(2, 64, frames)).shape == (2, 3)
+def test_a_teacher_takes_any_number_of_frames_and_shows_a_place_for_each_patch(frames: int) -> None:
+    logits, seen = ConvTeacher(64, 3).eval().explain(torch.zeros(2, 64, frames))
+    assert logits.shape == (2, 3)
+    assert seen.shape == (2, MAP_CHANNELS, 4, -(-frames // 16))

@@ -43,6 +43,7 @@ class Options:
     ema: float
     loss: str
     distill_weight: float
+    hint_weight: float
     patience: int
     seed: int
     crop_s: tuple[float, float]
@@ -176,7 +177,14 @@ data_options = options_in(
         type=click.FloatRange(0, 1),
         default=0.8,
         show_default=True,
-        help="How much the teachers count beside the labels.",
+        help="How much the teachers' answers count beside the labels.",
+    ),
+    option(
+        "--hint-weight",
+        type=click.FloatRange(0),
+        default=1.0,
+        show_default=True,
+        help="How much it counts to see what the teachers see, place by place.",
     ),
     option(
         "--patience",

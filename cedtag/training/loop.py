@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from cedtag.errors import ModelError
+from cedtag.model import CedForAudioClassification
 from cedtag.training import augment, losses
+from cedtag.training.teacher import MAP_CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,12 +24,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from cedtag.config import CedConfig
     from cedtag.training.clips import Clips
+    from cedtag.training.teacher import ConvTeacher
 
 GRADIENT_NORM = 1.0
 EMA_WARM_UP_STEPS = 20
 PATCH_FRAMES = 16
-_STATEFUL = ("model", "average", "optimizer", "scaler")
+_STATEFUL = ("model", "average", "hints", "optimizer", "scaler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,8 @@ class Recipe:
     ema: float = 0.998
     loss: str = "bce"
     balance: bool = False
-    distill_weight: float = 0.7
+    distill_weight: float = 0.8
+    hint_weight: float = 1.0
     seed: int = 0
     precision: str = "fp32"
     window_frames: int = 1008
@@ -49,14 +55,19 @@ class Recipe:
 
 
 class Trainer:
-    """A model on its way: its weights, their moving average, the optimizer, and how far it is."""
+    """A model on its way: its weights, their moving average, the optimizer, and how far it is.
 
-    def __init__(self, model: nn.Module, recipe: Recipe, teachers: Sequence[nn.Module] = ()) -> None:
+    A model with teachers must be a CED. `hints` turn its hidden states into what each teacher sees there.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe, teachers: Sequence[ConvTeacher] = ()) -> None:
         self.model = model
         self.recipe = recipe
         self.teachers = [teacher.eval() for teacher in teachers]
         self.average = copy.deepcopy(model).eval()
-        self.optimizer = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98))
+        self.hints = _hints(model, len(teachers), recipe.seed)
+        parameters = [p for p in [*model.parameters(), *self.hints.parameters()] if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(_groups(parameters, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98))
         self.scaler = torch.amp.GradScaler(device_of(model).type, enabled=recipe.precision == "fp16")
         self.epoch = 0
         self.steps = 0
@@ -115,12 +126,10 @@ def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
     features, targets = features.to(device), targets.to(device)
     loss_of = losses.LOSSES[recipe.loss]
     with autocast(device, recipe.precision):
-        logits = logits_of(trainer.model, features)
         if trainer.teachers:
-            taught = answers_of(trainer.teachers, features, recipe.loss)
-            loss = losses.distilled(logits, targets, taught, loss_of, recipe.distill_weight)
+            loss = taught_loss(trainer, features, targets)
         else:
-            loss = loss_of(logits, targets)
+            loss = loss_of(logits_of(trainer.model, features), targets)
     trainer.optimizer.zero_grad()
     torch.autograd.backward(trainer.scaler.scale(loss))
     trainer.scaler.unscale_(trainer.optimizer)
@@ -132,16 +141,27 @@ def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
     return loss.item()
 
 
+def taught_loss(trainer: Trainer, features: Tensor, targets: Tensor) -> Tensor:
+    """The loss of a CED against labels, its teachers' answers, and what they see."""
+    recipe, patch = trainer.recipe, _config_of(trainer.model).patch_size
+    rows, columns = features.shape[1] // patch, features.shape[2] // patch
+    with torch.no_grad():
+        answers, maps = zip(*(t.explain(features[..., : columns * patch]) for t in trainer.teachers), strict=True)
+        taught = torch.stack([losses.answers(answer.float(), recipe.loss) for answer in answers]).mean(0)
+    output = trainer.model(features)
+    loss_of = losses.LOSSES[recipe.loss]
+    loss = losses.distilled(output.logits.float(), targets, taught, loss_of, recipe.distill_weight)
+    for hint, seen in zip(trainer.hints, maps, strict=True):
+        guessed = hint(output.hidden_states).transpose(1, 2).unflatten(2, (rows, columns))
+        seen = functional.adaptive_avg_pool2d(seen, (rows, columns))  # as it is where patches are 16 wide
+        loss = loss + recipe.hint_weight / len(maps) * losses.hinted(guessed.float(), seen.float())
+    return loss
+
+
 def logits_of(model: nn.Module, features: Tensor) -> Tensor:
     """A CED's logits, or the plain output of any other module."""
     output = model(features)
     return (output if torch.is_tensor(output) else output.logits).float()
-
-
-@torch.no_grad()
-def answers_of(models: Sequence[nn.Module], features: Tensor, loss: str) -> Tensor:
-    """The models' mean probabilities `(clips, classes)`."""
-    return torch.stack([losses.answers(logits_of(model, features), loss) for model in models]).mean(0)
 
 
 @torch.no_grad()
@@ -184,9 +204,21 @@ def _batches(clips: Clips, recipe: Recipe, rng: Generator) -> Iterator[list[int]
         yield order[first : first + size].tolist()
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def _hints(model: nn.Module, num_teachers: int, seed: int) -> nn.ModuleList:
+    """A linear layer from a CED's hidden states to each teacher's map."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        hints = [nn.Linear(_config_of(model).embed_dim, MAP_CHANNELS) for _ in range(num_teachers)]
+    return nn.ModuleList(hints).to(device_of(model))
+
+
+def _config_of(model: nn.Module) -> CedConfig:
+    assert isinstance(model, CedForAudioClassification), "only a CED has teachers"
+    return model.config
+
+
+def _groups(parameters: Sequence[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay is for matrices: neither biases nor norms nor position embeddings shrink."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in parameters if p.ndim > 1 and p.shape[0] > 1]
     others = [p for p in parameters if not (p.ndim > 1 and p.shape[0] > 1)]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

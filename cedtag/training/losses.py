@@ -31,3 +31,13 @@ def answers(logits: Tensor, loss: str) -> Tensor:
 def distilled(logits: Tensor, targets: Tensor, taught: Tensor, loss: Loss, weight: float) -> Tensor:
     """The truth and what teachers made of the very same input, the teachers with this weight."""
     return (1 - weight) * loss(logits, targets) + weight * loss(logits, taught)
+
+
+def hinted(guessed: Tensor, seen: Tensor) -> Tensor:
+    """The mean squared error of what a model guesses that its teacher sees, place by place.
+
+    `guessed` and `seen` are `(clips, channels, rows, columns)`; what is seen is normalised over the channels of each
+    place. Such hints (FitNets, arXiv 1412.6550) say much more about a clip than its label does.
+    """
+    wanted = functional.layer_norm(seen.movedim(1, -1), seen.shape[1:2])
+    return functional.mse_loss(guessed.movedim(1, -1), wanted)

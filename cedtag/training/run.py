@@ -79,15 +79,13 @@ def train(model: nn.Module, plan: Plan, watch: Watch) -> list[dict[str, Any]]:
     progress = load_progress(plan.folder, plan.settings) or Progress()
     teachers = []
     for number in range(plan.num_teachers):
-        teacher: nn.Module = _new_teacher(plan, number).to(device_of(model))
-        if number < len(progress.teachers):
-            teacher.load_state_dict(progress.teachers[number])
-        else:
+        teacher = _new_teacher(plan, number).to(device_of(model))
+        if number == len(progress.teachers):
             trainer = Trainer(teacher, replace(plan.teacher_recipe, seed=_teacher_seed(plan, number)))
             _train_one(trainer, f"teacher {number + 1}", plan, progress, watch)
-            teacher = trainer.average
-            progress.teachers.append(teacher.state_dict())
+            progress.teachers.append(trainer.average.state_dict())
             progress.trainer = None
+        teacher.load_state_dict(progress.teachers[number])
         teachers.append(teacher)
     _train_one(Trainer(model, plan.recipe, teachers), FINAL_PHASE, plan, progress, watch)
     return progress.history

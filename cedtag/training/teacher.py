@@ -5,6 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 WIDTHS = (16, 32, 64, 128)
+# What a place of the map is that a teacher shows: a square of 16 mel bins and frames, as large as a CED's patch.
+NUM_MAPPING_STAGES = 3
+MAP_CHANNELS = WIDTHS[NUM_MAPPING_STAGES - 1]
 
 
 class ConvTeacher(nn.Module):
@@ -20,8 +23,13 @@ class ConvTeacher(nn.Module):
         self.head = nn.Sequential(nn.Dropout(0.3), nn.Linear(WIDTHS[-1], num_classes))
 
     def forward(self, features: Tensor) -> Tensor:
-        over_mels = self.stages(self.input_norm(features)[:, None]).mean(2)
-        return self.head(over_mels.mean(-1) + over_mels.amax(-1))  # type: ignore[no-any-return]
+        return self.explain(features)[0]
+
+    def explain(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The logits, and what is seen where: a map `(clips, MAP_CHANNELS, mels / 16, frames / 16)`, rounded up."""
+        seen = self.stages[:NUM_MAPPING_STAGES](self.input_norm(features)[:, None])
+        over_mels = self.stages[NUM_MAPPING_STAGES:](seen).mean(2)
+        return self.head(over_mels.mean(-1) + over_mels.amax(-1)), seen
 
 
 def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
