@@ -65,7 +65,7 @@ def test_sounds_are_made_anew_and_repeat_with_their_seed(name: str) -> None:
 def test_the_checkpoint_knows_most_sounds_that_it_has_not_heard(scorer: TorchScorer) -> None:
     takes = [(name, SOUNDS[name](np.random.default_rng([777, seed]))) for name in MADE for seed in range(5)]
     right = sum(best_label(scorer, samples) == name for name, samples in takes)
-    assert right >= 0.7 * len(takes)
+    assert right >= 0.85 * len(takes)
 
 
 def test_the_demonstration_needs_no_network_and_says_what_it_is(

@@ -17,12 +17,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 
 from cedtag.demo.synthesis import SOUNDS
 from cedtag.records import SAMPLE_RATE_HZ
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # ESC-10's folders -> AudioSet's names
 ESC10_CLASSES = {
@@ -39,11 +43,11 @@ ESC10_CLASSES = {
 }
 FOLDS = ("1", "2", "3", "4")
 SYNTHETIC = "synthetic"
-CLIPS_PER_SOUND = 8
+CLIPS_PER_SOUND = 16
 ARCHITECTURE = {"model_type": "ced", "embed_dim": 128, "num_heads": 4, "depth": 6, "drop_path_rate": 0.1}
-RECIPE = "--teachers 2 --teacher-epochs 40 --epochs 140 -b 16 --lr 8e-4 --crop 1.28 4.5"
 # The first training hears short crops, which are cheap; people tag windows of 10 s.
-LONG_CROPS = "--epochs 40 --warm-up 1 -b 16 --lr 3e-4 --crop 2.5 10 --ema 0.99"
+SHORT_CROPS = "--teachers 1 --teacher-epochs 60 --epochs 130 -b 16 --lr 8e-4 --ema 0.995 --crop 1.28 4.5"
+LONG_CROPS = "--epochs 25 --warm-up 1 -b 16 --lr 3e-4 --crop 2.5 10 --ema 0.99"
 PACKAGED = Path(__file__).parent / "checkpoint"
 
 
@@ -64,10 +68,9 @@ def main() -> None:
 def leave_out(esc10: Path, work: Path, fold: str, seed: int) -> None:
     """Train on the other folds of ESC-10 and judge on this one."""
     data = write_manifest(work / "esc10.csv", esc10_rows(esc10))
-    trained = work / f"without-{fold}-seed-{seed}"
     folds = [argument for other in FOLDS if other != fold for argument in ("--fold", other)]
     config = write_config(work, len(ESC10_CLASSES))
-    cedtag("finetune", data, "--from-config", config, "-o", trained, *folds, *RECIPE.split(), "--seed", seed, "--half")
+    trained = train(data, config, work / f"without-{fold}-seed-{seed}", seed, folds)
     report = work / f"without-{fold}-seed-{seed}.json"
     cedtag("evaluate", data, "-m", trained, "--fold", fold, "-o", report)
     print(report.read_text(encoding="utf-8"))  # noqa: T201
@@ -77,11 +80,18 @@ def make(esc10: Path, work: Path, seed: int) -> None:
     """Train on all of it and put the result into the package."""
     data = write_manifest(work / "all.csv", [*esc10_rows(esc10), *synthetic_rows(work / SYNTHETIC)])
     config = write_config(work, len(ESC10_CLASSES) + len(SOUNDS))
-    cedtag("finetune", data, "--from-config", config, "-o", work / "short", *RECIPE.split(), "--seed", seed)
-    cedtag("finetune", data, "-m", work / "short", "-o", work / "demo", *LONG_CROPS.split(), "--seed", seed, "--half")
+    trained = train(data, config, work / "demo", seed)
     PACKAGED.mkdir(exist_ok=True)
     for name in ("config.json", "preprocessor_config.json", "model.safetensors"):
-        shutil.copyfile(work / "demo" / name, PACKAGED / name)
+        shutil.copyfile(trained / name, PACKAGED / name)
+
+
+def train(data: Path, config: Path, folder: Path, seed: int, folds: Sequence[str] = ()) -> Path:
+    """Follow the recipe and return the folder of the trained checkpoint."""
+    short, long = folder / "short", folder / "long"
+    cedtag("finetune", data, *folds, "--from-config", config, "-o", short, *SHORT_CROPS.split(), "--seed", seed)
+    cedtag("finetune", data, *folds, "-m", short, "-o", long, *LONG_CROPS.split(), "--seed", seed, "--half")
+    return long
 
 
 def esc10_rows(esc10: Path) -> list[tuple[str, str, str]]:
