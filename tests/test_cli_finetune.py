@@ -116,6 +116,14 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(cedtag, data: Path) 
     assert files(data / "killed") == RESULT
 
 
+@pytest.mark.parametrize("option", ["--eq", "--hint-weight", "--distill-weight", "--gain", "--mixup"])
+def test_an_option_of_the_training_changes_its_weights(cedtag, data: Path, option: str) -> None:
+    arguments = ["finetune", "data.csv", *SCRATCH, "--teachers", 1, "--teacher-epochs", 1, "--epochs", 1]
+    for name, more in (("with", []), ("without", [option, 0])):
+        assert cedtag(*arguments, *more, "-o", name).code == 0
+    assert (data / "with/model.safetensors").read_bytes() != (data / "without/model.safetensors").read_bytes()
+
+
 RUN = """
 import sys
 from cedtag.cli import run
