@@ -7,6 +7,7 @@ import os
 import random
 from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ import soxr
 import torch
 
 from cedtag import CedFeatureExtractor, CedForAudioClassification
+from cedtag.cli.tagging import plan_of
+from cedtag.machine import usable_cpus
 from tests.micro import CHECKPOINT
 
 FILES = ["sounds/a.wav", "sounds/b/short.wav", "sounds/b/stereo.flac", "sounds/c.ogg"]
@@ -335,3 +338,12 @@ def test_names_that_are_not_utf8_survive_to_the_byte(cedtag, sounds):
     assert cedtag("sounds", "-f", "table").code == 0
     assert cedtag("sounds", "-o", "out/", "-f", "csv").code == 0
     assert Path(os.fsdecode(b"out/caf\xe9.ogg.csv")).exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "asked", "scorers"), [("cpu", None, usable_cpus() + 1), ("cuda", None, 1), ("cpu", 5, 5)]
+)
+def test_there_is_one_scoring_thread_more_than_processors(device, asked, scorers):
+    options = SimpleNamespace(threads=asked, jobs=None, timeout=0, paths=())
+    plan = plan_of(options, SimpleNamespace(device=device), 160_000, 160_000)
+    assert (plan.scorers, plan.decoders) == (scorers, usable_cpus())
