@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -59,13 +59,17 @@ class Attention(nn.Module):
         self.proj_drop = nn.Dropout(config.drop_rate)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        merged: Tensor = self.proj_drop(self.proj(self.mix(tokens)))
+        return merged
+
+    def mix(self, tokens: Tensor) -> Tensor:
+        """What each token takes from the others `(batch, length, dim)`, head beside head."""
         batch, length, _ = tokens.shape
         qkv = self.qkv(tokens).view(batch, length, 3, self.num_heads, -1)
         queries, keys, values = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, dim / heads)
         dropout = self.drop_rate if self.training else 0.0
         mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
-        merged: Tensor = self.proj_drop(self.proj(mixed.transpose(1, 2).flatten(2)))
-        return merged
+        return mixed.transpose(1, 2).flatten(2)
 
 
 class FeedForward(nn.Module):
@@ -108,6 +112,21 @@ class Block(nn.Module):
         tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
         residual: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
         return residual
+
+    def update_(self, tokens: Tensor) -> None:
+        """Do in evaluation what `forward` does, in place in `tokens`, which is contiguous.
+
+        Matrix products add to the tokens themselves, and GELU overwrites what it is given: on a CPU, passes over memory
+        are what the products leave to save.
+        """
+        _add_linear_(tokens, self.attn.proj, self.attn.mix(self.norm1(tokens)))
+        hidden = self.mlp.fc1(self.norm2(tokens))
+        _add_linear_(tokens, self.mlp.fc2, torch.ops.aten.gelu_.default(hidden))
+
+
+def _add_linear_(tokens: Tensor, linear: Linear, inputs: Tensor) -> None:
+    """Add what a linear layer makes of `inputs` `(batch, length, n)` to `tokens` `(batch, length, dim)`."""
+    tokens.flatten(0, 1).add_(linear.bias).addmm_(inputs.flatten(0, 1), linear.weight.T)
 
 
 class PatchEmbedding(nn.Module):
@@ -167,7 +186,12 @@ class CedModel(Pretrained):
     """The encoder: `(batch, n_mels, frames)` in dB -> last hidden states `(batch, tokens, dim)`.
 
     Tokens are patches of 16 mel bins by 16 frames, in the order (frequency, time).
+
+    With `in_place`, for scoring on a CPU, blocks overwrite their tokens wherever no gradients are asked for, and their
+    forward hooks are not called. It changes rounding alone.
     """
+
+    in_place = False
 
     def _build(self, config: CedConfig) -> None:
         rows, columns = config.grid_size
@@ -187,7 +211,12 @@ class CedModel(Pretrained):
         patches = patches + self.time_pos_embed[..., : patches.shape[-1]] + self.freq_pos_embed
         # Contiguous once: sums keep the layout of their terms, and every layer norm would copy.
         tokens = self.pos_drop(patches.flatten(2).transpose(1, 2).contiguous())
-        hidden_states: Tensor = self.norm(self.blocks(tokens))
+        if self.in_place and not torch.is_grad_enabled():
+            for block in self.blocks:
+                cast("Block", block).update_(tokens)
+        else:
+            tokens = self.blocks(tokens)
+        hidden_states: Tensor = self.norm(tokens)
         return hidden_states
 
     @staticmethod

@@ -59,6 +59,7 @@ class TorchScorer:
         self.longest_window = (model.config.target_length - 1) * model.config.hop_size  # in samples
         self.across_recordings = device.type != "cpu"
         self.batch_size = batch_size or default_batch_size(model.config, device)
+        self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
         if device.type == "cpu":
             torch.set_num_threads(1)
             keep_freed_memory()

@@ -229,3 +229,19 @@ def test_the_saved_files_are_those_of_the_hub(tmp_path):
 def test_the_published_sizes_have_their_published_numbers_of_parameters(known, embed_dim, num_heads, millions):
     model = CedForAudioClassification(CedConfig(embed_dim=embed_dim, num_heads=num_heads), initialise=False)
     assert sum(parameter.numel() for parameter in model.parameters()) / 1e6 == pytest.approx(millions, rel=0.02)
+
+
+def test_in_place_changes_rounding_alone_and_nothing_where_gradients_are_asked_for():
+    model = CedForAudioClassification(SMALL).eval()
+    features = 20 * torch.randn(2, SMALL.n_mels, 100) - 40
+    seen = []
+    model.encoder.blocks[0].register_forward_hook(lambda _block, _inputs, output: seen.append(output))
+    plain = model(features)
+    model.encoder.in_place = True
+    assert torch.equal(model(features).logits, plain.logits)
+    assert len(seen) == 2
+    with torch.inference_mode():
+        in_place = model(features)
+    assert len(seen) == 2  # blocks were not called, but overwrote their tokens
+    torch.testing.assert_close(in_place.hidden_states, plain.hidden_states, rtol=0, atol=1e-5)
+    torch.testing.assert_close(in_place.logits, plain.logits, rtol=0, atol=1e-5)

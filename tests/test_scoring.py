@@ -53,10 +53,9 @@ def noise(num_samples, seed=0):
     return 0.1 * np.random.default_rng(seed).standard_normal(num_samples, np.float32)
 
 
-def micro_scorer(device=CPU, batch_size=4):
-    return TorchScorer(
-        CedForAudioClassification.from_pretrained(CHECKPOINT), CedFeatureExtractor(), device, batch_size=batch_size
-    )
+def micro_scorer(device=CPU, precision="fp32", batch_size=4):
+    model = CedForAudioClassification.from_pretrained(CHECKPOINT)
+    return TorchScorer(model, CedFeatureExtractor(), device, precision, batch_size)
 
 
 @pytest.mark.parametrize("name", clips())
@@ -211,7 +210,7 @@ class CrampedModel(torch.nn.Module):
 
     def __init__(self, room):
         super().__init__()
-        self.config, self.room, self.calls = CedConfig(), room, []
+        self.config, self.room, self.calls, self.encoder = CedConfig(), room, [], torch.nn.Identity()
 
     def forward(self, features):
         self.calls.append(len(features))
@@ -256,10 +255,7 @@ def test_on_a_device_windows_of_several_recordings_share_a_batch():
 
 
 def test_half_precision_computes_in_autocast_and_gives_single():
-    scorer = micro_scorer()
-    single = scorer.score([window_of(noise(16_000))])
-    scorer._dtype = torch.bfloat16
-    half = scorer.score([window_of(noise(16_000))])
+    single, half = (micro_scorer(CPU, precision).score([window_of(noise(16_000))]) for precision in ("fp32", "bf16"))
     assert half.dtype == np.float32
     assert 0 < np.abs(half - single).max() < 0.05
 
