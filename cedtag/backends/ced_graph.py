@@ -88,8 +88,8 @@ class _Builder:
             tokens = self._block(tokens, f"encoder.blocks.{number}")
         hidden_states = self._norm(tokens, "encoder.norm")
         mean = self._graph.node("ReduceMean", hidden_states, axes=(1,), keepdims=0)
-        logits = self._product(self._norm(mean, "outputlayer.0", _EPS), "outputlayer.1")
-        probabilities = self._graph.node("Sigmoid", self._add(logits, "outputlayer.1.bias"))
+        logits = self._linear(self._norm(mean, "outputlayer.0", _EPS), "outputlayer.1")
+        probabilities = self._graph.node("Sigmoid", logits)
         return self._graph.to_bytes({POWER: 2}, {FEATURES: features, PROBABILITIES: probabilities})
 
     def _decibels(self, front_end: FrontEnd) -> str:
@@ -120,35 +120,34 @@ class _Builder:
 
     def _block(self, tokens: str, name: str) -> str:
         node = self._graph.node
-        qkv = self._product(self._norm(tokens, f"{name}.norm1"), f"{name}.attn.qkv")
-        if self._config.qkv_bias:
-            qkv = self._add(qkv, f"{name}.attn.qkv.bias")
+        qkv = self._linear(self._norm(tokens, f"{name}.norm1"), f"{name}.attn.qkv", bias=self._config.qkv_bias)
         queries, keys, values = self._graph.nodes("Split", qkv, num_outputs=3, axis=-1)
         heads = self._config.num_heads
         mixed = node("MultiHeadAttention", queries, keys, values, domain=MICROSOFT, num_heads=heads)
-        merged = self._add(self._product(mixed, f"{name}.attn.proj"), f"{name}.attn.proj.bias")
-        tokens = node("Add", tokens, merged)
-        hidden = self._product(self._norm(tokens, f"{name}.norm2"), f"{name}.mlp.fc1")
-        hidden = node("BiasGelu", hidden, self._weight(f"{name}.mlp.fc1.bias"), domain=MICROSOFT)
-        mapped = self._add(self._product(hidden, f"{name}.mlp.fc2"), f"{name}.mlp.fc2.bias")
-        return node("Add", tokens, mapped)
+        tokens = node("Add", tokens, self._linear(mixed, f"{name}.attn.proj"))
+        hidden = self._gelu(self._norm(tokens, f"{name}.norm2"), f"{name}.mlp.fc1")
+        return node("Add", tokens, self._linear(hidden, f"{name}.mlp.fc2"))
 
-    def _product(self, values: str, name: str) -> str:
-        """`values` times the weights of a linear layer, without its bias."""
-        weight = self._weights[f"{name}.weight"].T
+    def _gelu(self, values: str, name: str) -> str:
+        """GELU of a linear layer. With int8 after its formula with tanh: next to what int8 changes, that is nothing."""
+        if self._int8:
+            return self._graph.node("FastGelu", self._linear(values, name), domain=MICROSOFT)
+        product = self._linear(values, name, bias=False)
+        return self._graph.node("BiasGelu", product, self._weight(f"{name}.bias"), domain=MICROSOFT)
+
+    def _linear(self, values: str, name: str, *, bias: bool = True) -> str:
+        node, weight = self._graph.node, self._weights[f"{name}.weight"].T
+        own_bias = self._weight(f"{name}.bias") if bias else ""
         if not self._int8 or not name.startswith("encoder.blocks."):
-            return self._graph.node("MatMul", values, self._graph.constant(weight))
-        quantised, scale = _quantised(weight)
-        constants = self._graph.constant(quantised), self._graph.constant(scale)
-        return self._graph.node("DynamicQuantizeMatMul", values, *constants, domain=MICROSOFT)
+            product = node("MatMul", values, self._graph.constant(weight))
+            return node("Add", product, own_bias) if bias else product
+        quantised, scale = (self._graph.constant(part) for part in _quantised(weight))
+        return node("DynamicQuantizeMatMul", values, quantised, scale, "", own_bias, domain=MICROSOFT)
 
     def _norm(self, values: str, name: str, epsilon: float = _ENCODER_EPS) -> str:
         # Not fused with the sum before it: ONNX Runtime's operator for both takes four times as long on a CPU.
         affine = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")
         return self._graph.node("LayerNormalization", values, *affine, axis=-1, epsilon=epsilon)
-
-    def _add(self, values: str, name: str) -> str:
-        return self._graph.node("Add", values, self._weight(name))
 
     def _weight(self, name: str) -> str:
         return self._graph.constant(self._weights[name])
