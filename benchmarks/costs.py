@@ -59,14 +59,41 @@ def interleaved(rounds: int, cases: Mapping[str, Callable[[], Cost]]) -> dict[st
     return dict(costs)
 
 
+@dataclass(frozen=True, slots=True)
+class Paced:
+    """A cost, and what the limit took just before and after it: the mean of both."""
+
+    cost: Cost
+    limit: Cost
+
+    @property
+    def times_limit(self) -> float:
+        """How many times as long as the limit it took, in passing time; a machine that drifts hardly changes it."""
+        return self.cost.wall_s / self.limit.wall_s
+
+
+def paced(rounds: int, limit: Callable[[], Cost], cases: Mapping[str, Callable[[], Cost]]) -> dict[str, list[Paced]]:
+    """The costs of every case as `interleaved` measures them, with the limit between any two."""
+    measured: dict[str, list[Paced]] = defaultdict(list)
+    for number in range(rounds + 1):
+        before = limit()
+        for name, case in cases.items():
+            cost, after = case(), limit()
+            if number:
+                beside = Cost((before.wall_s + after.wall_s) / 2, (before.cpu_s + after.cpu_s) / 2)
+                measured[name].append(Paced(cost, beside))
+            before = after
+    return dict(measured)
+
+
 def middle(costs: list[Cost]) -> Cost:
     """The medians."""
     return Cost(median(cost.wall_s for cost in costs), median(cost.cpu_s for cost in costs))
 
 
-def ratio(above: list[Cost], below: list[Cost]) -> float:
-    """How many times as long `above` took in passing time: the median over the rounds."""
-    return median(a.wall_s / b.wall_s for a, b in zip(above, below, strict=True))
+def ratio(above: list[Paced], below: list[Paced]) -> float:
+    """How many times as long `above` took, each measured by the limit beside it."""
+    return median(each.times_limit for each in above) / median(each.times_limit for each in below)
 
 
 @contextmanager
