@@ -126,7 +126,8 @@ class Block(nn.Module):
 
 def _add_linear_(tokens: Tensor, linear: Linear, inputs: Tensor) -> None:
     """Add what a linear layer makes of `inputs` `(batch, length, n)` to `tokens` `(batch, length, dim)`."""
-    tokens.flatten(0, 1).add_(linear.bias).addmm_(inputs.flatten(0, 1), linear.weight.T)
+    rows = tokens.view(-1, tokens.shape[-1])  # never a copy, to which the sum would be lost
+    rows.add_(linear.bias).addmm_(inputs.flatten(0, 1), linear.weight.T)
 
 
 class PatchEmbedding(nn.Module):
@@ -187,8 +188,8 @@ class CedModel(Pretrained):
 
     Tokens are patches of 16 mel bins by 16 frames, in the order (frequency, time).
 
-    With `in_place`, for scoring on a CPU, blocks overwrite their tokens wherever no gradients are asked for, and their
-    forward hooks are not called. It changes rounding alone.
+    With `in_place`, for scoring on a CPU, blocks in evaluation mode overwrite their tokens wherever no gradients are
+    asked for, and their forward hooks are not called. It changes rounding alone.
     """
 
     in_place = False
@@ -211,7 +212,7 @@ class CedModel(Pretrained):
         patches = patches + self.time_pos_embed[..., : patches.shape[-1]] + self.freq_pos_embed
         # Contiguous once: sums keep the layout of their terms, and every layer norm would copy.
         tokens = self.pos_drop(patches.flatten(2).transpose(1, 2).contiguous())
-        if self.in_place and not torch.is_grad_enabled():
+        if self.in_place and not (self.training or torch.is_grad_enabled()):
             for block in self.blocks:
                 cast("Block", block).update_(tokens)
         else:

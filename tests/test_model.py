@@ -245,3 +245,6 @@ def test_in_place_changes_rounding_alone_and_nothing_where_gradients_are_asked_f
     assert len(seen) == 2  # blocks were not called, but overwrote their tokens
     torch.testing.assert_close(in_place.hidden_states, plain.hidden_states, rtol=0, atol=1e-5)
     torch.testing.assert_close(in_place.logits, plain.logits, rtol=0, atol=1e-5)
+    with torch.inference_mode():
+        model.train()(features)
+    assert len(seen) == 3  # dropout and the like need the blocks
