@@ -21,10 +21,10 @@ from benchmarks import corpus
 from benchmarks.costs import Cost, Paced, cost_of, interleaved, middle, paced, peak_memory_mb, ratio, run_alone
 from benchmarks.ends import plain_loop_case, tagging_case
 from benchmarks.parts import decoding_case, front_end_case, product_case, scoring_case, spectra_case
-from cedtag.backends import flop_per_window, open_scorer
-from cedtag.checkpoint import resolve
-from cedtag.config import CedConfig
-from cedtag.machine import usable_cpus
+from cedtag.checkpoints.locate import resolve
+from cedtag.model.config import CedConfig
+from cedtag.scoring import flop_per_window, open_scorer
+from cedtag.system.machine import usable_cpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -45,7 +45,7 @@ def make_tree(folder: Path, num_files: int) -> Path:
 def run(work: Path, output: list[str], num_files: int) -> None:
     """Run once, printing memory at every tenth of the recordings."""
     command = [sys.executable, "-m", "tests.archive", "tree", "--no-progress", "-q", *output]
-    journal = work / (f"{output[1]}.journal" if output[1].endswith(".csv") else f"{output[1]}/.cedtag.journal")
+    journal = work / (f"{output[1]}.journal" if output[1].endswith(".csv") else f"{output[1]}/.cedtag.run.journal")
     started, shown, peak_mb = time.monotonic(), journal.stat().st_size if journal.exists() else 0, 0.0
     process = subprocess.Popen(command, cwd=work, env=os.environ | {"PYTHONPATH": str(ROOT)})
     while process.poll() is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cedtag.config import CedConfig
+    from cedtag.model.config import CedConfig
 
 RATE_HZ = 44_100
 _BLOCK_S = 5
@@ -23,8 +23,8 @@ def write_checkpoint(folder: Path, config: CedConfig) -> Path:
     """A checkpoint with random weights: speed does not depend on what they are."""
     import torch
 
-    from cedtag.features import CedFeatureExtractor
-    from cedtag.model import CedForAudioClassification
+    from cedtag.model.features import CedFeatureExtractor
+    from cedtag.model.network import CedForAudioClassification
 
     torch.manual_seed(0)
     CedForAudioClassification(config).save_pretrained(folder)

@@ -17,22 +17,22 @@ import click
 import numpy as np
 
 from cedtag.audio import AUDIO_SUFFIXES, open_recording
-from cedtag.backends import open_scorer
-from cedtag.checkpoint import resolve
+from cedtag.checkpoints.locate import resolve
 from cedtag.demo.make_checkpoint import ESC10_CLASSES as LABELS
-from cedtag.events import EventSettings, events
-from cedtag.pipeline import Plan, score_recordings
+from cedtag.events.detect import EventSettings, events
+from cedtag.labels.selection import Wanted, selector_of
 from cedtag.records import SAMPLE_RATE_HZ, ScoredWindow, SoundEvent, Source
-from cedtag.refinement import Refinement, refined
-from cedtag.selection import Wanted, selector_of
+from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.run.refinement import Refinement, refined
+from cedtag.scoring import open_scorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from cedtag.backends import Scorer
     from cedtag.records import Window
+    from cedtag.scoring import Scorer
 
     Samples = NDArray[np.float32]
 

@@ -9,11 +9,11 @@ import click
 import numpy as np
 
 from cedtag.audio import AUDIO_SUFFIXES, open_recording
-from cedtag.backends import open_scorer
-from cedtag.checkpoint import resolve
-from cedtag.pipeline import Plan, score_recordings
+from cedtag.checkpoints.locate import resolve
+from cedtag.inputs.sources import Search, find_sources
 from cedtag.records import ScoredWindow
-from cedtag.sources import Search, find_sources
+from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.scoring import open_scorer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cedtag.backends import Scorer
+    from cedtag.scoring import Scorer
 
 _SIZE = 1024
 WINDOW_SAMPLES = 160_000
@@ -50,7 +50,7 @@ def scoring_case(scorer: Scorer, num_threads: int, hop: int = WINDOW_SAMPLES, re
 
 def front_end_case(repeats: int = 8) -> Callable[[], Cost]:
     """What the log-mel features of ten seconds take in torch, in one thread."""
-    from cedtag.features import CedFeatureExtractor
+    from cedtag.model.features import CedFeatureExtractor
 
     extractor, samples = CedFeatureExtractor(), torch.randn(4, WINDOW_SAMPLES)
     return lambda: cost_of(lambda: [extractor.log_mel(samples) for _ in range(repeats)]).per(4 * repeats)
@@ -58,8 +58,8 @@ def front_end_case(repeats: int = 8) -> Callable[[], Cost]:
 
 def spectra_case(repeats: int = 8) -> Callable[[], Cost]:
     """What the power spectra of ten seconds take in NumPy, in one thread."""
-    from cedtag.backends.spectra import PowerSpectra
-    from cedtag.config import FrontEnd
+    from cedtag.model.config import FrontEnd
+    from cedtag.scoring.power_spectra import PowerSpectra
 
     spectra = PowerSpectra(FrontEnd())
     samples = (0.1 * np.random.default_rng(0).standard_normal(WINDOW_SAMPLES)).astype(np.float32)

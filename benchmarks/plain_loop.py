@@ -16,7 +16,7 @@ import torch
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram, Resample
 
 from benchmarks.costs import cost_of
-from cedtag.model import Attention, CedForAudioClassification
+from cedtag.model.network import Attention, CedForAudioClassification
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -75,7 +75,7 @@ def kill_after(process: subprocess.Popen[bytes], folder: Path, step: float, rng:
 
 
 def journal_of(folder: Path) -> Path:
-    path = folder / "out" / ".cedtag.journal"
+    path = folder / "out" / ".cedtag.run.journal"
     return path if path.exists() else next(folder.glob("*.journal"), path)
 
 

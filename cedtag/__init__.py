@@ -20,25 +20,25 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from cedtag.config import CedConfig
     from cedtag.errors import CedtagError
-    from cedtag.events import EventSettings
-    from cedtag.features import CedFeatureExtractor
-    from cedtag.groups import most_specific, roll_up
-    from cedtag.model import CedForAudioClassification, CedModel
-    from cedtag.results import read_results
+    from cedtag.events.detect import EventSettings
+    from cedtag.labels.groups import most_specific, roll_up
+    from cedtag.model.config import CedConfig
+    from cedtag.model.features import CedFeatureExtractor
+    from cedtag.model.network import CedForAudioClassification, CedModel
+    from cedtag.results.read import read_results
 
 # Loaded at first use, so that `import cedtag` costs no torch.
 _LAZY = {
-    "CedConfig": "cedtag.config",
-    "CedFeatureExtractor": "cedtag.features",
-    "CedForAudioClassification": "cedtag.model",
-    "CedModel": "cedtag.model",
+    "CedConfig": "cedtag.model.config",
+    "CedFeatureExtractor": "cedtag.model.features",
+    "CedForAudioClassification": "cedtag.model.network",
+    "CedModel": "cedtag.model.network",
     "CedtagError": "cedtag.errors",
-    "EventSettings": "cedtag.events",
-    "most_specific": "cedtag.groups",
-    "read_results": "cedtag.results",
-    "roll_up": "cedtag.groups",
+    "EventSettings": "cedtag.events.detect",
+    "most_specific": "cedtag.labels.groups",
+    "read_results": "cedtag.results.read",
+    "roll_up": "cedtag.labels.groups",
 }
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from cedtag.checkpoint import Checkpoint
-from cedtag.cli import main, tagging
-from cedtag.labels import Label, audioset
+from cedtag.checkpoints.locate import Checkpoint
+from cedtag.cli import main
+from cedtag.cli.tag import run as tagging
+from cedtag.labels.table import Label, audioset
 from tests.micro import CHECKPOINT
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from cedtag.formats.mpeg import frame_header
+from cedtag.audio.containers.mpeg import frame_header
 from tests.sounds import bursts, write_av
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cedtag.decoding.mono import Samples
+    from cedtag.audio.mono import Samples
 
 RATE_HZ = 22_050
 

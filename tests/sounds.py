@@ -12,7 +12,7 @@ from cedtag.audio import Decoding, open_recording
 from cedtag.records import Source
 
 if TYPE_CHECKING:
-    from cedtag.decoding.mono import Samples
+    from cedtag.audio.mono import Samples
 
 
 _INTEGERS = {"s16": np.int16, "s32": np.int32}

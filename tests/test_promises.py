@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cedtag.cli import tagging
+from cedtag.cli.tag import run as tagging
 from tests.archive import ODD_NAMES, StubScorer, stub_checkpoint, write_recording
 from tests.bad_audio import recordings
 

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from cedtag.cli import COMMANDS, cli
-from cedtag.sinks import SINKS
+from cedtag.writers import SINKS
 from tests.micro import CHECKPOINT
 
 ROOT = Path(__file__).parent.parent

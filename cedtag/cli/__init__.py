@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from cedtag import __version__
-from cedtag.cli.failures import HANDLED, exit_code, explain
+from cedtag.cli.shared.failures import HANDLED, exit_code, explain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cedtag.cli.options import SectionedCommand, option, options_in
-from cedtag.sinks import SINKS
+from cedtag.cli.shared.options import SectionedCommand, option, options_in
+from cedtag.writers import SINKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cedtag.run import Run
-    from cedtag.sinks import Result
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
 
 output_options = options_in(
     "Output",
@@ -45,7 +45,7 @@ def command(
     cedtag convert tags.csv -o tags.parquet
     cedtag convert tags.jsonl -f audacity -f srt -o labels/
     """
-    from cedtag.conversion import read_all
+    from cedtag.results.convert import read_all
 
     with ExitStack() as stack:
         run, found = read_all([local_path(name, stack) for name in results], layout)
@@ -56,10 +56,10 @@ def write_results(
     run: Run, found: Iterable[Result], outputs: Sequence[str], formats: Sequence[str], *, overwrite: bool
 ) -> None:
     """Write results that are there to what -o and -f name."""
-    from cedtag.cli.destination import files_of, is_folder, is_special, open_stream, to_stdout
-    from cedtag.conversion import write_folder
+    from cedtag.cli.tag.outputs import files_of, is_folder, is_special, open_stream, to_stdout
     from cedtag.errors import InputError, OutputError
-    from cedtag.outputs import make_files
+    from cedtag.results.convert import write_folder
+    from cedtag.run.outputs.files import make_files
 
     if to_stdout(outputs) or is_special(outputs[0]):
         stream = open_stream(formats, {}, run, None if to_stdout(outputs) else Path(outputs[0]))

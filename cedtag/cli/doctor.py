@@ -6,8 +6,8 @@ import json
 
 import click
 
-from cedtag.cli.failures import COULD_NOT_PROCEED, DONE
-from cedtag.terminal import printable
+from cedtag.cli.shared.failures import COULD_NOT_PROCEED, DONE
+from cedtag.system.terminal import printable
 
 
 @click.command()
@@ -20,7 +20,7 @@ def command(network: bool, format: str) -> int:
 
     Paste what it prints into a bug report. The exit code is 1 when something cannot work.
     """
-    from cedtag.diagnosis import checks
+    from cedtag.doctor.checks import checks
 
     found = []
     for check in checks(network=network):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cedtag.cli.options import SectionedCommand, option, options_in
+from cedtag.cli.shared.options import SectionedCommand, option, options_in
 
 clip_options = options_in(
     "Clips",
@@ -62,12 +62,12 @@ def command(
     FOLDER/clips.csv says where each clip came from. A --name may hold {label} {mid} {index} {number} {score} {name}
     {start} {end}, such as "{label}_{number:03d}", and folders.
     """
-    from cedtag.cli.failures import DONE, SOME_FAILED
-    from cedtag.conversion import read_all
+    from cedtag.cli.shared.failures import DONE, SOME_FAILED
     from cedtag.errors import AudioError, InputError, OutputError
-    from cedtag.extraction import NAME, TABLE, best_clips, cut_all, named, write_table
-    from cedtag.outputs import writing
-    from cedtag.terminal import printable
+    from cedtag.results.convert import read_all
+    from cedtag.results.extract import NAME, TABLE, best_clips, cut_all, named, write_table
+    from cedtag.run.outputs.files import writing
+    from cedtag.system.terminal import printable
 
     folder = Path(output)
     _, found = read_all([Path(path) for path in results], "long")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from cedtag.errors import InputError
-from cedtag.labels import ancestors, audioset, descendants, no_such_label, nodes, walk_tree
+from cedtag.labels.table import ancestors, audioset, descendants, no_such_label, nodes, walk_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cedtag.labels import AudioSetClass, Node
+    from cedtag.labels.table import AudioSetClass, Node
 
 Row = tuple[str, str, str]
 HEADER: Row = ("index", "mid", "name")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cedtag.cli.options import SectionedCommand, option, options_in
-from cedtag.sinks import SINKS
+from cedtag.cli.shared.options import SectionedCommand, option, options_in
+from cedtag.writers import SINKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,9 @@ def command(
     """
     from contextlib import closing
 
-    from cedtag.cli.destination import files_beside, open_output, to_stdout
+    from cedtag.cli.tag.outputs import files_beside, open_output, to_stdout
     from cedtag.errors import InputError
-    from cedtag.merging import joined_results, read_parts, run_of
+    from cedtag.run.merging import joined_results, read_parts, run_of
 
     if to_stdout(output):
         raise InputError("-o - has no journal to go on from; name a file, and convert it with cedtag convert")
@@ -71,8 +71,8 @@ def command(
 def check_replaceable(outputs: Sequence[Path], journals: Sequence[Path], *, overwrite: bool) -> None:
     """Refuse to write over one of the parts, and over anything else without being told."""
     from cedtag.errors import InputError, OutputError
-    from cedtag.folder_output import journal_in
-    from cedtag.outputs import journal_beside
+    from cedtag.run.outputs.files import journal_beside
+    from cedtag.run.outputs.folder import journal_in
 
     parts = {journal.resolve() for journal in journals}
     for output in outputs:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cedtag import hub
-from cedtag.atomic import replacing
-from cedtag.checkpoint import HubName, locate, resolve
-from cedtag.cli.table import show
-from cedtag.config import CedConfig
+from cedtag.checkpoints import cache as hub
+from cedtag.checkpoints.locate import HubName, locate, resolve
+from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
+from cedtag.cli.shared.table import show
 from cedtag.errors import InputError, ModelError, OutputError
-from cedtag.registry import KNOWN_CHECKPOINTS
+from cedtag.model.config import CedConfig
+from cedtag.system.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -85,7 +85,7 @@ def download(names: tuple[str, ...], output: Path | None) -> None:
         raise InputError(f"--output {output} takes one model, not {len(names)}")
     if output and output.exists() and any(output.iterdir()):
         raise OutputError(f"{output} is not empty; choose a new folder")
-    from cedtag.cli.console import download_bar
+    from cedtag.cli.shared.console import download_bar
 
     for name, place in [(name, _on_the_hub(name)) for name in names]:
         with download_bar(name) as on_progress:

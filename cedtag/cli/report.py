@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cedtag.cli.options import SectionedCommand, option, options_in
+from cedtag.cli.shared.options import SectionedCommand, option, options_in
 
 page_options = options_in(
     "Page",
@@ -42,12 +42,12 @@ def command(
     The page holds everything and asks for nothing from the network. Recordings can be listened to where they lie as
     they did when the page was made: keep both together when you move them.
     """
-    from cedtag.atomic import writing_whole
-    from cedtag.clock import parse_clock
-    from cedtag.conversion import read_all
     from cedtag.errors import InputError, OutputError
-    from cedtag.outputs import writing
+    from cedtag.inputs.start_time import parse_clock
     from cedtag.report import collect, write_page
+    from cedtag.results.convert import read_all
+    from cedtag.run.outputs.files import writing
+    from cedtag.system.atomic import writing_whole
 
     page = Path(output)
     if page.exists() and not overwrite:

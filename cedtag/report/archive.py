@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 import numpy as np
 
-from cedtag.clock import TimedSource
+from cedtag.inputs.start_time import TimedSource
 from cedtag.records import FileFailed, SoundEvent, TagResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cedtag.clock import Clock
+    from cedtag.inputs.start_time import Clock
     from cedtag.records import FileEnd, Source
 
 STATUSES = ("ok", "partial", "failed")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cedtag import __version__
-from cedtag.atomic import replacing
 from cedtag.errors import OutputError
-from cedtag.weights import WEIGHTS_NAME, save_weights
+from cedtag.model.weights import WEIGHTS_NAME, save_weights
+from cedtag.system.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from cedtag.features import CedFeatureExtractor
-    from cedtag.model import CedForAudioClassification
+    from cedtag.model.features import CedFeatureExtractor
+    from cedtag.model.network import CedForAudioClassification
 
 CARD_NAME = "README.md"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from cedtag.features import CedFeatureExtractor
+    from cedtag.model.features import CedFeatureExtractor
     from cedtag.training.manifest import Example
 
 SHORTEST_SAMPLES = 2560  # one patch of 16 frames

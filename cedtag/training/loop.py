@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from cedtag.errors import ModelError
-from cedtag.model import CedForAudioClassification
+from cedtag.model.network import CedForAudioClassification
 from cedtag.training import augment, losses
 from cedtag.training.teacher import MAP_CHANNELS
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from cedtag.config import CedConfig
+    from cedtag.model.config import CedConfig
     from cedtag.training.clips import Clips
     from cedtag.training.teacher import ConvTeacher
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio import AUDIO_SUFFIXES
 from cedtag.errors import InputError
-from cedtag.labels import audioset
+from cedtag.labels.table import audioset
 from cedtag.records import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:

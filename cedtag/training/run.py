@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cedtag.atomic import writing_whole
 from cedtag.errors import InputError, ModelError, OutputError
 from cedtag.evaluation import metrics
+from cedtag.system.atomic import writing_whole
 from cedtag.training.loop import Recipe, Trainer, device_of, score
 from cedtag.training.teacher import ConvTeacher
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from cedtag.config import CedConfig
+from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.errors import InputError
-from cedtag.features import CedFeatureExtractor
-from cedtag.model import CedForAudioClassification
-from cedtag.registry import KNOWN_CHECKPOINTS
+from cedtag.model.config import CedConfig
+from cedtag.model.features import CedFeatureExtractor
+from cedtag.model.network import CedForAudioClassification
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

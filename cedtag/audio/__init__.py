@@ -1,0 +1,124 @@
+"""Recordings as blocks of 16 kHz mono float32, whatever they are stored as and whichever decoder reads them."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from cedtag.audio.containers.identify import AUDIO_SUFFIXES, AV_SUFFIXES
+from cedtag.audio.in_process import DecodedHere, container_of, open_here
+from cedtag.audio.raw import RawDecoder, RawFormat, parse_raw_format
+from cedtag.audio.spool import spooled
+from cedtag.audio.subprocess_decoder import Children
+from cedtag.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from cedtag.audio.mono import Samples
+    from cedtag.records import Source
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AV_SUFFIXES",
+    "Decoders",
+    "Decoding",
+    "RawFormat",
+    "Recording",
+    "open_recording",
+    "parse_raw_format",
+    "read_raw",
+    "spooled",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How recordings are read: as headerless PCM in format `raw`, or as the container that they are.
+
+    With `isolate` every recording is decoded in a child process. PyAV's always are.
+    """
+
+    raw: RawFormat | None = None
+    isolate: bool = False
+
+
+class Recording(Protocol):
+    """One open recording, also a context manager. Afterwards `problems` and `warnings` are complete.
+
+    `problems` tell what of the audio is missing or altered, `warnings` what is odd and harmless.
+    """
+
+    problems: list[str]
+    warnings: list[str]
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield, once, new arrays `(n,)` of 16 kHz mono, n of any size.
+
+        Damage after the first samples ends the stream and is a problem; without any sample it is an `AudioError`.
+        """
+
+    def close(self) -> None:
+        """Let go of the file. May be called from another thread: `blocks` then raises as soon as it can."""
+
+    def __enter__(self) -> Recording: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+
+class Decoders:
+    """Opens recordings, from any thread, and keeps the child processes that decode some of them for the next ones."""
+
+    def __init__(self, decoding: Decoding | None = None) -> None:
+        self._decoding = decoding or Decoding()
+        self._children = Children()
+
+    def open(self, source: Source) -> Recording:
+        """Open the file at `source.path`; an `AudioError`, here or from `blocks`, says why it cannot give audio."""
+        raw = self._decoding.raw
+        if _needs_av(source, raw) or self._decoding.isolate:
+            return self._children.open(source, raw)
+        return open_here(source, raw)
+
+    def close(self) -> None:
+        """End the child processes, those that are at work when their recording is closed."""
+        self._children.close()
+
+    def __enter__(self) -> Decoders:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def open_recording(source: Source, decoding: Decoding | None = None) -> Recording:
+    """Open one recording; for many, `Decoders` starts fewer processes."""
+    decoders = Decoders(decoding)
+    recording = decoders.open(source)
+    decoders.close()
+    return recording
+
+
+def read_raw(name: str, stream: BinaryIO, raw: RawFormat) -> Recording:
+    """Read headerless PCM from a stream, such as standard input, and yield blocks as it comes in."""
+    return DecodedHere(name, RawDecoder(stream, raw))
+
+
+def _needs_av(source: Source, raw: RawFormat | None) -> bool:
+    """Tell whether PyAV is what decodes the file at `source.path`; it must be there, then."""
+    if raw is not None:
+        return False
+    container = container_of(source)
+    if container.demuxer is None:
+        return False
+    if not _has_av():
+        said = f'{source.name}: {container.name} is decoded by PyAV; install it with: pip install "cedtag[av]"'
+        raise AudioError(said, stage="open")
+    return True
+
+
+def _has_av() -> bool:
+    return importlib.util.find_spec("av") is not None

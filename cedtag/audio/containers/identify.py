@@ -1,0 +1,194 @@
+"""Which container a file is, told by its first bytes: never by its name, and never by trying decoders in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cedtag.audio.containers.mpeg import find_frame, id3_end
+
+if TYPE_CHECKING:
+    from cedtag.audio.containers.file_bytes import FileBytes
+
+# An MP3 that does not begin with a frame (a cut stream, padding, a player's junk) is looked for in this many bytes.
+LEADING_JUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A kind of audio file. `demuxer` is FFmpeg's name of it where PyAV is its decoder, else libsndfile reads it.
+
+    `start` is the offset of its first byte that counts: behind leading tags or junk where the decoder needs to know.
+    """
+
+    name: str
+    demuxer: str | None = None
+    start: int = 0
+
+
+# (offset, bytes, container), the first match counts.
+_MAGICS: tuple[tuple[int, bytes, Container], ...] = (
+    (0, b"fLaC", Container("flac")),
+    (0, b"RF64", Container("wav")),
+    (0, b"RIFX", Container("wav")),
+    (0, b"riff\x2e\x91\xcf\x11", Container("w64")),
+    (0, b"caff", Container("caf")),
+    (0, b".snd", Container("au")),
+    (0, b"dns.", Container("au")),
+    (0, b"Creative Voice File", Container("voc")),
+    (0, b"NIST_1A", Container("nist")),
+    (0, b"\x64\xa3\x01\x00", Container("ircam")),
+    (0, b"\x64\xa3\x02\x00", Container("ircam")),
+    (0, b"\x00\x01\xa3\x64", Container("ircam")),
+    (0, b"\x00\x02\xa3\x64", Container("ircam")),
+    (0, b"ALawSoundFile", Container("wve")),
+    (0, b"\x1aE\xdf\xa3", Container("matroska", "matroska")),
+    (0, b"0&\xb2u\x8ef\xcf\x11", Container("asf", "asf")),
+    (0, b"#!AMR", Container("amr", "amr")),
+    (0, b"\x0bw", Container("ac3", "ac3")),
+    (0, b"\x7f\xfe\x80\x01", Container("dts", "dts")),
+    (0, b"wvpk", Container("wavpack", "wv")),
+    (0, b"TTA1", Container("tta", "tta")),
+    (0, b"DSD ", Container("dsf", "dsf")),
+    (0, b"MAC ", Container("ape", "ape")),
+    (0, b"MPCK", Container("musepack", "mpc8")),
+    (0, b"MP+", Container("musepack", "mpc")),
+    (0, b"tBaK", Container("tak", "tak")),
+    (0, b"FLV\x01", Container("flv", "flv")),
+    (0, b"\x00\x00\x01\xba", Container("mpeg-ps", "mpeg")),
+    (4, b"\xf8ro\xba", Container("truehd", "truehd")),
+    *((4, atom, Container("mp4", "mov")) for atom in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
+)
+
+_FORM_TYPES = {
+    (b"RIFF", b"WAVE"): Container("wav"),
+    (b"RIFF", b"AVI "): Container("avi", "avi"),
+    (b"FORM", b"AIFF"): Container("aiff"),
+    (b"FORM", b"AIFC"): Container("aiff"),
+    (b"FORM", b"8SVX"): Container("8svx"),
+}
+
+# Ogg is libsndfile's only with Vorbis in it. Its Opus breaks off in one valid file of five made by FFmpeg ("malformed",
+# or a few hundred samples short; libsndfile 1.2.2) and takes twice as long as FFmpeg's own.
+_OGG_CODEC_OF_LIBSNDFILE = b"\x01vorbis"
+
+_KNOWN_STRANGERS: tuple[tuple[bytes, str], ...] = (
+    (b"version https://git-lfs", "a Git LFS pointer: fetch the recording itself with `git lfs pull`"),
+    (b"<!doctype html", "an HTML page"),
+    (b"<html", "an HTML page"),
+    (b"<?xml", "an XML document"),
+    (b"\x89png", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"gif8", "a GIF image"),
+    (b"%pdf", "a PDF document"),
+    (b"pk\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "gzip-compressed data"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"rar!", "a RAR archive"),
+    (b"mthd", "MIDI notes, which hold no sound"),
+    (b"#extm3u", "a playlist"),
+    (b"ffconcat", "a playlist"),
+    (b"\x7felf", "a program"),
+    (b"sqlite format 3", "an SQLite database"),
+)
+
+
+def _suffixes(spaced: str) -> frozenset[str]:
+    return frozenset(spaced.split())
+
+
+SOUNDFILE_SUFFIXES = _suffixes(
+    ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .mp3 .mp2 .aif .aiff .aifc .caf .au .snd .voc .sph .nist .sf "
+    ".8svx .iff .wve"
+)
+AV_SUFFIXES = _suffixes(
+    ".m4a .m4b .m4r .mp4 .m4v .mov .3gp .3g2 .aac .mka .mkv .webm .wma .wmv .asf .amr .awb .ac3 .eac3 .dts .thd .wv "
+    ".tta .dsf .ape .mpc .tak .opus .spx .ogv .avi .flv .mpg .mpeg .vob .ts .mts .m2ts"
+)
+AUDIO_SUFFIXES = SOUNDFILE_SUFFIXES | AV_SUFFIXES
+
+
+def identify(file: FileBytes) -> Container | None:
+    """Return the container that the bytes of `file` are, or None when they are none that is known."""
+    head = file.at(0, 64)
+    container = _by_magic(head)
+    if container is not None or stranger(file) is not None:
+        return container
+    return _mpeg_audio(file)
+
+
+def describe_stranger(file: FileBytes) -> str:
+    """Say, for the user, what a file looks like that is no container we know."""
+    head = file.at(0, 512)
+    if not head:
+        return "an empty file"
+    if (known := stranger(file)) is not None:
+        return known
+    if head[:3] == b"ID3":
+        return "tags without audio"
+    if file.is_zero(0, min(file.size, LEADING_JUNK_BYTES)):
+        return "nothing but zero bytes"
+    if _is_text(head):
+        return "text"
+    return f"unknown data (it begins with {head[:8].hex(' ')})"
+
+
+def stranger(file: FileBytes) -> str | None:
+    """Return what kind of other file this certainly is, or None."""
+    head = file.at(0, 64).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((what for magic, what in _KNOWN_STRANGERS if head.startswith(magic)), None)
+
+
+def _by_magic(head: bytes) -> Container | None:
+    for offset, magic, container in _MAGICS:
+        if head[offset : offset + len(magic)] == magic:
+            return container
+    if head[:4] == b"OggS":
+        packet = head[27 + head[26] :] if len(head) > 27 else b""
+        return Container("ogg") if packet.startswith(_OGG_CODEC_OF_LIBSNDFILE) else Container("ogg", "ogg")
+    return _FORM_TYPES.get((head[:4], head[8:12]))
+
+
+def _mpeg_audio(file: FileBytes) -> Container | None:
+    """Find what has no magic but repeats a frame header: MP3, AAC (ADTS), an MPEG transport stream."""
+    start = id3_end(file)
+    if start and (tagged := _by_magic(file.at(start, 64))) is not None:
+        return tagged
+    if _is_adts(file, start):
+        return Container("aac", "aac")
+    if find_frame(file, start, start + 1) == start:
+        return Container("mp3", start=start)
+    if _is_transport_stream(file):
+        return Container("mpeg-ts", "mpegts")
+    found = find_frame(file, start, min(start + LEADING_JUNK_BYTES, file.size), in_a_row=4)
+    return Container("mp3", start=found) if found >= 0 else None
+
+
+def _is_transport_stream(file: FileBytes) -> bool:
+    """Tell whether six packets of 188 bytes (192 on cameras' cards) follow one another, the first maybe cut."""
+    for packet_bytes in (188, 192):
+        head = file.at(0, 6 * packet_bytes)
+        if len(head) == 6 * packet_bytes and any(
+            head[first::packet_bytes] == b"GGGGGG" for first in range(packet_bytes)
+        ):
+            return True
+    return False
+
+
+def _is_adts(file: FileBytes, offset: int) -> bool:
+    """Tell whether two AAC frames with ADTS headers follow one another (one, where the file ends)."""
+    for _ in range(2):
+        head = file.at(offset, 7)
+        if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+            return False
+        length = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+        offset += max(length, 7)
+        if offset >= file.size:
+            return offset == file.size
+    return True
+
+
+def _is_text(head: bytes) -> bool:
+    ascii_bytes = sum(32 <= byte < 127 or byte in b"\t\r\n\f" for byte in head)
+    controls = sum(byte < 32 and byte not in b"\t\r\n\f\x1b" for byte in head)
+    return not controls and ascii_bytes > len(head) // 2

@@ -1,0 +1,186 @@
+"""A recording that is decoded in this process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from cedtag.audio.containers.audit import audit
+from cedtag.audio.containers.file_bytes import FileBytes
+from cedtag.audio.containers.findings import Findings
+from cedtag.audio.containers.identify import Container, describe_stranger, identify
+from cedtag.audio.mono import MonoStream, Samples
+from cedtag.audio.open import fingerprint, open_regular, unreadable
+from cedtag.audio.raw import RawDecoder, RawFormat
+from cedtag.audio.repaired import mended
+from cedtag.audio.sndfile import SoundFileDecoder
+from cedtag.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from cedtag.records import Source
+
+
+class Decoder(Protocol):
+    """Frames at the recording's own rate; an `AudioError` from `frames` says where it is damaged."""
+
+    rate_hz: int
+    channels: int
+    declared_frames: int | None
+    problems: tuple[str, ...]
+
+    def frames(self) -> Iterator[Samples]: ...
+    def close(self) -> None: ...
+
+
+class DecodedHere:
+    """A recording that is decoded in this process; see `cedtag.audio.Recording`."""
+
+    def __init__(self, name: str, decoder: Decoder, fd: int | None = None, container: Container | None = None) -> None:
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self._name = name
+        self._decoder = decoder
+        self._fd = fd
+        self._container = container
+        self._mono = MonoStream(decoder.rate_hz)
+        self._opened = None if fd is None else fingerprint(fd)
+        self._in_use = threading.Lock()
+        self._abandoned = False
+        self._closed = False
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield new arrays `(n,)` of 16 kHz mono, n of any size.
+
+        Damage after the first samples ends the stream and is a problem; without any sample it is an `AudioError`.
+        """
+        damage = None
+        try:
+            for block in self._decoded():
+                if len(block):
+                    yield block
+        except AudioError as error:
+            if self._abandoned or self._mono.num_frames == 0:
+                raise
+            damage = error
+        if len(rest := self._mono.flush()):
+            yield rest
+        self._conclude(damage)
+
+    def close(self) -> None:
+        """Let go of the file; called from another thread, `blocks` raises after the piece that it is decoding."""
+        self._abandoned = True
+        if self._in_use.acquire(blocking=False):
+            try:
+                self._release()
+            finally:
+                self._in_use.release()
+
+    def __enter__(self) -> DecodedHere:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _decoded(self) -> Iterator[Samples]:
+        """Yield resampled pieces, holding the decoder only while it works: closing it under its feet would crash."""
+        frames = self._decoder.frames()
+        while True:
+            with self._in_use:
+                if self._abandoned:
+                    self._release()
+                    raise AudioError(f"{self._name}: was given up while it was read", stage="timeout")
+                try:
+                    piece = next(frames, None)
+                except OSError as error:
+                    raise unreadable(self._name, error) from error
+                if piece is None:
+                    return
+                block = self._mono.push(piece)
+            yield block
+
+    def _release(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._decoder.close()
+            if self._fd is not None:
+                os.close(self._fd)
+
+    def _conclude(self, damage: AudioError | None) -> None:
+        decoded = self._mono.num_frames
+        findings = self._audit()
+        if decoded == 0:
+            raise AudioError("; ".join([f"{self._name}: holds no audio", *findings.problems]))
+        self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
+        self.warnings += findings.warnings
+        if self._mono.num_not_finite:
+            self.problems.append(f"samples that are not finite numbers and were read as 0: {self._mono.num_not_finite}")
+        if self._fd is not None and fingerprint(self._fd) != self._opened:
+            self.problems.append("the file changed while it was read")
+        if self._mono.cancels:
+            self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
+
+    def _shortfall(self, damage: AudioError | None) -> Iterator[str]:
+        decoded, declared = self._mono.num_frames, self._decoder.declared_frames
+        count = f"decoded {decoded} of {declared} frames" if declared else f"decoded {decoded} frames"
+        if damage is not None:
+            yield f"{count}: " + str(damage).removeprefix(f"{self._name}: ")
+        elif declared is not None and decoded < declared:
+            yield count
+
+    def _audit(self) -> Findings:
+        if self._fd is None or self._container is None:
+            return Findings()
+        read_to = os.lseek(self._fd, 0, os.SEEK_CUR)
+        try:
+            return audit(FileBytes(self._fd), self._container, self._mono.num_frames, read_to)
+        except OSError as error:
+            return Findings((f"whether it is complete could not be checked ({error.strerror})",))
+
+
+def open_here(source: Source, raw: RawFormat | None) -> DecodedHere:
+    """Open the file at `source.path` with the decoder of its container, or as headerless PCM."""
+    fd = open_regular(source)
+    try:
+        if raw is not None:
+            return DecodedHere(source.name, RawDecoder(os.fdopen(os.dup(fd), "rb", buffering=0), raw), fd)
+        file = FileBytes(fd)
+        container = identified(source.name, file)
+        return DecodedHere(source.name, decoder_of(source.name, file, container), fd, container)
+    except OSError as error:
+        os.close(fd)
+        raise unreadable(source.name, error) from error
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def container_of(source: Source) -> Container:
+    """Return the container of the file at `source.path`; an `AudioError` says what else it is."""
+    fd = open_regular(source)
+    try:
+        return identified(source.name, FileBytes(fd))
+    except OSError as error:
+        raise unreadable(source.name, error) from error
+    finally:
+        os.close(fd)
+
+
+def identified(name: str, file: FileBytes) -> Container:
+    """Return the container that a file is; an `AudioError` says what else it is."""
+    container = identify(file)
+    if container is None:
+        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_stranger(file)}", stage="open")
+    return container
+
+
+def decoder_of(name: str, file: FileBytes, container: Container) -> Decoder:
+    """Return the one decoder of a container, at the beginning of the file."""
+    if container.demuxer is None:
+        return SoundFileDecoder(mended(file, container) or file.fd, name)
+    from cedtag.audio.pyav import AvDecoder
+
+    return AvDecoder(file.fd, name, container.demuxer)

@@ -1,0 +1,212 @@
+"""The files of a checkpoint on the Hub: from huggingface_hub's cache without any request, else downloaded.
+
+No file is handed out before its content had, once, the hash that the Hub states for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cedtag.checkpoints.checksums import damage_of
+from cedtag.errors import ModelError
+from cedtag.model.config import CONFIG_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PREPROCESSOR_NAME = "preprocessor_config.json"
+WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")  # best first
+
+_POLL_S = 0.1
+_DOWNLOADER = "import sys; sys.path[:] = {path!r}; from cedtag.checkpoints.download_worker import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One commit of a Hub repository in the cache, complete; some repositories have no preprocessor file."""
+
+    commit: str
+    config: Path
+    preprocessor: Path | None
+    weights: Path
+
+    @property
+    def files(self) -> list[Path]:
+        return [file for file in (self.config, self.preprocessor, self.weights) if file]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a download may be silent. There is no limit on the whole: a slow line may take its hour."""
+
+    answer_s: float = 8.0  # until the Hub first answers
+    stall_s: float = 30.0  # between one byte and the next
+    pauses_s: tuple[float, ...] = (1.0, 3.0)  # before each new try after a fault on the way
+
+
+PATIENCE = Patience()
+
+
+def configure(*, offline: bool = False, cache_dir: Path | None = None) -> None:
+    """Set what huggingface_hub reads once, when it is imported; call it before anything imports that."""
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    if cache_dir:
+        os.environ["HF_HUB_CACHE"] = str(cache_dir.absolute())
+
+
+def snapshot(
+    repo: str,
+    revision: str = "main",
+    *,
+    offline: bool = False,
+    cache_dir: Path | None = None,
+    refresh: bool = False,
+    patience: Patience = PATIENCE,
+    on_progress: Callable[[int], None] | None = None,
+) -> Snapshot:
+    """The sound files of `repo` at `revision`, downloaded only if they are not in the cache.
+
+    A branch stays at the commit that was cached for it, unless `refresh` asks the Hub where it is now. `on_progress` is
+    told, now and then, how many bytes have come.
+    """
+    from huggingface_hub import constants
+
+    offline = offline or constants.HF_HUB_OFFLINE
+    folder = repo_folder(repo, cache_dir or Path(constants.HF_HUB_CACHE))
+    found = cached(repo, revision, cache_dir)
+    if found is None:
+        reason = f"is {'only partly' if folder.is_dir() else 'not'} in the cache {folder.parent}"
+    elif refresh and not offline and revision != found.commit:
+        reason = "is asked for anew"
+    else:
+        damage = next(filter(None, map(damage_of, found.files)), "")
+        if not damage:
+            return found
+        reason, revision = damage, found.commit
+    if offline:
+        raise ModelError(f"{repo} {reason}, and offline nothing is downloaded; {ways_out(repo)}")
+
+    answer = _download(repo, revision, folder, patience, on_progress)
+    if "commit" not in answer:
+        raise ModelError(f"{repo} {reason} and cannot be downloaded: {answer['error']}")
+    if (found := cached(repo, answer["commit"], cache_dir)) is None:
+        raise ModelError(f"{repo}: files vanished from the cache {folder.parent} after the download; try again")
+    return found
+
+
+def cached(repo: str, revision: str, cache_dir: Path | None = None) -> Snapshot | None:
+    """What the cache holds for `revision`, None when a file is missing; asks nobody and checks no content."""
+    from huggingface_hub import try_to_load_from_cache
+
+    config = try_to_load_from_cache(repo, CONFIG_NAME, cache_dir, revision)
+    if not isinstance(config, str):
+        return None
+    commit = Path(config).parent.name
+    preprocessor = try_to_load_from_cache(repo, PREPROCESSOR_NAME, cache_dir, commit)
+    weights = [try_to_load_from_cache(repo, name, cache_dir, commit) for name in WEIGHTS_NAMES]
+    best = next((path for path in weights if isinstance(path, str)), None)
+    # None says "never asked for"; a file that the repository does not have is remembered as another value.
+    if best is None or preprocessor is None:
+        return None
+    return Snapshot(commit, Path(config), Path(preprocessor) if isinstance(preprocessor, str) else None, Path(best))
+
+
+def repo_folder(repo: str, cache_dir: Path) -> Path:
+    """Where huggingface_hub keeps a repository: `blobs/HASH`, `snapshots/COMMIT/FILE` and `refs/BRANCH`."""
+    return cache_dir / f"models--{repo.replace('/', '--')}"
+
+
+def ways_out(repo: str) -> str:
+    """What helps where the Hub is out of reach."""
+    return (
+        f"connect to the network and run `cedtag models download {repo}`, or run it with --output FOLDER on another "
+        "machine, copy FOLDER here and use it with -m FOLDER, or try out the small model in the package with -m demo"
+    )
+
+
+def _download(
+    repo: str, revision: str, folder: Path, patience: Patience, on_progress: Callable[[int], None] | None
+) -> dict[str, str]:
+    """Have the files fetched by a process of its own, and return its answer: their "commit", or the "error".
+
+    The client can hang where nothing in this process could interrupt it: in the system's name resolution, behind a
+    lock whose holder is stopped, in the hour that a busy server asks it to sleep. A thread stuck there would keep the
+    client's lock and leave its temporary file; a process can be ended at any time, by Ctrl-C too. It costs half a
+    second, once per download. Progress is what the folder of blobs gains, so that waiting for another process which
+    downloads the same file is no stall.
+    """
+    order = {
+        "repo": repo,
+        "revision": revision,
+        "cache_dir": str(folder.parent),
+        "answer_s": patience.answer_s,
+        "pauses_s": patience.pauses_s,
+    }
+    # -I: a file called json.py in the folder where the user happens to stand must not be imported.
+    command = [sys.executable, "-I", "-c", _DOWNLOADER.format(path=sys.path), json.dumps(order)]
+    # In a session of its own a Ctrl-C of the terminal reaches us alone, and we end it in order.
+    downloader = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=_environment(), start_new_session=True
+    )
+    try:
+        return _answer(downloader, folder / "blobs", patience.stall_s, on_progress)
+    finally:
+        _end(downloader)
+
+
+def _answer(
+    downloader: subprocess.Popen[bytes], blobs: Path, stall_s: float, on_progress: Callable[[int], None] | None
+) -> dict[str, str]:
+    start = size = _bytes_in(blobs)
+    moved = time.monotonic()
+    while time.monotonic() - moved < stall_s:
+        output = _output_within(_POLL_S, downloader)
+        if output is not None:
+            return dict(json.loads(output or '{"error": "the download was ended from outside"}'))
+        if (now := _bytes_in(blobs)) != size:
+            size, moved = now, time.monotonic()
+            if on_progress:
+                on_progress(max(size - start, 0))
+    return {"error": f"no data has come for {stall_s:g} s; try again later"}
+
+
+def _output_within(seconds: float, process: subprocess.Popen[bytes]) -> bytes | None:
+    try:
+        return process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End it so that it can remove its temporary file; kill it when it is stuck."""
+    process.terminate()
+    try:
+        process.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout:
+        process.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    # Plain HTTP unless the user says otherwise: it resumes a cut download and shows its progress on the disk.
+    defaults = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_VERBOSITY": "error"}
+    return defaults | os.environ | {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def _bytes_in(folder: Path) -> int:
+    size = 0
+    for file in folder.glob("*"):
+        with suppress(OSError):  # a temporary file that was renamed meanwhile
+            size += file.stat().st_size
+    return size

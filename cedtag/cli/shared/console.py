@@ -1,0 +1,135 @@
+"""The talk on standard error: errors, warnings, progress. Data never pass here."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+from tqdm import tqdm
+
+from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, ScoredWindow, Skipped
+from cedtag.run.summary import duration
+from cedtag.system.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cedtag.run.pipeline import Event
+    from cedtag.run.summary import Summary
+
+LINE_EVERY_S = 60.0
+
+
+class Console(logging.Handler):
+    """Says what happens to people; a logging handler too, for the library's warnings."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        super().__init__(logging.INFO if verbose else logging.WARNING)
+        self._quiet, self._verbose = quiet, verbose
+        self._progress: Progress | None = None
+        logger = logging.getLogger("cedtag")
+        logger.handlers = [self]
+        logger.setLevel(self.level)
+        logger.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.note(record.getMessage())
+
+    def start_progress(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def detail(self, text: str) -> None:
+        """Something for those who asked for more."""
+        if self._verbose:
+            self._say(text)
+
+    def note(self, text: str) -> None:
+        """Something worth knowing."""
+        if not self._quiet:
+            self._say(text)
+
+    def error(self, text: str) -> None:
+        """Something that went wrong; said even when quiet."""
+        self._say(text)
+
+    def report(self, event: Event, summary: Summary) -> None:
+        """Say what is worth saying of one event."""
+        if isinstance(event, FileFailed):
+            self.error(f"failed: {event.error}")
+        elif isinstance(event, FileEnd):
+            for problem in event.problems:
+                self.error(f"partial: {event.source.name}: {problem}")
+            for warning in event.warnings:
+                self.note(f"warning: {event.source.name}: {warning}")
+        elif isinstance(event, Skipped):
+            self.note(f"skipped: {event.source.name}: {event.reason}")
+        if self._progress is not None:
+            self._progress.advance(event, summary)
+
+    def end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+    def _say(self, text: str) -> None:
+        line = f"cedtag: {printable(text)}"
+        if self._progress is not None and self._progress.on_terminal:
+            tqdm.write(line, file=sys.stderr)
+        else:
+            click.echo(line, err=True)
+
+
+@contextmanager
+def download_bar(name: str) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal; its callback takes the bytes that have come in all."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    with tqdm(desc=name, unit="B", unit_scale=True, disable=not on_terminal, leave=False, delay=0.5) as bar:
+
+        def show(num_bytes: int) -> None:
+            bar.update(num_bytes - bar.n)
+
+        yield show
+
+
+class Progress:
+    """A bar on a terminal; elsewhere one plain line a minute."""
+
+    def __init__(self) -> None:
+        self.on_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._bar = tqdm(unit="file", dynamic_ncols=True, file=sys.stderr, disable=not self.on_terminal)
+        self._said_at = time.monotonic()
+        self._samples = 0
+
+    def set_total(self, num_recordings: int) -> None:
+        """Tell how many recordings there are, so that the time that is left can be told."""
+        self._bar.total = num_recordings
+
+    def advance(self, event: Event, summary: Summary) -> None:
+        if isinstance(event, ScoredWindow):
+            self._samples = event.stop
+        else:
+            self._samples = 0
+            self._bar.update()
+        audio_s = summary.audio_s + self._samples / SAMPLE_RATE_HZ
+        speed = audio_s / max(summary.elapsed_s, 1e-9)
+        if self.on_terminal:
+            self._bar.set_postfix_str(f"{duration(audio_s)} of audio, {speed:.1f}x realtime", refresh=False)
+            self._bar.update(0)
+        elif time.monotonic() - self._said_at >= LINE_EVERY_S:
+            self._said_at = time.monotonic()
+            of_all = f" of {self._bar.total}" if self._bar.total else ""
+            text = f"cedtag: {summary.found}{of_all} files, {duration(audio_s)} of audio, {speed:.1f}x realtime"
+            click.echo(text + self._time_left(summary), err=True)
+
+    def close(self) -> None:
+        self._bar.close()
+
+    def _time_left(self, summary: Summary) -> str:
+        if not self._bar.total or not summary.found:
+            return ""
+        left_s = (self._bar.total - summary.found) * summary.elapsed_s / summary.found
+        return f", about {duration(max(left_s, 0.0))} left"

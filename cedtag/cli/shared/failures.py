@@ -1,0 +1,46 @@
+"""The one table from what went wrong to what is said and how the process ends."""
+
+from __future__ import annotations
+
+import click
+
+from cedtag.cli.shared.interrupts import Interrupted
+from cedtag.errors import AudioError, CedtagError, InputError
+from cedtag.system.terminal import printable
+
+DONE, COULD_NOT_PROCEED, USAGE, SOME_FAILED, NO_AUDIO = range(5)
+BROKEN_PIPE = 141
+
+# The first row that fits counts.
+_EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (InputError, USAGE),
+    (AudioError, SOME_FAILED),
+    (CedtagError, COULD_NOT_PROCEED),
+    (click.UsageError, USAGE),
+    (click.ClickException, COULD_NOT_PROCEED),
+    (BrokenPipeError, BROKEN_PIPE),
+    (KeyboardInterrupt, 130),
+    (click.Abort, COULD_NOT_PROCEED),  # a question was answered with no
+)
+HANDLED: tuple[type[BaseException], ...] = (Interrupted, *(kind for kind, _ in _EXIT_CODES))
+
+
+def exit_code(error: BaseException) -> int:
+    """How the process ends for one of `HANDLED`."""
+    if isinstance(error, Interrupted):
+        return 128 + error.signal_number
+    return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+
+
+def explain(error: BaseException) -> str:
+    """The sentence for one of `HANDLED`; "" when nothing is left to say."""
+    if isinstance(error, BrokenPipeError | Interrupted):
+        return ""
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return "cedtag: stopped; nothing was done"
+    if isinstance(error, click.UsageError):
+        where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        return f"cedtag: {error.format_message()}{where}"
+    if isinstance(error, click.ClickException):
+        return f"cedtag: {error.format_message()}"
+    return f"cedtag: {printable(str(error))}"

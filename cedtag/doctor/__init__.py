@@ -1,0 +1,1 @@
+"""Whether this installation works, and what a bug report needs."""

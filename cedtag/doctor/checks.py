@@ -1,0 +1,181 @@
+"""What this installation and this machine are like, check by check: what a bug report needs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cedtag import __version__
+from cedtag.checkpoints import cache as hub
+from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
+from cedtag.doctor.selftest import TOLERANCE, deviation
+from cedtag.errors import CedtagError, ModelError
+from cedtag.system.machine import cpu_quota, memory_limit, usable_cpus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NETWORK_S = 10.0
+_EXTRAS = ("onnxruntime", "pyarrow", "matplotlib")
+_VARIABLES = ("CEDTAG_", "HF_HUB_", "HF_HOME", "HF_ENDPOINT", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: what was looked at, what was found, and whether cedtag can work with it."""
+
+    name: str
+    found: str
+    ok: bool = True
+
+
+def checks(*, network: bool = False) -> Iterator[Check]:
+    """Every check in turn; the Hub is only asked when `network` says so."""
+    yield Check("cedtag", f"{__version__} in {Path(__file__).parent.parent}")
+    yield Check("python", f"{platform.python_version()} on {platform.platform()}")
+    yield _checked("torch", _torch)
+    yield _checked("device", _device)
+    yield _checked("soundfile", _soundfile)
+    yield _checked("PyAV", _pyav)
+    yield Check("extras", ", ".join(f"{name} {_version(name)}" for name in _EXTRAS))
+    yield Check("processors", _processors())
+    yield Check("memory", _memory())
+    yield _checked("models", _models)
+    yield _checked("temporary", _temporary)
+    yield Check("environment", _environment())
+    if network:
+        yield _checked("hub", _hub)
+    yield _checked("self-test", _self_test)
+
+
+def _checked(name: str, look: Callable[[], str]) -> Check:
+    """The check of a name; what cannot work is told by the exception that says so."""
+    try:
+        return Check(name, look())
+    # What a broken installation raises when it is loaded is not known beforehand, and this is where it is to be shown.
+    except Exception as error:  # noqa: BLE001
+        text = str(error) if isinstance(error, CedtagError) else f"{type(error).__name__}: {error}"
+        return Check(name, text.strip().splitlines()[0], ok=False)
+
+
+def _torch() -> str:
+    from cedtag.model.features import CedFeatureExtractor
+
+    CedFeatureExtractor()  # loads both, and says so when they are no pair
+    return f"torch {_version('torch')} with torchaudio {_version('torchaudio')}, numpy {_version('numpy')}"
+
+
+def _device() -> str:
+    from cedtag.scoring.torch_scorer import find_device, find_precision
+
+    device = find_device("auto")
+    return f"{device}, in {find_precision('auto', device)}"
+
+
+def _soundfile() -> str:
+    import soundfile
+
+    formats = ", ".join(sorted(soundfile.available_formats()))
+    return f"{soundfile.__version__} with libsndfile {soundfile.__libsndfile_version__}: {formats}"
+
+
+def _pyav() -> str:
+    try:
+        import av
+    except ModuleNotFoundError:
+        return 'not installed; m4a, webm, mkv, wma and video need it: pip install "cedtag[av]"'
+    return f"{av.__version__} with FFmpeg {av.ffmpeg_version_info}"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processors() -> str:
+    quota = cpu_quota()
+    limit = "no limit of the control group" if quota is None else f"the control group allows {quota:g}"
+    return f"{usable_cpus()} of {os.cpu_count()} usable, {limit}"
+
+
+def _memory() -> str:
+    limit = memory_limit()
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    within = "no limit of the control group" if limit is None else f"the control group allows {_size(limit)}"
+    return f"{_size(total)} in all, {within}"
+
+
+def _models() -> str:
+    from huggingface_hub import constants
+
+    cache = Path(constants.HF_HUB_CACHE)
+    sizes = {known.name: _bytes_in(hub.repo_folder(known.repo, cache)) for known in KNOWN_CHECKPOINTS}
+    there = ", ".join(f"{name} {_size(size)}" for name, size in sizes.items() if size) or "none of the published ones"
+    return f"{cache}: {there}"
+
+
+def _temporary() -> str:
+    folder = tempfile.gettempdir()
+    return f"{folder}: {_size(shutil.disk_usage(folder).free)} free"
+
+
+def _environment() -> str:
+    # Names that begin so hold no token.
+    found = [f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(_VARIABLES)]
+    return " ".join(found) or "nothing that changes what cedtag does"
+
+
+def _hub() -> str:
+    """Whether the Hub answers; its client has no deadline in some states, so it is asked in a thread."""
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+
+    answer: Future[None] = Future()
+
+    def ask() -> None:
+        try:
+            get_hf_file_metadata(hf_hub_url(KNOWN_CHECKPOINTS[0].repo, "config.json"), timeout=NETWORK_S / 2)
+            answer.set_result(None)
+        except Exception as error:  # noqa: BLE001 -- the client lets the exceptions of several libraries through
+            answer.set_exception(error)
+
+    started = time.monotonic()
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer.result(NETWORK_S)
+    except FutureTimeout:
+        raise ModelError(f"{constants.ENDPOINT} gave no answer within {NETWORK_S:g} s") from None
+    except Exception as error:
+        raise ModelError(f"{constants.ENDPOINT} is out of reach ({type(error).__name__}: {error})") from error
+    return f"{constants.ENDPOINT} answers, in {time.monotonic() - started:.1f} s"
+
+
+def _self_test() -> str:
+    started = time.monotonic()
+    largest = deviation()
+    if not largest <= TOLERANCE:
+        raise ModelError(f"scores on the CPU differ by up to {largest:.2g} from those that are stored")
+    took_s = time.monotonic() - started
+    return f"scores on the CPU are within {largest:.0e} of those that are stored, in {took_s:.1f} s"
+
+
+def _bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / "blobs").glob("*") if path.is_file())
+
+
+def _size(num_bytes: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:.1f} {unit}"
+    return f"{num_bytes} bytes"

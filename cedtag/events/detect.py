@@ -1,0 +1,283 @@
+"""Rows -> events: when each class is heard, from where to where.
+
+A step of time has, for each class, the mean of the scores of the windows that cover it; a class that a window does not
+show counts as 0 there. Where windows do not overlap that is simply the window's score: so the last window of a
+recording speaks only for the time after the one before, when it is shorter or follows sooner than windows did until
+then, as it does to have enough sound in it. A class is heard from the step whose score reaches its onset until the
+score falls below its offset. Everything is in whole milliseconds, as in rows, so that events made from rows are those
+made from the audio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from cedtag.errors import InputError
+from cedtag.records import SoundEvent, TagResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cedtag.records import FileEnd, FileFailed, Source, Tag
+    from cedtag.writers import Result
+
+SAMPLES_PER_MS = 16
+SCORE_UNITS = 10_000  # scores have four decimals; as whole numbers they add up exactly
+LAST = 1 << 62
+DEFAULT_ONSET = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class EventSettings:
+    """Where events begin and end, in scores and seconds.
+
+    An event begins where the score reaches `onset` and ends where it falls below `offset` (half the onset when None);
+    `onsets` and `offsets` are those of single classes, by index. It is made longer by the pads; then gaps shorter than
+    `min_duration_off_s` are filled, and events shorter than `min_duration_on_s` are left out.
+    """
+
+    onset: float = DEFAULT_ONSET
+    offset: float | None = None
+    min_duration_on_s: float = 0.0
+    min_duration_off_s: float = 0.0
+    pad_onset_s: float = 0.0
+    pad_offset_s: float = 0.0
+    onsets: Mapping[int, float] = field(default_factory=dict)
+    offsets: Mapping[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        durations = (self.min_duration_on_s, self.min_duration_off_s, self.pad_onset_s, self.pad_offset_s)
+        if not all(0 <= duration < math.inf for duration in durations):
+            raise InputError("the durations and pads of events are seconds from 0; name such numbers")
+        scores = [*self.onsets.values(), *self.offsets.values(), self.onset, self.offset_of(-1)]
+        if not all(0 < score <= 1 for score in scores):
+            raise InputError("--onset and --offset are scores above 0 and up to 1; name such numbers")
+        if self.offset is not None and self.offset > self.onset:
+            raise InputError(
+                f"--offset {self.offset} is above --onset {self.onset}; an event ends below where it begins"
+            )
+
+    def onset_of(self, index: int) -> float:
+        """The score from which a class is heard."""
+        return self.onsets.get(index, self.onset)
+
+    def offset_of(self, index: int) -> float:
+        """The score down to which a class goes on to be heard: never above its onset."""
+        onset = self.onset_of(index)
+        offset = self.offsets.get(index, self.offset)
+        return onset / 2 if offset is None else min(offset, onset)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings by option name; what single classes have stands with their index."""
+        return {
+            "onset": self.onset,
+            "offset": self.offset_of(-1),
+            "onsets": {str(index): self.onset_of(index) for index in sorted(self.onsets)},
+            "offsets": {str(index): self.offset_of(index) for index in sorted({*self.onsets, *self.offsets})},
+            "min-duration-on": self.min_duration_on_s,
+            "min-duration-off": self.min_duration_off_s,
+            "pad-onset": self.pad_onset_s,
+            "pad-offset": self.pad_offset_s,
+        }
+
+    @property
+    def lowest_offset(self) -> float:
+        """The score below which nothing matters to any class."""
+        return min(map(self.offset_of, (-1, *self.onsets, *self.offsets)))
+
+
+def events(
+    results: Iterable[Result], settings: EventSettings | None = None
+) -> Iterator[SoundEvent | FileEnd | FileFailed]:
+    """The events of each recording, by start and then by class, and how it ended.
+
+    They come as soon as no earlier one can follow; what is kept is the windows that cover one moment, and the events
+    that began while an earlier one still goes on.
+    """
+    maker = EventMaker(settings or EventSettings())
+    for result in results:
+        yield from maker.add(result)
+    yield from maker.finish()
+
+
+class EventMaker:
+    """Makes events of results that are given one by one."""
+
+    def __init__(self, settings: EventSettings) -> None:
+        self._settings = settings
+        self._recording: _Recording | None = None
+
+    def add(self, result: Result) -> Iterator[SoundEvent | FileEnd | FileFailed]:
+        """The events that are complete now; the outcome of a recording is passed on after its events."""
+        if self._recording is not None and self._recording.source != result.source:
+            yield from self.finish()
+        if not isinstance(result, TagResult):
+            yield from self.finish()
+            yield result
+            return
+        if self._recording is None:
+            self._recording = _Recording(result.source, self._settings)
+        yield from self._recording.add(result)
+
+    def finish(self) -> Iterator[SoundEvent]:
+        """The events that are left of a recording without an outcome."""
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            yield from recording.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Covering:
+    """A window that covers the present; times in milliseconds."""
+
+    start: int
+    stop: int
+    tags: tuple[Tag, ...]
+
+
+@dataclass(slots=True)
+class _Span:
+    """A class that is heard, or was until `stop`: it may come back before the gap is too long."""
+
+    tag: Tag
+    start: int
+    stop: int
+    peak: int = 0
+    total: int = 0  # score times milliseconds, from start to stop
+    gap_total: int = 0  # the same since stop
+    heard: bool = True
+
+    def extend(self, stop: int, score: int, duration: int) -> None:
+        self.total += self.gap_total + score * duration
+        self.gap_total = 0
+        self.stop, self.peak, self.heard = stop, max(self.peak, score), True
+
+
+class _Recording:
+    """One recording on its way from windows to events."""
+
+    def __init__(self, source: Source, settings: EventSettings) -> None:
+        self.source, self._settings = source, settings
+        self._pad_onset, self._pad_offset = _ms(settings.pad_onset_s), _ms(settings.pad_offset_s)
+        self._min_on, self._min_off = _ms(settings.min_duration_on_s), _ms(settings.min_duration_off_s)
+        self._covering: list[_Covering] = []
+        self._held: _Covering | None = None
+        self._last: _Covering | None = None
+        self._hop = 0  # between the last two windows
+        self._now = 0  # everything before is known
+        self._spans: dict[int, _Span] = {}  # one a class
+        self._ready: list[tuple[int, int, SoundEvent]] = []  # a heap: by start, then by class
+
+    def add(self, window: TagResult) -> Iterator[SoundEvent]:
+        """Take a window; what it says counts when it is known whether another one follows."""
+        self._take_held()
+        self._held = _Covering(window.start // SAMPLES_PER_MS, window.stop // SAMPLES_PER_MS, window.tags)
+        yield from self._due()
+
+    def finish(self) -> Iterator[SoundEvent]:
+        if self._held is not None and self._last is not None:
+            since, length = self._held.start - self._last.start, self._held.stop - self._held.start
+            usual = self._last.stop - self._last.start
+            # Cut times differ by a millisecond.
+            if length < usual - 1 or since < (self._hop or usual) - 1:
+                self._held = replace(self._held, start=max(self._held.start, self._last.stop))
+        self._take_held()
+        end = max((window.stop for window in self._covering), default=self._now)
+        self._pass_until(end)
+        for span in self._spans.values():
+            self._close(span, end)
+        self._spans.clear()
+        self._now = LAST
+        yield from self._due()
+
+    def _take_held(self) -> None:
+        window, self._held = self._held, None
+        if window is None:
+            return
+        self._pass_until(window.start)
+        if window.stop > self._now:
+            self._covering.append(window)
+        self._hop = window.start - self._last.start if self._last is not None else 0
+        self._last = window
+
+    def _pass_until(self, until: int) -> None:
+        """Go on to a moment before which all windows are known, in steps during which the same windows cover."""
+        while self._now < until:
+            step_stop = min((window.stop for window in self._covering), default=until)
+            step_stop = min(step_stop, until)
+            if step_stop > self._now:
+                self._step(self._now, step_stop)
+            self._now = step_stop
+            self._covering = [window for window in self._covering if window.stop > step_stop]
+
+    def _step(self, start: int, stop: int) -> None:
+        totals: defaultdict[int, int] = defaultdict(int)
+        tags: dict[int, Tag] = {}
+        for window in self._covering:
+            for tag in window.tags:
+                totals[tag.index] += round(tag.score * SCORE_UNITS)
+                tags[tag.index] = tag
+        scores = {index: round(total / len(self._covering)) for index, total in totals.items()}
+        for index in self._spans.keys() - scores.keys():
+            self._silence(index, start, stop, 0)
+        for index, score in scores.items():
+            self._hear(tags[index], start, stop, score)
+
+    def _hear(self, tag: Tag, start: int, stop: int, score: int) -> None:
+        """Let a class begin or go on, if its score is high enough."""
+        span = self._spans.get(tag.index)
+        shown = score / SCORE_UNITS
+        enough = self._settings.offset_of if span is not None and span.heard else self._settings.onset_of
+        if shown < enough(tag.index):
+            if span is not None:
+                self._silence(tag.index, start, stop, score)
+            return
+        if span is None or (not span.heard and self._is_apart(span, start)):
+            if span is not None:
+                self._close(span, start)
+            span = self._spans[tag.index] = _Span(tag, start, start)
+        span.extend(stop, score, stop - start)
+
+    def _silence(self, index: int, start: int, stop: int, score: int) -> None:
+        """Let a class that was heard pause, and end when it can no longer come back."""
+        span = self._spans[index]
+        span.heard = False
+        span.gap_total += score * (stop - start)
+        if self._is_apart(span, stop):
+            self._close(span, stop)
+            del self._spans[index]
+
+    def _is_apart(self, span: _Span, onset: int) -> bool:
+        """Whether an onset would begin another event than the one before."""
+        gap = onset - self._pad_onset - (span.stop + self._pad_offset)
+        return gap > 0 and gap >= self._min_off
+
+    def _close(self, span: _Span, end: int) -> None:
+        start, stop = self._start_of(span), min(span.stop + self._pad_offset, end)
+        if stop - start < self._min_on:
+            return
+        mean = round(span.total / (span.stop - span.start)) / SCORE_UNITS
+        tag, peak = span.tag, span.peak / SCORE_UNITS
+        samples = (start * SAMPLES_PER_MS, stop * SAMPLES_PER_MS)
+        event = SoundEvent(self.source, *samples, tag.index, tag.mid, tag.label, peak, mean)
+        heappush(self._ready, (start, tag.index, event))
+
+    def _start_of(self, span: _Span) -> int:
+        return max(0, span.start - self._pad_onset)
+
+    def _due(self) -> Iterator[SoundEvent]:
+        """The events before which none can come any more."""
+        if not self._ready:
+            return
+        first = min(((self._start_of(span), index) for index, span in self._spans.items()), default=(LAST, 0))
+        first = min(first, (self._now - self._pad_onset, -1))
+        while self._ready and self._ready[0][:2] < first:
+            yield heappop(self._ready)[2]
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,61 @@
+"""The windows that tables leave out: a table has a row per tag, and none for a window without tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cedtag.errors import InputError
+from cedtag.inputs.windows import SHORTEST_REMAINDER
+from cedtag.records import SAMPLE_RATE_HZ, TagResult
+from cedtag.writers import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cedtag.writers import Result
+
+SAMPLES_PER_MS = 16
+
+
+def with_silent_windows(results: Iterable[Result], window_s: float) -> Iterator[Result]:
+    """Results with a window without tags in each place where none is, as far as the last one that is there.
+
+    Windows are `window_s` long and follow each other; where they overlap, nobody can tell which are left out.
+    """
+    size = round(window_s * SAMPLE_RATE_HZ)
+    source, index = None, 0
+    for result in results:
+        if result.source != source:
+            source, index = result.source, 0
+        if not isinstance(result, TagResult):
+            yield result
+            continue
+        while _cut(index * size) < result.start:
+            start, stop = _cut(index * size), _cut((index + 1) * size)
+            # The last window may begin earlier than where it would stand, to be a second long.
+            if stop >= result.stop:
+                break
+            yield TagResult(result.source, index, start, stop, ())
+            index += 1
+        _check(result, _cut(index * size), _cut((index + 1) * size), window_s)
+        yield result
+        index += 1
+
+
+def _cut(sample: int) -> int:
+    return sample // SAMPLES_PER_MS * SAMPLES_PER_MS
+
+
+def _check(result: TagResult, start: int, stop: int, window_s: float) -> None:
+    """Refuse a window that is none of the row: it begins and ends as it should, or is the last, which is shorter."""
+    if (result.start, result.stop) == (start, stop):
+        return
+    moved = min(stop - start, SHORTEST_REMAINDER) + SAMPLES_PER_MS
+    may_begin = result.start == start or (result.start < start and result.stop - result.start <= moved)
+    is_last = may_begin and start <= result.stop < stop
+    if not is_last:
+        raise InputError(
+            f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is "
+            f"none of {window_s:g} s one after another; say with -w how long they are, and where they overlap "
+            "make events of jsonl, json or a journal, which also have the windows without tags"
+        )

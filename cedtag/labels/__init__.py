@@ -1,0 +1,1 @@
+"""Classes and their ontology, and which of them become tags."""

@@ -1,0 +1,136 @@
+"""The AudioSet ontology as groups: a group's score is the maximum over its members."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from cedtag.errors import InputError
+from cedtag.labels.table import Label, ancestors, audioset, descendants, find_labels, nodes
+from cedtag.records import Tag, TagResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from cedtag.writers import Result
+
+
+Groups: TypeAlias = "dict[Label, tuple[int, ...]]"  # what is shown, and the classes whose best score it has
+
+
+class Grouping:
+    """Groups in the order of their indices, made from probabilities."""
+
+    def __init__(self, groups: Groups) -> None:
+        ordered = sorted(groups.items(), key=lambda item: item[0].index)
+        self.labels = tuple(label for label, _ in ordered)
+        self._classes = np.array([index for _, members in ordered for index in members])
+        self._starts = np.cumsum([0, *(len(members) for _, members in ordered[:-1])])
+
+    def __call__(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores `(labels,)` from the probabilities `(classes,)`."""
+        scores: NDArray[np.float64] = np.maximum.reduceat(probabilities[self._classes], self._starts)
+        return scores
+
+
+def ontology(labels: Sequence[Label]) -> tuple[Label, ...]:
+    """The labels of a model, and the nodes of AudioSet's ontology above them that are none of its classes.
+
+    The latter have the indices from the number of classes on: that number and the node's place in the ontology.
+    """
+    mids = {label.mid for label in labels}
+    above = frozenset[str]().union(*map(ancestors, mids)) - mids
+    extra = (Label(len(labels) + place, node.mid, node.name) for place, node in enumerate(nodes()) if node.mid in above)
+    return (*labels, *extra)
+
+
+def members_of(label: Label, labels: Sequence[Label]) -> tuple[int, ...]:
+    """The classes of a node: itself, where it is one, and all below it."""
+    mids = descendants(label.mid)
+    return tuple(one.index for one in labels if one.index == label.index or one.mid in mids)
+
+
+def trees(labels: Sequence[Label], roots: Iterable[Label]) -> Groups:
+    """These nodes as groups, and every class below them on its own."""
+    groups = {node: members_of(node, labels) for node in roots}
+    return {labels[index]: (index,) for members in groups.values() for index in members} | groups
+
+
+def level(labels: Sequence[Label], depth: int) -> Groups:
+    """Every class in all its groups at this depth of the ontology; those that are less deep stay as they are.
+
+    The depth of the roots is 1; a node with several parents is as deep as the shortest way to it is long.
+    """
+    if depth < 1:
+        raise InputError(f"--level {depth}: the roots of the ontology are level 1; name a level from there on")
+    nodes_by_mid = {node.mid: node for node in ontology(labels)}
+    groups: Groups = {}
+    for label in labels:
+        above = [mid for mid in ancestors(label.mid) if depth_of(mid) == depth] if depth_of(label.mid) > depth else []
+        for node in [nodes_by_mid[mid] for mid in above] or [label]:
+            groups[node] = (*groups.get(node, ()), label.index)
+    return groups
+
+
+@cache
+def depth_of(mid: str) -> int:
+    """How deep in the ontology a node is: 1 for the roots, and for what is not in it."""
+    parents = _parents().get(mid, ())
+    return 1 + min(map(depth_of, parents), default=0)
+
+
+@cache
+def _parents() -> dict[str, tuple[str, ...]]:
+    return {node.mid: node.parents for node in nodes()}
+
+
+def most_specific(tags: Iterable[Tag]) -> tuple[Tag, ...]:
+    """The tags, best first, without those that have a descendant among them with at least their score."""
+    covered: set[str] = set()
+    kept: list[Tag] = []
+    for _, same_score in groupby(tags, key=lambda tag: tag.score):
+        equals = list(same_score)
+        covered.update(*(ancestors(tag.mid) for tag in equals))
+        kept += [tag for tag in equals if tag.mid not in covered]
+    return tuple(kept)
+
+
+def roll_up(
+    results: Iterable[Result],
+    *,
+    depth: int | None = None,
+    names: Sequence[str] = (),
+    labels: Sequence[Label] | None = None,
+) -> Iterator[Result]:
+    """Results with their tags in groups: those at a `depth` of the ontology, or the named nodes and what is below.
+
+    Only the tags that are there count. So a group's score is that of `--level` and `--group`, which see the
+    probabilities of all classes, unless its best member was cut off by a threshold or by the number of tags.
+    `labels` are the classes of the model, AudioSet's when not given.
+    """
+    if (depth is None) == (not names):
+        raise InputError("roll_up groups either at a depth of the ontology or by the names of nodes; give one of them")
+    known = audioset() if labels is None else labels
+    roots = [node for name in names for node in find_labels(name, ontology(known))]
+    groups = trees(known, roots) if depth is None else level(known, depth)
+    groups_of: dict[int, list[Label]] = {}
+    for label, members in groups.items():
+        for index in members:
+            groups_of.setdefault(index, []).append(label)
+    for result in results:
+        yield replace(result, tags=_grouped(result.tags, groups_of)) if isinstance(result, TagResult) else result
+
+
+def _grouped(tags: Iterable[Tag], groups_of: dict[int, list[Label]]) -> tuple[Tag, ...]:
+    best: dict[int, Tag] = {}
+    for tag in tags:
+        for label in groups_of.get(tag.index, ()):
+            if label.index not in best or tag.score > best[label.index].score:
+                best[label.index] = Tag(label.index, label.mid, label.name, tag.score)
+    return tuple(sorted(best.values(), key=lambda tag: (-tag.score, tag.index)))

@@ -1,0 +1,158 @@
+"""Probabilities -> the tags that are shown: which classes or groups, from which score on, how many."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cedtag.errors import InputError
+from cedtag.labels.groups import Grouping, level, members_of, most_specific, ontology, trees
+from cedtag.labels.query import parse_condition
+from cedtag.labels.table import find_labels
+from cedtag.labels.thresholds import class_thresholds
+from cedtag.records import Tag, TagResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cedtag.labels.groups import Groups
+    from cedtag.labels.query import Condition
+    from cedtag.labels.table import Label
+    from cedtag.records import ScoredWindow
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to see; labels are names, MIDs or indices.
+
+    `labels` (all, when none is named) without `excluded`, of which the `top_k` best (0: all) are shown from their
+    `thresholds` on, and those `watched` always. `group` makes a label stand for a node of the ontology with all below
+    it; `level` puts classes into the groups at that depth. Only windows for which `where` holds have tags.
+    """
+
+    labels: Sequence[str] = ()
+    excluded: Sequence[str] = ()
+    watched: Sequence[str] = ()
+    thresholds: Sequence[str] = ()
+    default_threshold: float = 0.1
+    top_k: int = 5
+    group: bool = False
+    level: int | None = None
+    most_specific: bool = False
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Turns the probabilities of a window into its tags.
+
+    `thresholds` are one for each label of the grouping; `watched` holds the indices of the labels that nothing but
+    their threshold and the condition leaves out.
+    """
+
+    grouping: Grouping
+    thresholds: NDArray[np.float64]
+    top_k: int
+    watched: frozenset[int] = frozenset()
+    most_specific: bool = False
+    where: Condition | None = None
+
+    def __call__(self, scored: ScoredWindow) -> TagResult:
+        """The window's tags, best first; equal scores stand in the order of the labels.
+
+        Scores are rounded before they are compared, so that the number that is shown is the number that decided.
+        """
+        probabilities: NDArray[np.float64] = scored.probabilities.astype(np.float64).round(4)
+        holds = self.where is None or self.where(probabilities)
+        tags = self._tags(self.grouping(probabilities)) if holds else ()
+        return TagResult(scored.source, scored.index, scored.start, scored.stop, tags)
+
+    def _tags(self, scores: NDArray[np.float64]) -> tuple[Tag, ...]:
+        chosen = np.flatnonzero(scores >= self.thresholds)
+        chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
+        tags = tuple(self._tag(int(place), float(scores[place])) for place in chosen)
+        best = set(most_specific(tags) if self.most_specific else tags)
+        shown = [tag for tag in tags if tag in best][: self.top_k or None]
+        return tuple(tag for tag in tags if tag in shown or tag.index in self.watched) if self.watched else tuple(shown)
+
+    def _tag(self, place: int, score: float) -> Tag:
+        label = self.grouping.labels[place]
+        return Tag(label.index, label.mid, label.name, score)
+
+
+def selector_of(labels: Sequence[Label], wanted: Wanted) -> Selector:
+    """The selector that shows what is wanted of the classes of a model; InputError when it cannot be meant."""
+    groups = _groups(labels, wanted)
+    watched = _found(wanted.watched, ontology(labels) if wanted.group else [*groups, *labels])
+    for label in watched:
+        groups.setdefault(label, members_of(label, labels) if wanted.group else (label.index,))
+    grouping = Grouping(groups)
+    thresholds = class_thresholds(wanted.thresholds, grouping.labels, ontology(labels), wanted.default_threshold)
+    where = parse_condition(wanted.where, lambda name: _classes(name, labels, wanted)) if wanted.where else None
+    indices = frozenset(label.index for label in watched)
+    return Selector(grouping, thresholds, wanted.top_k, indices, wanted.most_specific, where)
+
+
+def _groups(labels: Sequence[Label], wanted: Wanted) -> Groups:
+    """What can be shown, with the classes that make its score."""
+    if wanted.group:
+        groups = _trees(labels, wanted)
+    else:
+        groups = {label: (label.index,) for label in labels} if wanted.level is None else level(labels, wanted.level)
+        named = _found(wanted.labels, list(groups)) if wanted.labels else groups
+        excluded = _found(wanted.excluded, list(groups))
+        groups = {label: groups[label] for label in named if label not in excluded}
+    if not groups:
+        raise InputError("--labels and --exclude leave no class; name at least one that is not excluded")
+    return groups
+
+
+def _trees(labels: Sequence[Label], wanted: Wanted) -> Groups:
+    """The named nodes and what is below them, without what is below those that are excluded."""
+    if not wanted.labels or wanted.level is not None or wanted.most_specific:
+        raise InputError(
+            "--group adds the score of each node that --labels names: name one, and leave --level and --most-specific"
+        )
+    known = ontology(labels)
+    excluded = {index for node in _found(wanted.excluded, known) for index in members_of(node, labels)}
+    trimmed = {
+        label: tuple(index for index in members if index not in excluded)
+        for label, members in trees(labels, _found(wanted.labels, known)).items()
+    }
+    return {label: members for label, members in trimmed.items() if members}
+
+
+def _classes(name: str, labels: Sequence[Label], wanted: Wanted) -> list[int]:
+    """The classes that a name in a condition stands for."""
+    if not wanted.group:
+        return [label.index for label in find_labels(name, labels)]
+    return [index for node in find_labels(name, ontology(labels)) for index in members_of(node, labels)]
+
+
+def _found(names: Sequence[str], labels: Sequence[Label]) -> dict[Label, None]:
+    """The labels that the names stand for; a name that is unknown is logged, and an error when all are."""
+    found: dict[Label, None] = {}
+    unknown: list[str] = []
+    for name in names:
+        known, complaint = _look_up(name, labels)
+        found |= dict.fromkeys(known)
+        unknown += complaint
+    if unknown and not found:
+        raise InputError(unknown[0])
+    for text in unknown:
+        logger.warning("%s", text)
+    return found
+
+
+def _look_up(name: str, labels: Sequence[Label]) -> tuple[tuple[Label, ...], list[str]]:
+    try:
+        return find_labels(name, labels), []
+    except InputError as error:
+        return (), [str(error)]

@@ -1,0 +1,1 @@
+"""CED: its configuration, front end, network and weight files."""

@@ -1,0 +1,1 @@
+"""Results that were written: read back, converted, cut out of their recordings."""

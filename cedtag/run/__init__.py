@@ -1,0 +1,1 @@
+"""One run over any number of recordings: pipeline, journal, outputs."""

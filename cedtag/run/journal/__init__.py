@@ -1,0 +1,258 @@
+"""What is already done: an append-only file from which a killed run goes on and every output is made.
+
+Lines are only ever appended, so what is committed stays; what stands after it was torn by a kill and is cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from array import array
+from contextlib import suppress
+from hashlib import blake2b
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from cedtag.errors import OutputError
+from cedtag.records import AlreadyDone, FileEnd, FileFailed, Source, TagResult
+from cedtag.run.journal.format import (
+    Contents,
+    check_is_journal,
+    end_line,
+    header_line,
+    made_line,
+    read_contents,
+    results_at,
+    row_line,
+)
+from cedtag.run.settings import Run, differences
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: two runs on one output are not noticed
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from cedtag.run.pipeline import Listed
+    from cedtag.writers import Result
+
+JOURNAL_SUFFIX = ".journal"
+SYNC_EVERY = 100  # recordings, or
+SYNC_AFTER_S = 5.0  # seconds: what a power cut can cost
+FLUSH_BYTES = 1 << 18
+
+
+class Journal:
+    """The journal of one output, locked while open. Made by `open_journal`."""
+
+    def __init__(self, path: Path, descriptor: int, contents: Contents) -> None:
+        assert contents.header is not None
+        self.path = path
+        self.since_ns: int = contents.header["since_ns"]
+        self.made = contents.made[-1] if contents.made else None
+        self.is_finished = contents.made_last
+        self._descriptor = descriptor
+        self._done = contents.done
+        self._committed = self._size = contents.end
+        self._buffer = bytearray()
+        self._rows_crc = 0
+        self._order = array("q")  # where the lines are that commit this run's recordings, in the order they came
+        self._unsynced = 0
+        self._synced_at = time.monotonic()
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it was started to replace what is there, and not beside it."""
+        return self.since_ns == 0
+
+    def status_of(self, source: Source) -> str | None:
+        """How this recording ended in an earlier run; None when it was not done, or has changed since."""
+        entry = self._done.find(source)
+        return entry.status if entry is not None and entry.unchanged else None
+
+    def knows(self, source: Source) -> bool:
+        """Whether an earlier run has done this recording, be it in another state."""
+        return self._done.find(source) is not None
+
+    def holds_another(self, source: Source) -> bool:
+        """Whether rows stand under this name that came from another root, and from another file."""
+        entry = self._done.find(source)
+        return entry is not None and entry.moved and not entry.unchanged and entry.status != "failed"
+
+    def pending(self, sources: Iterable[Listed], *, retry_failed: bool = False) -> Iterator[Listed]:
+        """Pass on what is to be done, and `AlreadyDone` in the place of what is done."""
+        for item in sources:
+            source = item if isinstance(item, Source) else item.source
+            status = self.status_of(source) if isinstance(item, Source | FileFailed) else None
+            if status is None or (status == "failed" and retry_failed):
+                yield item
+            else:
+                yield AlreadyDone(source, status)
+
+    def keep(self, source: Source) -> None:
+        """Let what an earlier run did with a recording stand at this place of the results."""
+        entry = self._done.find(source)
+        assert entry is not None
+        self._done.keep(entry)
+        self._order.append(entry.offset)
+
+    def add(self, result: Result) -> None:
+        """Write down one window, or the end of a recording with which its windows count.
+
+        Rows of an earlier run stand when their file is now out of reach: a disk may be missing for a while.
+        """
+        if isinstance(result, TagResult):
+            line = row_line(result)
+            self._rows_crc = crc32(line, self._rows_crc)
+            self._append(line)
+            return
+        assert isinstance(result, FileEnd | FileFailed), "events are made of rows, and of them alone"
+        entry = self._done.find(result.source)
+        if entry is not None:
+            if isinstance(result, FileFailed) and is_out_of_reach(result.source) and entry.status != "failed":
+                self.keep(result.source)
+                return
+            self._done.keep(entry)
+        self._order.append(self._size + len(self._buffer))
+        self._append(end_line(result, self._committed, self._rows_crc))
+        self._rows_crc = 0
+        self._commit()
+        self._unsynced += 1
+        if self._unsynced >= SYNC_EVERY or time.monotonic() - self._synced_at >= SYNC_AFTER_S:
+            self.sync()
+
+    def sync(self) -> None:
+        """Put what is committed on the disk."""
+        os.fsync(self._descriptor)
+        self._unsynced = 0
+        self._synced_at = time.monotonic()
+
+    def results(self) -> Iterator[Result]:
+        """Every committed result: first of recordings that are no longer found, then in the order of this run."""
+        with self.path.open("rb") as lines:
+            for offset in chain(self._done.gone().tolist(), self._order):
+                yield from results_at(lines, offset)
+
+    def digest(self) -> str:
+        """A hash of what `results` would give, for this journal."""
+        digest = blake2b(self._done.gone().tobytes(), digest_size=16)
+        digest.update(self._order.tobytes())
+        return digest.hexdigest()
+
+    def note_made(self, made: dict[str, Any]) -> None:
+        """Write down that the run has come to its end and what was made of it."""
+        self._append(made_line(made))
+        self._commit()
+        self.sync()
+
+    def close(self) -> None:
+        """Cut off what is not committed, and unlock."""
+        if self._descriptor < 0:
+            return
+        descriptor, self._descriptor = self._descriptor, -1
+        try:
+            os.ftruncate(descriptor, self._committed)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _append(self, line: bytes) -> None:
+        self._buffer += line
+        if len(self._buffer) >= FLUSH_BYTES:
+            self._flush()
+
+    def _commit(self) -> None:
+        self._flush()
+        self._committed = self._size
+
+    def _flush(self) -> None:
+        _write(self._descriptor, self._buffer)
+        self._size += len(self._buffer)
+        self._buffer.clear()
+
+
+def open_journal(path: Path, run: Run, *, fresh: bool = False, by_relative: bool = False) -> Journal:
+    """Open, lock and read a journal, or start one; `fresh` starts over.
+
+    OutputError when it was made with other settings, is damaged, or another run is writing it. Recordings are told
+    apart by their names, or `by_relative` paths.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        _lock(path, descriptor)
+        check_is_journal(path)
+        contents = Contents() if fresh else read_contents(path, by_relative=by_relative)
+        if contents.header is None:
+            _start(path, descriptor, run, replaces=fresh)
+            contents = read_contents(path, by_relative=by_relative)
+        else:
+            _check_settings(path, contents.run, run)
+        os.ftruncate(descriptor, contents.end)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return Journal(path, descriptor, contents)
+
+
+def read_journal(path: Path) -> tuple[Run, Iterator[Result]]:
+    """The settings and the committed results of a journal, as they were written; later ones replace earlier ones."""
+    contents = read_contents(path)
+    if contents.header is None:
+        raise OutputError(f"{path}: this journal has no header; run the command that made it again with --overwrite")
+
+    def results() -> Iterator[Result]:
+        with path.open("rb") as lines:
+            for offset in contents.done.offsets().tolist():
+                yield from results_at(lines, offset)
+
+    return contents.run, results()
+
+
+def is_out_of_reach(source: Source) -> bool:
+    """Whether the file of a recording could not even be looked at."""
+    return source.size == source.mtime_ns == 0
+
+
+def _start(path: Path, descriptor: int, run: Run, *, replaces: bool) -> None:
+    """Write the header of a new journal, and put its name on the disk."""
+    os.ftruncate(descriptor, 0)
+    # By the file system's clock, with which the files beside it are compared.
+    since_ns = 0 if replaces else os.fstat(descriptor).st_mtime_ns
+    _write(descriptor, header_line(run, since_ns))
+    os.fsync(descriptor)
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        with suppress(OSError):  # not every file system can
+            os.fsync(folder)
+        os.close(folder)
+
+
+def _write(descriptor: int, data: bytes | bytearray) -> None:
+    rest = memoryview(data)
+    while rest:  # a short write tells nothing; the one after it says why
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OutputError(f"{path}: another run is writing this output; wait for it, or name another -o") from None
+    except OSError:
+        pass  # a file system without locks
+
+
+def _check_settings(path: Path, before: Run, run: Run) -> None:
+    if changed := differences(before.settings, json.loads(json.dumps(dict(run.settings)))):
+        raise OutputError(
+            f"{path}: the results there were made with other settings ({'; '.join(changed)}); "
+            "use the same settings, --overwrite to start over, or another -o"
+        )

@@ -1,0 +1,196 @@
+"""The lines of a journal: what they say, how they are sealed, and how they are read back.
+
+One line of JSON each: a header with the settings; for every window `{"row": [index, start, stop, tags]}`; after the
+windows of a recording `{"end": {...}}` with how it ended, which commits them; and when a run has come to its end,
+`{"made": {...}}` with the files that were made. An `end` carries the CRC-32 of its rows and itself, which shows damage.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+from zlib import crc32
+
+from cedtag.errors import OutputError
+from cedtag.inputs.start_time import TimedSource
+from cedtag.records import FileEnd, FileFailed, Source, Tag, TagResult
+from cedtag.run.journal.index import Done
+from cedtag.run.settings import Run, labels_from_json, labels_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cedtag.writers import Result
+
+FORMAT = "cedtag-journal/1"  # to be raised, too, when the same settings come to give other results
+_HEADER, _ROW, _END, _MADE, _SEAL = b'{"journal":', b'{"row":', b'{"end":', b'{"made":', b',"crc":'
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a journal holds: its header, what is done, where that ends in the file, and its `made` lines."""
+
+    header: dict[str, Any] | None = None
+    done: Done = field(default_factory=Done)
+    end: int = 0
+    made: list[dict[str, Any]] = field(default_factory=list)
+    made_last: bool = False  # nothing was committed since files were made
+
+    @property
+    def run(self) -> Run:
+        assert self.header is not None
+        return Run(self.header["settings"], labels_from_json(self.header["labels"]))
+
+
+def header_line(run: Run, since_ns: int) -> bytes:
+    """The first line. Files that are older than `since_ns` were there before the journal."""
+    head = {"journal": FORMAT, "since_ns": since_ns} | run.to_dict() | {"labels": labels_to_json(run.labels)}
+    return _line(head)
+
+
+def row_line(result: TagResult) -> bytes:
+    tags = [[tag.index, tag.mid, tag.label, tag.score] for tag in result.tags]
+    return _line({"row": [result.index, result.start, result.stop, tags]})
+
+
+def end_line(result: FileEnd | FileFailed, rows_at: int, rows_crc: int) -> bytes:
+    """The line that commits a recording whose rows begin at byte `rows_at` and have that CRC-32."""
+    body = _line({"end": _outcome(result) | {"rows_at": rows_at}})[:-2]
+    return b"%b%b%d}\n" % (body, _SEAL, crc32(body, rows_crc))
+
+
+def made_line(made: dict[str, Any]) -> bytes:
+    return _line({"made": made})
+
+
+def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
+    """Everything but the rows. What stands after the last line that commits something was torn and does not count.
+
+    OutputError when the file is no journal, or a line before that is damaged.
+    """
+    check_is_journal(path)
+    contents = Contents(done=Done(by_relative=by_relative))
+    position = rows_crc = 0
+    damaged: int | None = None
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            at, position = position, position + len(line)
+            if number == 1:
+                contents.header = _header(path, line)
+                contents.end = position if contents.header else 0
+                continue
+            if line.startswith(_ROW):
+                rows_crc = crc32(line, rows_crc)
+                continue
+            record = _committed(line, rows_crc)
+            rows_crc = 0
+            if record is None:
+                damaged = damaged or number
+                continue
+            if damaged:
+                raise OutputError(
+                    f"{path}: line {damaged} is damaged; restore the file, keep what is before it and do the rest "
+                    f"again (head -n {damaged - 1}), or use --overwrite to start over"
+                )
+            contents.end = position
+            contents.made_last = "made" in record
+            if contents.made_last:
+                contents.made.append(record["made"])
+            else:
+                end = record["end"]
+                if end.get("stage") != "output":  # that says nothing about the recording which has the place
+                    contents.done.add(_source(end), end["status"], at)
+    contents.done.sort()
+    return contents
+
+
+def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
+    """The results of the recording that the line at a byte commits."""
+    lines.seek(offset)
+    end = json.loads(lines.readline())["end"]
+    source = _source(end)
+    lines.seek(end["rows_at"])
+    while (line := lines.readline()).startswith(_ROW):
+        index, start, stop, tags = json.loads(line)["row"]
+        yield TagResult(source, index, start, stop, tuple(Tag(*tag) for tag in tags))
+    if end["status"] == "failed":
+        yield FileFailed(source, end["stage"], end["error"])
+    else:
+        yield FileEnd(source, end["samples"], end["windows"], tuple(end["problems"]), tuple(end["warnings"]))
+
+
+def source_at(lines: BinaryIO, offset: int) -> Source:
+    """The recording that the line at a byte commits."""
+    lines.seek(offset)
+    return _source(json.loads(lines.readline())["end"])
+
+
+def check_is_journal(path: Path) -> None:
+    """OutputError when there is something else in a file."""
+    with path.open("rb") as lines:
+        if not _HEADER.startswith(lines.read(len(_HEADER))):
+            raise OutputError(f"{path}: line 1 is damaged, or this is no journal of cedtag; move the file away")
+
+
+def _header(path: Path, line: bytes) -> dict[str, Any] | None:
+    """The header; None when it was torn."""
+    if not line.endswith(b"\n"):
+        return None
+    header = _parse(line)
+    if header is None:
+        raise OutputError(f"{path}: line 1 is damaged; restore the file, or use --overwrite to start over")
+    if header["journal"] != FORMAT:
+        raise OutputError(f"{path}: another version of cedtag made this journal; use that one, or another -o")
+    return header
+
+
+def _committed(line: bytes, rows_crc: int) -> dict[str, Any] | None:
+    """A whole line that commits something; None when it is torn or damaged."""
+    if line.startswith(_END):
+        body, _, seal = line.rpartition(_SEAL)
+        if seal != b"%d}\n" % crc32(body, rows_crc):
+            return None
+    elif not (line.startswith(_MADE) and line.endswith(b"\n")):
+        return None
+    return _parse(line)
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _source(end: dict[str, Any]) -> Source:
+    fields = (end["file"], end["file"], end["path"], end["root"], end["size"], end["mtime_ns"])
+    return TimedSource(*fields, end["began"]) if "began" in end else Source(*fields)
+
+
+def _outcome(result: FileEnd | FileFailed) -> dict[str, Any]:
+    source = result.source
+    recording = {
+        "file": source.name,
+        "path": source.relative,
+        "root": source.root,
+        "size": source.size,
+        "mtime_ns": source.mtime_ns,
+    }
+    if isinstance(source, TimedSource):
+        recording["began"] = source.began
+    if isinstance(result, FileFailed):
+        return recording | {"status": "failed", "stage": result.stage, "error": result.error}
+    return recording | {
+        "status": result.status,
+        "samples": result.num_samples,
+        "windows": result.num_windows,
+        "problems": result.problems,
+        "warnings": result.warnings,
+    }
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,144 @@
+"""Parts that were scored apart, joined as if one run had scored everything."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from cedtag.errors import InputError
+from cedtag.run.journal import JOURNAL_SUFFIX
+from cedtag.run.journal.format import Contents, read_contents, results_at, source_at
+from cedtag.run.outputs.files import journal_beside
+from cedtag.run.settings import differences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One output that is joined: its journal, and what that holds."""
+
+    path: Path
+    contents: Contents
+
+    @property
+    def shards(self) -> set[tuple[int, int]]:
+        return {tuple(made["shard"]) for made in self.contents.made if made["shard"]}
+
+
+class _Place(NamedTuple):
+    """Where a recording stands in the order of one run, and the line of which part commits it."""
+
+    root: int
+    relative: bytes
+    part: int
+    offset: int
+
+
+def read_parts(paths: Sequence[Path]) -> list[Part]:
+    """The parts named by their outputs or journals; InputError when they are not all of one whole."""
+    parts = [_read_part(path) for path in paths]
+    for part in parts[1:]:
+        if changed := differences(parts[0].contents.run.settings, part.contents.run.settings):
+            raise InputError(f"{part.path}: not made with the settings of {parts[0].path} ({'; '.join(changed)})")
+    _check_shards(parts)
+    return parts
+
+
+def run_of(parts: Sequence[Part]) -> Run:
+    """The settings that all parts share."""
+    return parts[0].contents.run
+
+
+def joined_results(parts: Sequence[Part]) -> Iterator[Result]:
+    """All results, folder by folder in the order of their paths, as an undivided run gives them.
+
+    InputError, at once, when a recording is in two parts. Recordings that were named one by one come in the order of
+    their paths, too; in which order they were named is not known.
+    """
+    places = _places(parts)
+    for one, other in pairwise(places):
+        if one[:2] == other[:2]:
+            both = f"{parts[one.part].path} and {parts[other.part].path}"
+            raise InputError(f"{os.fsdecode(one.relative)} is in both {both}; name each part once")
+    return _results(parts, places)
+
+
+def _results(parts: Sequence[Part], places: Sequence[_Place]) -> Iterator[Result]:
+    files = [part.path.open("rb") for part in parts]
+    try:
+        for place in places:
+            yield from results_at(files[place.part], place.offset)
+    finally:
+        for file in files:
+            file.close()
+
+
+def _read_part(path: Path) -> Part:
+    if path.is_dir():
+        raise InputError(f"{path}: the files of a folder need no merging; copy those of all parts into one folder")
+    journal = path if path.name.endswith(JOURNAL_SUFFIX) else journal_beside(path)
+    try:
+        contents = read_contents(journal)
+    except OSError as error:
+        raise InputError(f"{journal}: the journal of this part cannot be read ({error.strerror})") from error
+    if not contents.made_last:
+        raise InputError(f"{journal}: this run has not come to its end; run its command again, and merge then")
+    return Part(journal, contents)
+
+
+def _check_shards(parts: Sequence[Part]) -> None:
+    """Refuse shards that are missing or named twice; parts of runs without --shard can always be joined."""
+    shards = sorted(chain.from_iterable(part.shards for part in parts))
+    if not shards:
+        return
+    whole = {count for _, count in shards}
+    undivided = [part.path for part in parts if not part.shards]
+    if len(whole) > 1 or undivided:
+        kinds = [
+            *(f"shards of {count}" for count in sorted(whole)),
+            *(f"{path}, which is no shard" for path in undivided),
+        ]
+        raise InputError(f"there are {' and '.join(kinds)}; merge the shards of one --shard I/N alone")
+    (count,) = whole
+    if missing := set(range(1, count + 1)) - {number for number, _ in shards}:
+        names = ", ".join(f"{number}/{count}" for number in sorted(missing))
+        raise InputError(f"of {count} shards these are missing: {names}; run them, or name their outputs too")
+
+
+def _places(parts: Sequence[Part]) -> list[_Place]:
+    """Where every recording stands, in order."""
+    roots: list[list[str]] = []
+    found: list[tuple[str, bytes, int, int]] = []
+    for number, part in enumerate(parts):
+        own: dict[str, None] = {}
+        with part.path.open("rb") as lines:
+            for offset in part.contents.done.offsets().tolist():
+                source = source_at(lines, offset)
+                own.setdefault(source.root)
+                found.append((source.root, os.fsencode(source.relative), number, offset))
+        roots.append(list(own))
+    ranks = {root: rank for rank, root in enumerate(_common_order(roots))}
+    return sorted(_Place(ranks[root], relative, number, offset) for root, relative, number, offset in found)
+
+
+def _common_order(orders: Sequence[Sequence[str]]) -> list[str]:
+    """The roots in an order that agrees with that of every part, where there is one."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for order in orders:
+        for root in order:
+            sorter.add(root)
+        for before, after in pairwise(order):
+            sorter.add(after, before)
+    try:
+        return list(sorter.static_order())
+    except CycleError:
+        return list(dict.fromkeys(chain.from_iterable(orders)))

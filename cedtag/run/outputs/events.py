@@ -1,0 +1,39 @@
+"""An output to which events go in place of the rows that they are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cedtag.events.detect import EventMaker
+from cedtag.records import AlreadyDone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cedtag.events.detect import EventSettings
+    from cedtag.run.outputs.files import Outcome, Output
+    from cedtag.run.pipeline import Listed
+
+
+class EventOutput:
+    """Takes rows; `output` gets their events as soon as they are complete."""
+
+    def __init__(self, output: Output, settings: EventSettings) -> None:
+        self._output = output
+        self._maker = EventMaker(settings)
+
+    def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
+        return self._output.pending(sources, retry_failed=retry_failed)
+
+    def write(self, outcome: Outcome) -> None:
+        if isinstance(outcome, AlreadyDone):
+            self._output.write(outcome)
+            return
+        for result in self._maker.add(outcome):
+            self._output.write(result)
+
+    def finish(self) -> None:
+        self._output.finish()
+
+    def close(self) -> None:
+        self._output.close()

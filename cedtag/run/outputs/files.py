@@ -1,0 +1,213 @@
+"""The places that results go to: a stream, or files that are made of a journal when the run ends."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from cedtag.errors import OutputError
+from cedtag.events.detect import events
+from cedtag.records import AlreadyDone
+from cedtag.run.journal import JOURNAL_SUFFIX, open_journal
+from cedtag.system.atomic import writing_whole
+from cedtag.writers import suffix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cedtag.run.journal import Journal
+    from cedtag.run.pipeline import Listed
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result, Sink
+
+Outcome: TypeAlias = "Result | AlreadyDone"
+STDOUT = Path("standard output")
+LONGEST_NAME = 255  # bytes, on every file system that people keep recordings on
+
+
+class Output(Protocol):
+    """Takes what a run yields, in order."""
+
+    def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
+        """Pass on what is to be done, with `AlreadyDone` in the place of what an earlier run has done."""
+
+    def write(self, outcome: Outcome) -> None: ...
+
+    def finish(self) -> None:
+        """Put everything in its place: the run has come to its end."""
+
+    def close(self) -> None:
+        """Let go; what is needed to go on later stays."""
+
+
+class StreamOutput:
+    """Results go out to `place` as they come, through every sink; nothing is remembered. `close` closes `stack`."""
+
+    def __init__(self, place: Path, sinks: Sequence[tuple[IO[bytes], type[Sink]]], run: Run, stack: ExitStack) -> None:
+        self._place, self._stack = place, stack
+        self._outs = [out for out, _ in sinks]
+        with writing(self._place):
+            self._sinks = [sink(out, run) for out, sink in sinks]
+            self._flush()
+
+    def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
+        return iter(sources)
+
+    def write(self, outcome: Outcome) -> None:
+        assert not isinstance(outcome, AlreadyDone)
+        with writing(self._place):
+            for sink in self._sinks:
+                sink.write(outcome)
+            self._flush()
+
+    def finish(self) -> None:
+        with writing(self._place):
+            for sink in self._sinks:
+                sink.close()
+            self._flush()
+
+    def close(self) -> None:
+        with writing(self._place):
+            self._stack.close()
+
+    def _flush(self) -> None:
+        for out in self._outs:
+            out.flush()
+
+
+class FileOutput:
+    """Files that hold all results: the journal takes them as they come, and the files are made from it at the end.
+
+    So a run that was killed goes on where it was, for every format, and a file is whole or not there.
+    """
+
+    def __init__(self, products: Products, journal: Journal, *, keep_journal: bool) -> None:
+        self._products, self._journal, self._keep_journal = products, journal, keep_journal
+
+    def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
+        return self._journal.pending(sources, retry_failed=retry_failed)
+
+    def write(self, outcome: Outcome) -> None:
+        with writing(self._journal.path):
+            if isinstance(outcome, AlreadyDone):
+                self._journal.keep(outcome.source)
+            else:
+                self._journal.add(outcome)
+
+    def finish(self) -> None:
+        self._products.make()
+        if not self._keep_journal:
+            with writing(self._journal.path):
+                self._journal.path.unlink()
+
+    def close(self) -> None:
+        with writing(self._journal.path):
+            self._journal.close()
+
+
+class Products:
+    """The files that are made of a whole journal, when its run has come to its end. `shard` is what the run took."""
+
+    def __init__(
+        self, files: Mapping[Path, type[Sink]], journal: Journal, run: Run, shard: tuple[int, int] | None
+    ) -> None:
+        self._files, self._journal, self._run, self._shard = files, journal, run, shard
+
+    def make(self) -> None:
+        """Make the files, unless they are as they were made and nothing has changed since; write that down."""
+        with writing(self._journal.path):
+            self._journal.sync()
+        if self._journal.is_finished and self._journal.made == self._state():
+            return
+        results, made_of = self._journal.results(), self._run.events
+        make_files(self._files, results if made_of is None else events(results, made_of), self._run)
+        with writing(self._journal.path):
+            self._journal.note_made(self._state())
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "results": self._journal.digest(),
+            "layout": self._run.layout,
+            "events": None if self._run.events is None else self._run.events.to_dict(),
+            "shard": self._shard and list(self._shard),
+            "files": [[path.name, sink.__name__, *_stamp(path)] for path, sink in self._files.items()],
+        }
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return status.st_size, status.st_mtime_ns
+
+
+def output_name(name: str, format_name: str) -> str:
+    """The name of a recording's results: `a.wav.csv`; too long a name is cut and told apart by a hash."""
+    suffix = suffix_of(format_name)
+    encoded = os.fsencode(name)
+    # The temporary name is longer by a dot and ".part".
+    if len(encoded) + len(suffix) + 6 <= LONGEST_NAME:
+        return name + suffix
+    digest = hashlib.blake2b(encoded, digest_size=8).hexdigest()
+    return os.fsdecode(encoded[:200]) + f"~{digest}{suffix}"
+
+
+def make_files(files: Mapping[Path, type[Sink]], results: Iterable[Result], run: Run) -> None:
+    """Write each of the files, all in one pass, and put them in their places when all are whole."""
+    with ExitStack() as stack:
+        outs: list[tuple[Path, IO[bytes], Sink]] = []
+        for path, sink in files.items():
+            stack.enter_context(writing(path))
+            out = stack.enter_context(writing_whole(path))
+            outs.append((path, out, sink(out, run)))
+        for result in results:
+            for path, _, writer in outs:
+                with writing(path):
+                    writer.write(result)
+        for path, out, writer in outs:
+            with writing(path):
+                writer.close()
+                out.flush()
+
+
+def file_output(
+    files: Mapping[Path, type[Sink]], run: Run, *, resume: bool, overwrite: bool, shard: tuple[int, int] | None = None
+) -> FileOutput:
+    """Results in files, with the journal beside the first of them. What exists is only replaced when told to."""
+    files = {followed(path): sink for path, sink in files.items()}
+    journal_path = journal_beside(next(iter(files)))
+    goes_on = resume and journal_path.exists()
+    for path in () if goes_on or overwrite else (*files, journal_path):
+        if path.exists():
+            raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or another -o")
+    with writing(journal_path):
+        journal = open_journal(journal_path, run, fresh=overwrite)
+    return FileOutput(Products(files, journal, run, shard), journal, keep_journal=resume)
+
+
+def journal_beside(path: Path) -> Path:
+    """Where the journal of an output file is."""
+    path = followed(path)
+    return path.with_name(path.name + JOURNAL_SUFFIX)
+
+
+def followed(path: Path) -> Path:
+    """What a symbolic link stands for, so that the link stays when the file is replaced."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says of a write into a sentence about the output."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or path}: cannot write results there ({error.strerror or error})"
+        ) from error

@@ -1,0 +1,145 @@
+"""Results in a folder that mirrors the input: a file per recording and format."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from cedtag.errors import OutputError
+from cedtag.records import AlreadyDone, FileEnd, FileFailed, Source
+from cedtag.run.journal import JOURNAL_SUFFIX, is_out_of_reach, open_journal
+from cedtag.run.outputs.files import Products, output_name, writing
+from cedtag.system.atomic import writing_whole
+from cedtag.writers import sink_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from cedtag.run.journal import Journal
+    from cedtag.run.outputs.files import Outcome
+    from cedtag.run.pipeline import Listed
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result, Sink
+
+
+class FolderOutput:
+    """A file per recording and format, which appears when the recording is done; the journal keeps the outcomes.
+
+    `products` are made of the outcomes alone when the run ends.
+    """
+
+    def __init__(self, folder: Path, formats: Sequence[str], products: Products, journal: Journal, run: Run) -> None:
+        self._folder, self._formats, self._products, self._journal, self._run = folder, formats, products, journal, run
+        self._open = ExitStack()
+        self._sinks: list[Sink] = []
+
+    def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
+        """Pass on what is to be done: also what was done and whose files are no longer there."""
+        roots: dict[int, str] = {}
+        for item in self._journal.pending(sources, retry_failed=retry_failed):
+            if not isinstance(item, Source | AlreadyDone):
+                yield item
+                continue
+            source = item if isinstance(item, Source) else item.source
+            root = roots.setdefault(hash(source.relative), source.root)
+            if root != source.root or self._journal.holds_another(source):
+                path = self._paths(source)[0]
+                reason = f"{source.name}: {path} is for another recording; tag this one into another folder"
+                yield FileFailed(source, "output", reason)
+            elif isinstance(item, AlreadyDone) and (item.status == "failed" or self._has_files(source)):
+                yield item
+            else:
+                self._check_replaceable(source)
+                yield source
+
+    def write(self, outcome: Outcome) -> None:
+        if isinstance(outcome, AlreadyDone):
+            self._journal.keep(outcome.source)
+            return
+        with writing(self._folder):
+            if isinstance(outcome, FileFailed):
+                self._remove_stale(outcome)
+            else:
+                self._write_to_sinks(outcome)
+            if isinstance(outcome, FileEnd | FileFailed):
+                self._journal.add(outcome)
+
+    def finish(self) -> None:
+        self._products.make()
+
+    def close(self) -> None:
+        try:
+            with suppress(_Unfinished), self._open:
+                if self._sinks:
+                    raise _Unfinished  # takes back the files of a recording that has not come to its end
+        finally:
+            with writing(self._journal.path):
+                self._journal.close()
+
+    def _write_to_sinks(self, result: Result) -> None:
+        if not self._sinks:
+            for name, path in zip(self._formats, self._paths(result.source), strict=True):
+                self._sinks.append(sink_type(name)(self._open.enter_context(writing_whole(path)), self._run))
+        for sink in self._sinks:
+            sink.write(result)
+        if isinstance(result, FileEnd):
+            for sink in self._sinks:
+                sink.close()
+            self._sinks = []
+            self._open.close()
+
+    def _has_files(self, source: Source) -> bool:
+        return all(path.exists() for path in self._paths(source))
+
+    def _check_replaceable(self, source: Source) -> None:
+        """Refuse to replace a file that was there before the journal was."""
+        if self._journal.knows(source):
+            return
+        for path in self._paths(source):
+            if path.exists() and path.stat().st_mtime_ns < self._journal.since_ns:
+                raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or another -o")
+
+    def _remove_stale(self, failed: FileFailed) -> None:
+        """Remove the results of a recording that has changed since and can no longer be read."""
+        source = failed.source
+        is_ours = self._journal.knows(source) or self._journal.replaces
+        if is_ours and failed.stage != "output" and not is_out_of_reach(source):
+            for path in self._paths(source):
+                path.unlink(missing_ok=True)
+
+    def _paths(self, source: Source) -> list[Path]:
+        relative = PurePosixPath(source.relative)
+        return [self._folder / relative.parent / output_name(relative.name, name) for name in self._formats]
+
+
+class _Unfinished(Exception):
+    pass
+
+
+def folder_output(
+    folder: Path,
+    formats: Sequence[str],
+    files: Mapping[Path, type[Sink]],
+    run: Run,
+    *,
+    resume: bool,
+    overwrite: bool,
+    shard: tuple[int, int] | None = None,
+) -> FolderOutput:
+    """Results in a folder, with the journal in it."""
+    path = journal_in(folder)
+    if path.exists() and not resume and not overwrite:
+        raise OutputError(f"{folder}: this folder holds results; use --overwrite to replace them, or another -o")
+    # Only here layout and events cannot be changed later: the rows are not in the journal.
+    made_of = {} if run.events is None else run.events.to_dict()
+    settings = {**run.settings, "layout": run.layout, **made_of}
+    with writing(path):
+        journal = open_journal(path, replace(run, settings=settings), fresh=overwrite, by_relative=True)
+    return FolderOutput(folder, formats, Products(files, journal, run, shard), journal, run)
+
+
+def journal_in(folder: Path) -> Path:
+    """Where the journal of an output folder is."""
+    return folder / f".cedtag{JOURNAL_SUFFIX}"

@@ -1,0 +1,105 @@
+"""What became of a run: counts that add up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, Skipped
+
+if TYPE_CHECKING:
+    from cedtag.run.pipeline import Event
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts of recordings; found = done + partial + failed + skipped.
+
+    `skipped` holds what is no recording and what an earlier run has done; what failed then counts as failed again.
+    `incomplete` counts those of the skipped that an earlier run has scored in part.
+    """
+
+    done: int = 0
+    partial: int = 0
+    failed: int = 0
+    skipped: int = 0
+    already_done: int = 0
+    incomplete: int = 0
+    windows: int = 0
+    num_samples: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def count(self, event: Event) -> None:
+        if isinstance(event, FileEnd):
+            self.done += event.status == "ok"
+            self.partial += event.status == "partial"
+            self.windows += event.num_windows
+            self.num_samples += event.num_samples
+        elif isinstance(event, FileFailed):
+            self.failed += 1
+        elif isinstance(event, Skipped):
+            self.skipped += 1
+        elif isinstance(event, AlreadyDone):
+            self.failed += event.status == "failed"
+            self.skipped += event.status != "failed"
+            self.already_done += event.status != "failed"
+            self.incomplete += event.status == "partial"
+
+    @property
+    def found(self) -> int:
+        return self.done + self.partial + self.failed + self.skipped
+
+    @property
+    def recordings(self) -> int:
+        """All that were meant to be scored, now or earlier."""
+        return self.done + self.partial + self.failed + self.already_done
+
+    @property
+    def all_complete(self) -> bool:
+        """Whether every recording was scored from its beginning to its end."""
+        return not (self.partial or self.failed or self.incomplete)
+
+    @property
+    def audio_s(self) -> float:
+        return self.num_samples / SAMPLE_RATE_HZ
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self.started
+
+    @property
+    def speed(self) -> float:
+        """Seconds of audio per second."""
+        return self.audio_s / max(self.elapsed_s, 1e-9)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "found": self.found,
+            "done": self.done,
+            "partial": self.partial,
+            "failed": self.failed,
+            "skipped": self.skipped,
+            "already_done": self.already_done,
+            "windows": self.windows,
+            "audio_hours": round(self.audio_s / 3600, 4),
+            "elapsed_s": round(self.elapsed_s, 3),
+            "speed": round(self.speed, 2),
+        }
+
+    def sentence(self) -> str:
+        """One line for people."""
+        parts = [f"{self.done} done", f"{self.partial} partial", f"{self.failed} failed", f"{self.skipped} skipped"]
+        earlier = f" ({self.already_done} done earlier)" if self.already_done else ""
+        return (
+            f"{self.found} found: {', '.join(parts)}{earlier}; "
+            f"{duration(self.audio_s)} of audio in {duration(self.elapsed_s)}, {self.speed:.1f}x realtime"
+        )
+
+
+def duration(seconds: float) -> str:
+    """`3.2 s`, `4 min 05 s` or `26 h 03 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -1,0 +1,124 @@
+"""Windows -> class probabilities with ONNX Runtime on a CPU: starts without torch, and knows int8."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cedtag.errors import InputError
+from cedtag.labels.table import labels_of
+from cedtag.model.config import CedConfig
+from cedtag.model.preprocessor import front_end_of
+from cedtag.scoring import cpu_batch_size
+from cedtag.scoring.onnx_model import POWER, PROBABILITIES, ced_model, weight_shapes
+from cedtag.scoring.power_spectra import PowerSpectra
+from cedtag.system.machine import keep_freed_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import onnxruntime
+    from numpy.typing import NDArray
+
+    from cedtag.checkpoints.locate import Checkpoint
+    from cedtag.model.config import FrontEnd
+    from cedtag.records import Window
+    from cedtag.scoring.onnx_model import Weights
+
+
+class OnnxScorer:
+    """Scores windows one by one, so that nothing beside a window can change a bit of its result.
+
+    Safe to call from several threads, which share the weights and each compute alone.
+    """
+
+    device = "cpu"
+    across_recordings = False
+
+    def __init__(
+        self,
+        config: CedConfig,
+        front_end: FrontEnd,
+        weights: Weights,
+        precision: str = "fp32",
+        batch_size: int | None = None,
+    ) -> None:
+        self.precision = precision
+        self.labels = labels_of(config.id2label)
+        self.longest_window = (config.target_length - 1) * config.hop_size  # in samples
+        self.batch_size = batch_size or cpu_batch_size(config)
+        self._spectra = PowerSpectra(front_end)
+        keep_freed_memory()
+        self._session = _session(ced_model(config, front_end, weights, int8=precision == "int8"))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"backend": "onnx", "device": self.device, "precision": self.precision}
+
+    def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+        """Probabilities `(windows, classes)`."""
+        scores = np.empty((len(windows), len(self.labels)), np.float32)
+        for row, power in zip(scores, self._spectra(windows), strict=True):
+            row[:] = self._session.run([PROBABILITIES], {POWER: power})[0][0]
+        return scores
+
+
+def open_scorer(
+    checkpoint: Checkpoint, device: str = "auto", precision: str = "auto", batch_size: int | None = None
+) -> OnnxScorer:
+    """Load a checkpoint in the precision "fp32" (which "auto" means) or "int8"."""
+    if device not in ("auto", "cpu"):
+        raise InputError(
+            f"-d/--device {device}: ONNX Runtime and int8 are for CPUs here; use -d cpu, or --backend torch"
+        )
+    if precision not in ("auto", "fp32", "int8"):
+        raise InputError(f"--precision {precision}: ONNX Runtime computes in fp32 or int8 here; use --backend torch")
+    plain = _plain_weights(checkpoint)
+    config, weights = plain if plain is not None else _weights_by_torch(checkpoint)
+    return OnnxScorer(config, front_end_of(checkpoint), weights, "int8" if precision == "int8" else "fp32", batch_size)
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError(
+            'int8 and --backend onnx need ONNX Runtime, which is not installed: pip install "cedtag[onnx]"'
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # windows differ in length
+    # What can be fused is fused. The optimiser would bring a slow operator in, and may change with its version.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _plain_weights(checkpoint: Checkpoint) -> tuple[CedConfig, Weights] | None:
+    """The config and the weights of a checkpoint in the Hub's layout and float32, else None."""
+    from safetensors import SafetensorError, safe_open
+
+    if checkpoint.config is None or checkpoint.weights.suffix != ".safetensors":
+        return None
+    config = CedConfig.from_file(checkpoint.config)
+    try:
+        with safe_open(checkpoint.weights, framework="numpy") as file:
+            if any(file.get_slice(name).get_dtype() not in ("F32", "I64") for name in file.keys()):  # noqa: SIM118
+                return None
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None
+    weights.pop("encoder.init_bn.num_batches_tracked", None)
+    shapes = {name: values.shape for name, values in weights.items()}
+    if shapes != weight_shapes(config) or not all(np.isfinite(values).all() for values in weights.values()):
+        return None
+    return config, weights
+
+
+def _weights_by_torch(checkpoint: Checkpoint) -> tuple[CedConfig, Weights]:
+    """The same of any checkpoint: torch reads every layout, and says what is wrong with the others."""
+    from cedtag.model.network import CedForAudioClassification
+
+    model = CedForAudioClassification.from_checkpoint(checkpoint)
+    return model.config, {name: tensor.numpy() for name, tensor in model.state_dict().items()}

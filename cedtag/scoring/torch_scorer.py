@@ -1,0 +1,173 @@
+"""Windows -> class probabilities with a CED in torch; the only file that says "cuda"."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from contextlib import nullcontext
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from cedtag.errors import InputError
+from cedtag.labels.table import labels_of
+from cedtag.model.features import CedFeatureExtractor
+from cedtag.model.network import CedForAudioClassification
+from cedtag.scoring import cpu_batch_size
+from cedtag.system.machine import keep_freed_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from cedtag.checkpoints.locate import Checkpoint
+    from cedtag.model.config import CedConfig
+    from cedtag.records import Window
+
+logger = logging.getLogger(__name__)
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_GPU_BATCH = 256
+
+
+class TorchScorer:
+    """Scores windows with one copy of the weights; safe to call from several threads.
+
+    On a CPU each call runs in its caller's thread alone, so that callers scale and a busy neighbour slows one of them,
+    not a team that waits for its slowest member.
+    """
+
+    def __init__(
+        self,
+        model: CedForAudioClassification,
+        extractor: CedFeatureExtractor,
+        device: torch.device,
+        precision: str = "fp32",
+        batch_size: int | None = None,
+    ) -> None:
+        self._model = model.eval().to(device)
+        self._extractor = extractor
+        self._device = device
+        self.device, self.precision = device.type, precision
+        self._dtype = _AUTOCAST.get(precision)
+        self.labels = labels_of(model.config.id2label)
+        self.longest_window = (model.config.target_length - 1) * model.config.hop_size  # in samples
+        self.across_recordings = device.type != "cpu"
+        self.batch_size = batch_size or default_batch_size(model.config, device)
+        self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
+        if device.type == "cpu":
+            torch.set_num_threads(1)
+            keep_freed_memory()
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {
+            "backend": "torch",
+            "device": self.device,
+            "precision": self.precision,
+            "batch-size": self.batch_size,
+        }
+
+    def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+        """Probabilities `(windows, classes)`; windows of equal length are scored together."""
+        places = defaultdict(list)
+        for place, window in enumerate(windows):
+            places[len(window.samples)].append(place)
+        scores = np.empty((len(windows), len(self.labels)), np.float32)
+        for same_length in places.values():
+            scores[same_length] = self._score([windows[place] for place in same_length])
+        return scores
+
+    def _score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+        size = self.batch_size
+        batches = [windows[start : start + size] for start in range(0, len(windows), size)]
+        try:
+            return np.concatenate([self._forward(batch) for batch in batches])
+        except torch.OutOfMemoryError:
+            if size == 1:
+                raise
+            if self.batch_size == size:  # another thread may have met it first
+                self.batch_size = size // 2
+                logger.warning("the device is out of memory: the batch size is now %d", self.batch_size)
+        torch.cuda.empty_cache()
+        return self._score(windows)
+
+    @torch.inference_mode()
+    def _forward(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+        features = self._features(windows)
+        with self._autocast():
+            probabilities: Tensor = self._model(features).probabilities
+        return probabilities.float().numpy(force=True)
+
+    def _features(self, windows: Sequence[Window]) -> Tensor:
+        first, last = windows[0], windows[-1]
+        overlap = len(windows) > 1 and first.source is last.source and windows[1].start < first.stop
+        if overlap and not self.across_recordings:
+            samples = torch.from_numpy(stream_of(windows)).to(self._device)
+            starts = [window.start - first.start for window in windows]
+            return self._extractor.log_mel_windows(samples, starts, len(first.samples))
+        samples = torch.from_numpy(np.stack([window.samples for window in windows]))
+        if self._device.type == "cuda":
+            samples = samples.pin_memory()
+        return self._extractor.log_mel(samples.to(self._device, non_blocking=True))
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        return torch.autocast(self._device.type, self._dtype) if self._dtype else nullcontext()
+
+
+def open_scorer(
+    checkpoint: Checkpoint, device: str = "auto", precision: str = "auto", batch_size: int | None = None
+) -> TorchScorer:
+    """Load a checkpoint onto a device ("auto", "cpu", "cuda", "cuda:1", "mps") in a precision that it has."""
+    place = find_device(device)
+    model = CedForAudioClassification.from_checkpoint(checkpoint)
+    extractor = CedFeatureExtractor.from_checkpoint(checkpoint)
+    return TorchScorer(model, extractor, place, find_precision(precision, place), batch_size)
+
+
+def find_device(wanted: str) -> torch.device:
+    """The device that was asked for; an absent one is an InputError, never another device."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if wanted == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if available[name]))
+    kind, _, number = wanted.partition(":")
+    if kind not in available or (number and not (kind == "cuda" and number.isdecimal())):
+        raise InputError(f"-d/--device {wanted}: no such device; use auto, cpu, cuda, cuda:N or mps")
+    if not available[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
+        raise InputError(f"-d/--device {wanted}: this machine or this torch has none; -d cpu works everywhere")
+    return torch.device(wanted)
+
+
+def find_precision(wanted: str, device: torch.device) -> str:
+    """The precision to compute in: "fp32" on a CPU, half on a GPU unless fp32 is asked for."""
+    if device.type == "cpu":
+        if wanted not in ("auto", "fp32"):
+            raise InputError(
+                f"--precision {wanted}: torch computes in fp32 on a CPU, where half precision is slower; leave it out, "
+                "or use a GPU, or --backend onnx for int8"
+            )
+        return "fp32"
+    if wanted == "int8":
+        raise InputError("--precision int8: ONNX Runtime computes in int8, on a CPU; use --backend onnx")
+    has_bf16 = device.type != "cuda" or torch.cuda.is_bf16_supported()
+    if wanted == "bf16" and not has_bf16:
+        raise InputError("--precision bf16: this GPU cannot; use fp16 or fp32")
+    return ("bf16" if has_bf16 else "fp16") if wanted == "auto" else wanted
+
+
+def default_batch_size(config: CedConfig, device: torch.device) -> int:
+    """How many windows a call holds unless somebody says: many on a GPU, few on a CPU."""
+    return _GPU_BATCH if device.type != "cpu" else cpu_batch_size(config)
+
+
+def stream_of(windows: Sequence[Window]) -> NDArray[np.float32]:
+    """The samples from the first window's start to the last one's stop, of overlapping windows in order."""
+    pieces = [windows[0].samples]
+    for before, window in pairwise(windows):
+        pieces.append(window.samples[before.stop - window.start :])
+    return np.concatenate(pieces)

@@ -1,0 +1,46 @@
+"""DCASE: the table of events that DCASE's tools, sed_eval and psds_eval read, and the table of durations beside it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import IO, TYPE_CHECKING
+
+from cedtag.records import FileEnd
+from cedtag.writers import seconds
+from cedtag.writers.segments import Segment, SegmentSink, encoded, six_decimals
+
+if TYPE_CHECKING:
+    from cedtag.records import Source
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+
+class DcaseSink(SegmentSink):
+    """Tab-separated `filename, onset, offset, event_label`."""
+
+    header = "filename\tonset\toffset\tevent_label\n"
+
+    def line(self, source: Source, segment: Segment) -> str:
+        return tab_separated(source.name, six_decimals(segment.start), six_decimals(segment.stop), segment.label)
+
+
+class PsdsSink:
+    """Tab-separated `filename, duration`: what psds_eval wants to know beside the events of `dcase`."""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+        out.write(b"filename\tduration\n")
+
+    def write(self, result: Result) -> None:
+        if isinstance(result, FileEnd):
+            self._out.write(encoded(tab_separated(result.source.name, f"{seconds(result.num_samples):.3f}")))
+
+    def close(self) -> None:
+        """Nothing stands at the end."""
+
+
+def tab_separated(*fields: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter="\t", lineterminator="\n").writerow(fields)
+    return text.getvalue()

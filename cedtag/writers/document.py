@@ -1,0 +1,58 @@
+"""JSON: one document with the run's metadata and every recording with its outcome."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+
+from cedtag.inputs.start_time import shows_clock
+from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult
+from cedtag.writers import seconds
+from cedtag.writers.lines import encode, result_to_json
+
+if TYPE_CHECKING:
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+
+class JsonSink:
+    """`{"schema", "version", "settings", "recordings": [{"file", "windows", "status", ...}]}`, a line per window.
+
+    Events stand in `events` in place of `windows`, and the head says in another `events` how they were made.
+    """
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out, self._run = out, run
+        self._recordings = 0
+        self._rows = 0
+        out.write(encode(run.to_dict())[:-1] + b', "recordings": [')
+
+    def write(self, result: Result) -> None:
+        if self._rows == 0:
+            is_event = isinstance(result, SoundEvent) or self._run.events is not None
+            self._out.write(b",\n" if self._recordings else b"\n")
+            head = encode({"file": result.source.name, "events" if is_event else "windows": []})
+            self._out.write(head.removesuffix(b"]}"))
+            self._recordings += 1
+        if isinstance(result, TagResult | SoundEvent):
+            row = result_to_json(result, has_clock=shows_clock(self._run))
+            self._out.write((b",\n " if self._rows else b"\n ") + encode(row))
+            self._rows += 1
+            return
+        self._out.write(b"], " + encode(outcome_to_json(result))[1:])
+        self._rows = 0
+
+    def close(self) -> None:
+        self._out.write(b"\n]}\n")
+
+
+def outcome_to_json(result: Result) -> dict[str, Any]:
+    """How a recording ended: its status, its length in seconds, and what is wrong with it."""
+    if isinstance(result, FileEnd):
+        return {
+            "status": result.status,
+            "duration": seconds(result.num_samples),
+            "problems": list(result.problems),
+            "warnings": list(result.warnings),
+        }
+    assert isinstance(result, FileFailed)
+    return {"status": "failed", "stage": result.stage, "error": result.error}

@@ -1,0 +1,31 @@
+"""The errors file: one JSON object per recording that failed or was scored only in part."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING
+
+from cedtag.records import FileEnd, FileFailed
+from cedtag.writers.lines import encode
+
+if TYPE_CHECKING:
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+
+class ErrorsSink:
+    """`{"path", "stage", "error"}`; the stage "partial" means that rows were written all the same."""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+
+    def write(self, result: Result) -> None:
+        if isinstance(result, FileFailed):
+            self._add(result.source.name, result.stage, result.error)
+        elif isinstance(result, FileEnd) and result.problems:
+            self._add(result.source.name, "partial", "; ".join(result.problems))
+
+    def close(self) -> None:
+        """Nothing stands at the end."""
+
+    def _add(self, path: str, stage: str, error: str) -> None:
+        self._out.write(encode({"path": path, "stage": stage, "error": error}) + b"\n")

@@ -1,0 +1,45 @@
+"""JSON lines: one object per window or event, for pipelines."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, TYPE_CHECKING, Any
+
+from cedtag.inputs.start_time import COLUMNS as CLOCK_COLUMNS
+from cedtag.inputs.start_time import clock_times, shows_clock
+from cedtag.records import SoundEvent, TagResult
+from cedtag.writers import seconds
+
+if TYPE_CHECKING:
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+
+class JsonLinesSink:
+    """ASCII JSON; bytes of a name that are not UTF-8 are lone surrogates, which JSON carries."""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out, self._has_clock = out, shows_clock(run)
+
+    def write(self, result: Result) -> None:
+        if isinstance(result, TagResult | SoundEvent):
+            row = result_to_json(result, has_clock=self._has_clock)
+            self._out.write(encode({"file": result.source.name, **row}) + b"\n")
+
+    def close(self) -> None:
+        """Nothing stands at the end."""
+
+
+def result_to_json(result: TagResult | SoundEvent, *, has_clock: bool) -> dict[str, Any]:
+    when: dict[str, Any] = {"start": seconds(result.start), "end": seconds(result.stop)}
+    if has_clock:
+        when |= zip(CLOCK_COLUMNS, clock_times(result) or (None, None), strict=True)
+    if isinstance(result, TagResult):
+        tags = [{"index": tag.index, "mid": tag.mid, "label": tag.label, "score": tag.score} for tag in result.tags]
+        return {**when, "tags": tags}
+    what = {"index": result.index, "mid": result.mid, "label": result.label}
+    return {**when, **what, "peak": result.peak, "mean": result.mean}
+
+
+def encode(value: object) -> bytes:
+    return json.dumps(value, allow_nan=False, separators=(", ", ": ")).encode()

@@ -1,0 +1,77 @@
+"""Parquet: rows in columns, for data frames. The only file that imports pyarrow."""
+
+from __future__ import annotations
+
+import json
+from typing import IO, TYPE_CHECKING, Any
+
+from cedtag.errors import OutputError
+from cedtag.inputs.start_time import COLUMNS as CLOCK_COLUMNS
+from cedtag.inputs.start_time import clock_times, shows_clock
+from cedtag.records import SoundEvent, TagResult
+from cedtag.writers import seconds, storable
+
+try:
+    import pyarrow
+    from pyarrow import parquet
+except ImportError as error:
+    raise OutputError("parquet needs pyarrow; install it with: pip install 'cedtag[parquet]'") from error
+
+if TYPE_CHECKING:
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+ROWS_PER_GROUP = 50_000
+_CLASS = (("index", pyarrow.int32()), ("mid", pyarrow.string()), ("label", pyarrow.string()))
+_WHERE = (("file", pyarrow.string()), ("start", pyarrow.float64()), ("end", pyarrow.float64()))
+_CLOCK = tuple((name, pyarrow.string()) for name in CLOCK_COLUMNS)
+TAG = (("rank", pyarrow.int32()), *_CLASS, ("score", pyarrow.float64()))
+EVENT = (*_CLASS, ("peak", pyarrow.float64()), ("mean", pyarrow.float64()))
+
+
+class ParquetSink:
+    """A row per tag, or per event, with the columns of csv; the run's metadata is JSON under the key `cedtag`.
+
+    Bytes of names that are not UTF-8 are written as `\\udcff`. At most one row group is in memory.
+    """
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out, self._has_clock = out, shows_clock(run)
+        self._metadata = {"cedtag": json.dumps(run.to_dict())}
+        self._writer: Any = None
+        self._rows: list[tuple[object, ...]] = []
+
+    def write(self, result: Result) -> None:
+        if not isinstance(result, TagResult | SoundEvent):
+            return
+        clock = (clock_times(result) or (None, None)) if self._has_clock else ()
+        where = (storable(result.source.name), seconds(result.start), seconds(result.stop), *clock)
+        if isinstance(result, SoundEvent):
+            self._rows.append((*where, result.index, result.mid, result.label, result.peak, result.mean))
+        else:
+            for rank, tag in enumerate(result.tags, 1):
+                self._rows.append((*where, rank, tag.index, tag.mid, tag.label, tag.score))
+        if self._writer is None:
+            self._open(EVENT if isinstance(result, SoundEvent) else TAG)
+        if len(self._rows) >= ROWS_PER_GROUP:
+            self._write_group()
+
+    def close(self) -> None:
+        if self._writer is None:
+            self._open(TAG)
+        self._write_group()
+        self._writer.close()
+
+    def _open(self, columns: tuple[tuple[str, Any], ...]) -> None:
+        where = (*_WHERE, *_CLOCK) if self._has_clock else _WHERE
+        self._schema = pyarrow.schema([*where, *columns], self._metadata)
+        self._writer = parquet.ParquetWriter(self._out, self._schema)
+
+    def _write_group(self) -> None:
+        if self._rows:
+            columns = [
+                pyarrow.array(column, field.type)
+                for column, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
+            ]
+            self._writer.write_table(pyarrow.Table.from_arrays(columns, schema=self._schema))
+            self._rows.clear()

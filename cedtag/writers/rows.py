@@ -1,0 +1,84 @@
+"""CSV and TSV: one row per tag or event, or one per window with a column per class."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import IO, TYPE_CHECKING
+
+from cedtag.errors import InputError
+from cedtag.inputs.start_time import COLUMNS as CLOCK_COLUMNS
+from cedtag.inputs.start_time import clock_times, shows_clock
+from cedtag.records import SoundEvent, TagResult
+from cedtag.writers import seconds
+
+if TYPE_CHECKING:
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+WHERE = ("file", "start", "end")
+TAG = ("rank", "index", "mid", "label", "score")
+EVENT = ("index", "mid", "label", "peak", "mean")
+
+
+class CsvSink:
+    """RFC 4180 with `\\n`, UTF-8; names that are not UTF-8 keep their bytes."""
+
+    delimiter = ","
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+        self._text = io.StringIO()
+        self._writer = csv.writer(self._text, delimiter=self.delimiter, lineterminator="\n")
+        self._columns = {label.index: i for i, label in enumerate(run.labels)} if run.layout == "wide" else None
+        self._run = run
+        self._has_clock = shows_clock(run)
+        self._header: tuple[str, ...] = ()
+
+    def write(self, result: Result) -> None:
+        if not isinstance(result, TagResult | SoundEvent):
+            return
+        self._begin(shows_events=isinstance(result, SoundEvent))
+        where = self._where(result)
+        if isinstance(result, SoundEvent):
+            scores = (f"{result.peak:.4f}", f"{result.mean:.4f}")
+            self._writer.writerow((*where, result.index, result.mid, result.label, *scores))
+        elif self._columns is None:
+            for rank, tag in enumerate(result.tags, 1):
+                self._writer.writerow((*where, rank, tag.index, tag.mid, tag.label, f"{tag.score:.4f}"))
+        else:
+            by_column = [""] * len(self._columns)
+            for tag in result.tags:
+                by_column[self._columns[tag.index]] = f"{tag.score:.4f}"
+            self._writer.writerow((*where, *by_column))
+        self._flush()
+
+    def close(self) -> None:
+        if not self._header:
+            self._begin(shows_events=self._run.events is not None)
+        self._flush()
+
+    def _begin(self, *, shows_events: bool) -> None:
+        """Write the header that fits the first result; rows and events have no place below one header."""
+        wide = tuple(label.name for label in self._run.labels)
+        header = EVENT if shows_events else TAG if self._columns is None else wide
+        if not self._header:
+            self._header = header
+            self._writer.writerow((*WHERE, *(CLOCK_COLUMNS if self._has_clock else ()), *header))
+        elif shows_events != (self._header == EVENT):
+            raise InputError("rows and events cannot stand in one table; write them to a file each")
+
+    def _flush(self) -> None:
+        self._out.write(self._text.getvalue().encode("utf-8", "surrogateescape"))
+        self._text.seek(0)
+        self._text.truncate()
+
+    def _where(self, result: TagResult | SoundEvent) -> tuple[str, ...]:
+        clock = (clock_times(result) or ("", "")) if self._has_clock else ()
+        return result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}", *clock
+
+
+class TsvSink(CsvSink):
+    """The same with tabs; a field with a tab, a quote or a newline in it is quoted."""
+
+    delimiter = "\t"

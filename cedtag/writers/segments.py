@@ -1,0 +1,107 @@
+"""What the formats of editors and evaluations show: stretches of a recording with one class each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from cedtag.errors import InputError
+from cedtag.records import SoundEvent, TagResult
+from cedtag.writers import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cedtag.records import Source
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One class from sample `start` to sample `stop`; the `score` of an event is its peak.
+
+    Times are whole milliseconds, as in rows, so that what is made from rows is what the run writes.
+    """
+
+    start: int
+    stop: int
+    label: str
+    score: float
+
+    @property
+    def text(self) -> str:
+        return f"{self.label} {self.score:.2f}"
+
+
+def segments(result: Result) -> Iterator[Segment]:
+    """A segment for each tag of a window, best first, or the one of an event."""
+    if isinstance(result, TagResult):
+        for tag in result.tags:
+            yield Segment(whole(result.start), whole(result.stop), tag.label, tag.score)
+    elif isinstance(result, SoundEvent):
+        yield Segment(whole(result.start), whole(result.stop), result.label, result.peak)
+
+
+class SegmentSink:
+    """A format with a line per segment, below a header."""
+
+    header = ""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self.out = out
+        self._put(self.header)
+
+    def write(self, result: Result) -> None:
+        for segment in segments(result):
+            self._put(self.line(result.source, segment))
+
+    def line(self, source: Source, segment: Segment) -> str:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing stands at the end."""
+
+    def _put(self, text: str) -> None:
+        self.out.write(encoded(text))
+
+
+class OnlyRecording:
+    """Refuses a second recording, for formats that know none; their sinks say `one_recording = True`."""
+
+    def __init__(self) -> None:
+        self._first: Source | None = None
+
+    def check(self, source: Source) -> None:
+        if self._first is None:
+            self._first = source
+        elif source.name != self._first.name:
+            raise InputError(second_recording(self._first, source))
+
+
+def second_recording(first: Source, second: Source, what: str = "this format holds") -> str:
+    """What is said to whoever wants both in one file."""
+    return (
+        f"{second.name}: {what} one recording a file, and there is {first.name} already; "
+        "name one recording, or -f and a folder for -o"
+    )
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8, in which bytes of names that are not UTF-8 stay what they are."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def plain(text: str) -> str:
+    """Without the characters that end fields and lines."""
+    return text.replace("\t", " ").replace("\r", " ").replace("\n", " ")
+
+
+def whole(sample: int) -> int:
+    """The sample at which the millisecond begins."""
+    return sample - sample % 16
+
+
+def six_decimals(sample: int) -> str:
+    """Seconds, cut to milliseconds, as Audacity writes them."""
+    return f"{seconds(sample):.6f}"

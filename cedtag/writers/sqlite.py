@@ -1,0 +1,81 @@
+"""SQLite: the rows, the recordings and the settings as tables of one database."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from cedtag.inputs.start_time import clock_times, shows_clock
+from cedtag.records import FileEnd, SoundEvent, TagResult
+from cedtag.writers import seconds, storable
+from cedtag.writers.document import outcome_to_json
+
+if TYPE_CHECKING:
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+TABLES = """
+CREATE TABLE run (name TEXT, value TEXT);
+CREATE TABLE recordings (file TEXT, status TEXT, duration REAL, problems TEXT, warnings TEXT, stage TEXT, error TEXT);
+CREATE TABLE tags ({where}, rank INTEGER, "index" INTEGER, mid TEXT, label TEXT, score REAL);
+CREATE TABLE events ({where}, "index" INTEGER, mid TEXT, label TEXT, peak REAL, mean REAL);
+"""
+WHERE = 'file TEXT, start REAL, "end" REAL'
+CLOCK = "abs_start TEXT, abs_end TEXT"
+
+
+class SqliteSink:
+    """Tables `run`, `recordings`, `tags` and `events`; lists and settings are JSON texts.
+
+    SQLite wants a file of its own, which is copied to `out` at the end. Bytes of names that are not UTF-8 are written
+    as `\\udcff`, because no reader of databases takes them.
+    """
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+        name = getattr(out, "name", None)
+        beside = Path(name).parent if isinstance(name, str) else None
+        with tempfile.NamedTemporaryFile(dir=beside, prefix=".", suffix=".sqlite", delete=False) as own:
+            path = Path(own.name)
+        # Without a journal SQLite needs no second file, and the name can go at once: a kill leaves nothing behind.
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._has_clock = shows_clock(run)
+        tables = TABLES.format(where=f"{WHERE}, {CLOCK}" if self._has_clock else WHERE)
+        self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {tables} BEGIN;")
+        self._bytes = path.open("rb")
+        path.unlink()
+        settings = [(key, json.dumps(value)) for key, value in run.to_dict().items()]
+        self._database.executemany("INSERT INTO run VALUES (?, ?)", settings)
+
+    def write(self, result: Result) -> None:
+        file = storable(result.source.name)
+        if not isinstance(result, TagResult | SoundEvent):
+            self._write_outcome(file, result)
+            return
+        clock = (clock_times(result) or (None, None)) if self._has_clock else ()
+        where = (file, seconds(result.start), seconds(result.stop), *clock)
+        if isinstance(result, SoundEvent):
+            self._insert("events", (*where, result.index, result.mid, result.label, result.peak, result.mean))
+            return
+        for rank, tag in enumerate(result.tags, 1):
+            self._insert("tags", (*where, rank, tag.index, tag.mid, tag.label, tag.score))
+
+    def close(self) -> None:
+        self._database.execute("COMMIT")
+        self._database.close()
+        with self._bytes:
+            shutil.copyfileobj(self._bytes, self._out, 1 << 20)
+
+    def _insert(self, table: str, row: tuple[object, ...]) -> None:
+        self._database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
+    def _write_outcome(self, file: str, result: Result) -> None:
+        outcome = dict.fromkeys(("duration", "problems", "warnings", "stage", "error")) | outcome_to_json(result)
+        if isinstance(result, FileEnd):
+            outcome |= {"problems": json.dumps(result.problems), "warnings": json.dumps(result.warnings)}
+        row = "(:file, :status, :duration, :problems, :warnings, :stage, :error)"
+        self._database.execute(f"INSERT INTO recordings VALUES {row}", {"file": file, **outcome})

@@ -1,0 +1,57 @@
+"""Subtitles, SubRip and WebVTT: what is heard, shown while it is heard, by any video player."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import IO, TYPE_CHECKING
+
+from cedtag.records import SoundEvent, TagResult
+from cedtag.writers.segments import OnlyRecording, encoded, segments
+
+if TYPE_CHECKING:
+    from cedtag.run.settings import Run
+    from cedtag.writers import Result
+
+
+class SrtSink:
+    """A numbered cue for each window that has tags, a line for each tag; or a cue for each event."""
+
+    one_recording = True
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        self._out = out
+        self._cues = 0
+        self._only = OnlyRecording()
+
+    def write(self, result: Result) -> None:
+        if not isinstance(result, TagResult | SoundEvent):
+            return
+        self._only.check(result.source)
+        if lines := [segment.text for segment in segments(result)]:
+            self._cues += 1
+            self._out.write(encoded(self.cue(self._cues, result.start, result.stop, lines)))
+
+    def cue(self, number: int, start: int, stop: int, lines: list[str]) -> str:
+        return "\n".join([str(number), f"{clock(start, ',')} --> {clock(stop, ',')}", *lines, "", ""])
+
+    def close(self) -> None:
+        """Nothing stands at the end."""
+
+
+class VttSink(SrtSink):
+    """The same for the web."""
+
+    def __init__(self, out: IO[bytes], run: Run) -> None:
+        super().__init__(out, run)
+        out.write(b"WEBVTT\n\n")
+
+    def cue(self, number: int, start: int, stop: int, lines: list[str]) -> str:
+        texts = [escape(line, quote=False) for line in lines]
+        return "\n".join([f"{clock(start, '.')} --> {clock(stop, '.')}", *texts, "", ""])
+
+
+def clock(sample: int, point: str) -> str:
+    """`HH:MM:SS`, the point, and milliseconds, cut."""
+    milliseconds = sample // 16  # 16 samples are one at 16 kHz
+    seconds = milliseconds // 1000
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{point}{milliseconds % 1000:03d}"

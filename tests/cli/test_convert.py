@@ -1,0 +1,142 @@
+"""`cedtag convert` writes rows that exist as if the run had written them so."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cedtag.cli import run
+from cedtag.labels.table import Label
+from cedtag.records import FileEnd, Source, Tag, TagResult
+from cedtag.run.journal import open_journal
+from cedtag.run.outputs.files import make_files
+from cedtag.run.settings import Run
+from cedtag.writers import format_of, sink_type
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPEECH = Tag(0, "/m/09x0r", "Speech", 0.9123)
+DOG = Tag(69, "/m/0bt9lr", "Dog", 0.25)
+RUN = Run({"model": "tiny"}, tuple(Label(tag.index, tag.mid, tag.label) for tag in (SPEECH, DOG)))
+
+
+def recording(name: str) -> list[TagResult | FileEnd]:
+    source = Source(name, name, name)
+    return [
+        TagResult(source, 0, 0, 160_000, (SPEECH, DOG)),
+        TagResult(source, 1, 160_000, 240_000, (DOG,)),
+        FileEnd(source, 240_000, 2),
+    ]
+
+
+RESULTS = [*recording("in/a.wav"), *recording("in/deep/b.wav")]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path: Path, layout: str = "long") -> Path:
+    make_files({path: sink_type(format_of(path))}, RESULTS, Run(RUN.settings, RUN.labels, layout))
+    return path
+
+
+@pytest.mark.parametrize("before", ["csv", "tsv", "jsonl", "json"])
+@pytest.mark.parametrize("after", ["csv", "jsonl", "dcase.tsv", "birdnet.csv", "rttm", "selections.txt"])
+def test_a_file_is_what_the_run_would_have_written(here, before, after):
+    write(here / f"r.{before}")
+
+    assert run(["convert", f"r.{before}", "-o", f"new/r.{after}"]) == 0
+    assert (here / f"new/r.{after}").read_bytes() == write(here / f"expected.{after}").read_bytes()
+
+
+def test_json_keeps_the_settings_that_the_journal_tells(here):
+    journal = open_journal(here / "r.csv.journal", RUN)
+    for result in RESULTS:
+        journal.add(result)
+    journal.close()
+
+    assert run(["convert", "r.csv.journal", "-o", "r.json"]) == 0
+    assert (here / "r.json").read_bytes() == write(here / "expected.json").read_bytes()
+
+
+def test_wide_rows_have_the_columns_that_occur(here):
+    write(here / "r.csv")
+
+    assert run(["convert", "r.csv", "--layout", "wide", "-o", "wide.csv"]) == 0
+    assert (here / "wide.csv").read_bytes() == write(here / "expected.csv", "wide").read_bytes()
+
+
+def test_many_files_come_from_one_pass(here):
+    write(here / "r.jsonl")
+
+    assert run(["convert", "r.jsonl", "-o", "r.csv", "-o", "r.sqlite", "-o", "r.rttm"]) == 0
+    assert (here / "r.csv").read_bytes() == write(here / "expected.csv").read_bytes()
+    database = sqlite3.connect(here / "r.sqlite")
+    assert database.execute("SELECT count(*) FROM tags").fetchone() == (6,)
+    database.close()
+
+
+def test_a_folder_gets_a_file_per_recording_and_format(here):
+    write(here / "r.csv")
+
+    assert run(["convert", "r.csv", "-f", "audacity", "-f", "textgrid", "-f", "srt", "-o", "labels/"]) == 0
+    found = sorted(str(path.relative_to(here / "labels")) for path in (here / "labels").rglob("*.*"))
+    assert found == [f"in/{name}.{suffix}" for name in ("a.wav", "deep/b.wav") for suffix in ("TextGrid", "srt", "txt")]
+    assert (here / "labels/in/a.wav.txt").read_text().splitlines()[-1] == "10.000000\t15.000000\tDog 0.25"
+
+
+def test_rows_go_through_a_pipe(here, monkeypatch, capfdbinary):
+    rows = write(here / "r.jsonl").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rows)))
+
+    assert run(["convert", "-", "-f", "csv"]) == 0
+    assert capfdbinary.readouterr().out == write(here / "expected.csv").read_bytes()
+
+
+def test_results_of_several_files_follow_one_another(here):
+    for name in ("in/a.wav", "in/deep/b.wav"):
+        make_files({here / f"{name[-5]}.csv": sink_type("csv")}, recording(name), RUN)
+
+    assert run(["convert", "a.csv", "b.csv", "-o", "both.csv"]) == 0
+    assert (here / "both.csv").read_bytes() == write(here / "expected.csv").read_bytes()
+
+
+def test_results_of_different_settings_are_refused(here, capfd):
+    make_files({here / "a.json": sink_type("json")}, RESULTS, RUN)
+    make_files({here / "b.json": sink_type("json")}, RESULTS, Run({"model": "base"}, RUN.labels))
+
+    assert run(["convert", "a.json", "b.json", "-o", "r.csv"]) == 2
+    assert "different settings" in capfd.readouterr().err
+
+
+def test_nothing_is_replaced_without_being_told(here, capfd):
+    write(here / "r.jsonl")
+    (here / "r.csv").write_text("mine")
+    (here / "labels/in").mkdir(parents=True)
+    (here / "labels/in/a.wav.srt").write_text("mine")
+
+    assert run(["convert", "r.jsonl", "-o", "r.csv"]) == 1
+    assert run(["convert", "r.jsonl", "-f", "srt", "-o", "labels/"]) == 1
+    assert capfd.readouterr().err.splitlines() == [
+        f"cedtag: {name}: this file exists; use --overwrite to replace it, or another -o"
+        for name in ("r.csv", "labels/in/a.wav.srt")
+    ]
+    assert (here / "r.csv").read_text() == (here / "labels/in/a.wav.srt").read_text() == "mine"
+    assert run(["convert", "r.jsonl", "-o", "r.csv", "--overwrite"]) == 0
+    assert run(["convert", "r.jsonl", "-f", "srt", "-o", "labels/", "--overwrite"]) == 0
+
+
+def test_a_format_of_one_recording_wants_a_folder(here, capfd):
+    write(here / "r.csv")
+
+    assert run(["convert", "r.csv", "-o", "r.TextGrid"]) == 2
+    assert "a folder for -o" in capfd.readouterr().err
+    assert not (here / "r.TextGrid").exists()

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import json
+import threading
+
+import huggingface_hub
+import numpy as np
+import pytest
+
+from cedtag.doctor import checks as diagnosis
+from cedtag.doctor import selftest
+
+
+def test_a_sound_installation_fits_on_one_screen_and_exits_with_0(cedtag):
+    done = cedtag("doctor")
+    assert (done.code, done.stderr) == (0, "")
+    names = [line.split()[0] for line in done.lines]
+    assert names[:3] == ["cedtag", "python", "torch"]
+    assert names[-1] == "self-test"
+    assert len(names) <= 24
+    assert "FAILED" not in done.stdout.decode()
+
+
+def test_json_says_the_same(cedtag):
+    done = cedtag("doctor", "-f", "json")
+    found = json.loads(done.stdout)
+    assert all(check["ok"] for check in found.values())
+    assert list(found) == [line.split()[0] for line in cedtag("doctor").lines]
+
+
+def test_wrong_scores_are_found(cedtag, monkeypatch):
+    monkeypatch.setattr(selftest, "sound", lambda: np.zeros(192_000, np.float32))
+    done = cedtag("doctor")
+    assert done.code == 1
+    assert done.lines[-1].startswith("self-test    FAILED: scores on the CPU differ by up to 0.")
+
+
+def test_scores_that_are_not_numbers_are_wrong(cedtag, monkeypatch):
+    monkeypatch.setattr(diagnosis, "deviation", lambda: float("nan"))
+    assert cedtag("doctor").code == 1
+
+
+@pytest.mark.parametrize("error", [ImportError("libtorchaudio.so: no such file"), OSError("cannot load")])
+def test_a_package_that_cannot_be_loaded_is_one_line(cedtag, monkeypatch, error):
+    def broken() -> str:
+        raise error
+
+    monkeypatch.setattr(diagnosis, "_torch", broken)
+    done = cedtag("doctor")
+    assert done.code == 1
+    assert [line for line in done.lines if "FAILED" in line] == [
+        f"torch        FAILED: {type(error).__name__}: {error}"
+    ]
+
+
+def test_the_hub_is_asked_only_when_told_to_and_never_waited_for_long(cedtag, monkeypatch):
+    asked = []
+
+    def answer(url: str, timeout: float) -> None:
+        asked.append(url)
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", answer)
+    assert "hub" not in [line.split()[0] for line in cedtag("doctor").lines]
+    assert asked == []
+    assert (cedtag("doctor", "--network").code, len(asked)) == (0, 1)
+
+    monkeypatch.setattr(diagnosis, "NETWORK_S", 0.1)
+    never = threading.Event()
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda url, timeout: never.wait(20))
+    done = cedtag("doctor", "--network")
+    never.set()
+    assert done.code == 1
+    assert "gave no answer within 0.1 s" in done.stdout.decode()
+
+    def refused(url: str, timeout: float) -> None:
+        raise ConnectionRefusedError("refused")
+
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", refused)
+    assert "is out of reach (ConnectionRefusedError: refused)" in cedtag("doctor", "--network").stdout.decode()

@@ -1,0 +1,92 @@
+"""One pass over the audio writes every format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from cedtag.cli import run
+from cedtag.writers import SINKS, suffix_of
+from tests.micro import micro_checkpoint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PICTURES = ("pdf", "png", "svg")
+FORMATS = [name for name in SINKS if name not in (*PICTURES, "parquet")]
+ONE = ["audacity", "srt", "textgrid", "vtt"]
+
+
+@pytest.fixture
+def archive(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    micro_checkpoint(tmp_path / "micro")
+    (tmp_path / "in").mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / "in" / name, 0.1 * rng.standard_normal(50_001), 16_000)
+    return tmp_path
+
+
+def tag(*options: str) -> int:
+    return run(["tag", *options, "-m", "micro", "-w", "2", "-k", "2", "-q"])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith(".journal")
+    }
+
+
+def test_a_folder_gets_every_format_of_every_recording(archive):
+    formats = [word for name in FORMATS for word in ("-f", name)]
+    assert tag("in", *formats, "-o", "out/") == 0
+    assert set(contents(archive / "out")) == {
+        f"{recording}{suffix_of(name)}" for recording in ("a.wav", "b.wav") for name in FORMATS
+    }
+
+
+def test_files_of_every_format_are_what_convert_makes_of_the_rows(archive):
+    files = [f"all{suffix_of(name)}" for name in FORMATS]
+
+    def options(folder: str) -> list[str]:
+        return [
+            word for name, file in zip(FORMATS, files, strict=True) for word in ("-f", name, "-o", f"{folder}/{file}")
+        ]
+
+    assert tag("in/a.wav", *options("run")) == 0
+    journal = next((archive / "run").glob("*.journal"))
+    assert run(["convert", str(journal), *options("journal")]) == 0
+    assert contents(archive / "journal") == contents(archive / "run")
+    assert run(["convert", "run/all.jsonl", *options("rows")]) == 0
+    same = [file for file in files if not file.endswith((".json", ".sqlite"))]  # those hold the settings
+    assert {file: contents(archive / "rows")[file] for file in same} == {
+        file: contents(archive / "run")[file] for file in same
+    }
+
+
+def test_every_format_goes_on_where_a_run_was(archive):
+    options = [word for name in FORMATS if name not in ONE for word in ("-f", name, "-o", f"r/all{suffix_of(name)}")]
+    assert tag("in", *options) == 0
+    whole = contents(archive / "r")
+    for path in (archive / "r").iterdir():
+        path.unlink()
+    (archive / "in/b.wav").rename(archive / "b.wav")
+    assert tag("in", *options) == 0
+    (archive / "b.wav").rename(archive / "in/b.wav")
+    assert tag("in", *options) == 0
+
+    assert contents(archive / "r") == whole
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_a_second_recording_is_refused_before_it_is_scored(archive, name, capfd):
+    assert tag("in", "-f", name, "-o", f"labels{suffix_of(name)}") == 2
+    assert tag("in", "-f", name) == 2
+    assert capfd.readouterr().err.count("cedtag: in/b.wav: this format holds one recording a file") == 2
+    assert tag("in/a.wav", "-f", name, "-o", f"one{suffix_of(name)}") == 0

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from cedtag.cli import COMMANDS, cli
+
+HEAVY = {
+    "torch",
+    "torchaudio",
+    "ray",
+    "pyarrow",
+    "av",
+    "numpy",
+    "huggingface_hub",
+    "onnxruntime",
+    "matplotlib",
+    "sklearn",
+}
+PROBE = """
+import contextlib, os, sys
+sys.argv = ["cedtag"]
+silence = open(os.devnull, "w")
+with contextlib.redirect_stdout(silence), contextlib.redirect_stderr(silence), contextlib.suppress(SystemExit):
+    {code}
+print(*sys.modules)
+"""
+
+
+def loaded_by(code: str, **env: str) -> set[str]:
+    """The heavy packages that are loaded once some code has run in a fresh interpreter."""
+    command = [sys.executable, "-c", PROBE.format(code=code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | env, timeout=60)
+    return set(done.stdout.split()) & HEAVY
+
+
+@pytest.mark.parametrize(
+    "args", [["--help"], ["--version"], ["tag", "--help"], ["completion", "bash"], ["--bogus"], []]
+)
+def test_help_version_and_completion_scripts_load_nothing_heavy(args):
+    assert loaded_by(f"from cedtag.cli import run; run({args!r})") == set()
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded_by("import cedtag, cedtag.errors, cedtag.records, cedtag.labels.table") == set()
+
+
+def test_completing_loads_nothing_heavy():
+    words = {"_CEDTAG_COMPLETE": "bash_complete", "COMP_WORDS": "cedtag tag --la", "COMP_CWORD": "2"}
+    assert loaded_by("from cedtag.cli import run; run([])", **words) == set()
+
+
+def test_every_option_says_what_it_does():
+    for name in COMMANDS:
+        command = cli.get_command(None, name)
+        for one in [command, *getattr(command, "commands", {}).values()]:
+            assert [option.opts for option in one.params if isinstance(option, click.Option) and not option.help] == []

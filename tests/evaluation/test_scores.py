@@ -1,0 +1,138 @@
+"""Rows that cedtag wrote and scores computed now come beside the right truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+from cedtag.errors import InputError
+from cedtag.evaluation.scores import read_rows, recording_finder, score_examples, scores_of_rows, truth_matrix
+from cedtag.labels.table import Label
+from cedtag.training.manifest import Example
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from cedtag.records import Window
+
+TSV = "x/a.wav\t0.000\t10.000\t1\t23\t/t/dd00002\tBaby cry, infant cry\t0.9000\n"
+HEADER = "file,start,end,rank,index,mid,label,score\n"
+
+
+class Loudness:
+    """A scorer of two classes: how loud a window is, and how long it is in seconds of ten."""
+
+    labels = (Label(0, "", "loud"), Label(1, "", "long"))
+
+    def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+        return np.array([[abs(w.samples).max(), len(w.samples) / 160_000] for w in windows], np.float32)
+
+
+def rows(tmp_path: Path, text: str, name: str = "rows.csv") -> Path:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path / name
+
+
+def clips(*names: str) -> list[Example]:
+    return [Example(f"/data/{name}", name, ("Rain",)) for name in names]
+
+
+def test_the_highest_window_of_a_clip_counts(tmp_path: Path) -> None:
+    samples = np.zeros(240_000, np.float32)
+    samples[200_000] = 0.5
+    soundfile.write(tmp_path / "a.wav", samples, 16_000, "FLOAT")
+    path = str(tmp_path / "a.wav")
+    examples = [Example(path, "a.wav", ("loud",)), Example(path, "a.wav", ("Long",), start=0, stop=80_000)]
+    judged = score_examples(examples, Loudness(), window=160_000, jobs=1, skip_unknown=False)  # type: ignore[arg-type]
+    assert judged.classes == ("loud", "long")
+    assert judged.truth.tolist() == [[1, 0], [0, 1]]
+    assert judged.scores.tolist() == [[0.5, 1.0], [0.0, 0.5]]
+
+
+def test_labels_that_no_class_has_are_an_error_or_a_note() -> None:
+    examples = [Example("", "a", ("Rain", "Owl")), Example("", "b", ("owl",))]
+    with pytest.raises(InputError, match=r"labels that the model has not \(1 of them\): .*--skip-unknown"):
+        truth_matrix([examples[0]], ["Rain"], skip_unknown=False)
+    truth, notes = truth_matrix(examples, ["Rain"], skip_unknown=True)
+    assert truth.tolist() == [[1], [0]]
+    assert notes == (
+        "Owl: left out, the model has no such class (1 clips)",
+        "owl: left out, the model has no such class (1 clips)",
+    )
+    with pytest.raises(InputError, match="3 of them"):
+        truth_matrix(examples, ["Fish"], skip_unknown=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("rows.csv", HEADER + 'x/a.wav,0.000,10.000,1,23,/t/dd00002,"Baby cry, infant cry",0.9000\n'),
+        ("rows.tsv", HEADER.replace(",", "\t") + TSV),
+        (
+            "rows",
+            '{"file": "x/a.wav", "start": 0.0, "end": 10.0, "tags": [{"index": 23, "mid": "/t/dd00002", '
+            '"label": "Baby cry, infant cry", "score": 0.9}]}\n',
+        ),
+    ],
+)
+def test_rows_of_every_format_are_read(tmp_path: Path, name: str, text: str) -> None:
+    (row,) = read_rows(rows(tmp_path, text, name))
+    assert (row.file, row.start, row.stop, row.label, row.score) == ("x/a.wav", 0, 160_000, "Baby cry, infant cry", 0.9)
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", HEADER + "a.wav,x,1,1,0,,Rain,0.5\n", '{"file": 1}\n', "{torn", HEADER + "a.wav,1\n"]
+)
+def test_anything_else_is_a_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="not rows that cedtag wrote"):
+        list(read_rows(rows(tmp_path, text)))
+    with pytest.raises(InputError, match="cannot be read"):
+        list(read_rows(tmp_path / "none"))
+
+
+def test_windows_go_to_the_examples_that_they_overlap_by_half(tmp_path: Path) -> None:
+    examples = [
+        Example("/data/a.wav", "a.wav", ("Rain",), 0, 160_000),
+        Example("/data/a.wav", "a.wav", ("Wind",), 160_000, 320_000),
+    ]
+    lines = [
+        "a.wav,0,10,1,0,,Rain,0.7",
+        "a.wav,4,14,1,0,,Rain,0.8",
+        "a.wav,6,16,1,0,,Wind,0.4",
+        "a.wav,11,12,1,0,,Wind,0.6",
+    ]
+    judged = scores_of_rows(examples, rows(tmp_path, HEADER + "\n".join(lines) + "\n"))
+    assert judged.classes == ("Rain", "Wind")
+    assert judged.truth.tolist() == [[1, 0], [0, 1]]
+    assert judged.scores.tolist() == [[0.8, 0.0], [0.0, 0.6]]
+    assert judged.notes == ("50% of the scores were not written and count as 0; tag with -k 0 -t 0 for all",)
+
+
+def test_clips_without_rows_and_labels_without_rows_are_noted(tmp_path: Path) -> None:
+    examples = [*clips("a.wav", "b.wav"), Example("/data/c.wav", "c.wav", ("Wind",))]
+    judged = scores_of_rows(examples, rows(tmp_path, HEADER + "a.wav,0,10,1,0,,Rain,0.7\n"))
+    assert judged.scores.tolist() == [[0.7, 0], [0, 0], [0, 0]]
+    assert judged.notes[:2] == ("Wind: no row has this label", "2 of 3 clips have no row")
+    with pytest.raises(InputError, match="no row is about a clip of the data"):
+        scores_of_rows(examples, rows(tmp_path, HEADER + "z.wav,0,10,1,0,,Rain,0.7\n"))
+
+
+def test_a_recording_may_be_named_from_another_folder_but_not_by_a_shared_end() -> None:
+    find = recording_finder(clips("dog/1.wav", "dog/2.wav", "cat/2.wav"))
+    assert find("dog/1.wav") == find("1.wav") == find("/data/dog/1.wav") == find("elsewhere/dog/1.wav") == [0]
+    assert find("dog/2.wav") == [1]
+    assert find("2.wav") == []
+    assert find("other/1.wav") == []
+
+
+def test_a_segment_of_audioset_is_found_by_its_youtube_name() -> None:
+    find = recording_finder([Example("", "--4gqARaEJE", ("Rain",)), Example("", "-0abcdefghi", ("Rain",))])
+    assert find("eval/Y--4gqARaEJE.wav") == [0]
+    assert find("-0abcdefghi_30000.flac") == [1]
+    assert find("-1abcdefghi.wav") == []

@@ -1,0 +1,215 @@
+"""Results come back from files as they were written."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cedtag.errors import InputError
+from cedtag.labels.table import Label, audioset
+from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
+from cedtag.results.read import read_results
+from cedtag.run.journal import open_journal
+from cedtag.run.settings import Run
+from cedtag.writers import sink_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from cedtag.writers import Result
+
+RUN = Run({"model": "tiny", "window": 10.0}, tuple(Label(c.index, c.mid, c.name) for c in audioset()))
+
+
+def tag_of(index: int, score: float) -> Tag:
+    label = audioset()[index]
+    return Tag(index, label.mid, label.name, score)
+
+
+def written(path: Path, results: Iterable[Result], run: Run = RUN, *, format_name: str = "") -> Path:
+    out = io.BytesIO()
+    sink = sink_type(format_name or path.suffix.lstrip("."))(out, run)
+    for result in results:
+        sink.write(result)
+    sink.close()
+    path.write_bytes(out.getvalue())
+    return path
+
+
+def read(path: Path) -> list[Result | SoundEvent]:
+    return list(read_results(path)[1])
+
+
+def recording(name: str, *windows: tuple[Tag, ...]) -> list[Result]:
+    """Windows of a second each, every half second; no two of them begin at once."""
+    source = Source(name, name, name)
+    results = [TagResult(source, i, i * 8000, i * 8000 + 16000, tags) for i, tags in enumerate(windows)]
+    return [*results, FileEnd(source, max([16000, *(r.stop for r in results)]), len(windows))]
+
+
+scores = st.integers(0, 10_000).map(lambda number: number / 10_000)
+tag_sets = st.dictionaries(st.integers(0, 526), scores, min_size=1, max_size=4).map(
+    lambda chosen: tuple(tag_of(i, s) for i, s in sorted(chosen.items(), key=lambda item: (-item[1], item[0])))
+)
+recordings = st.lists(st.lists(tag_sets, min_size=1, max_size=4), min_size=1, max_size=3).map(
+    lambda several: [r for i, windows in enumerate(several) for r in recording(f"in, {i}/näme\udcff.wav", *windows)]
+)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@given(results=recordings)
+def test_what_was_written_comes_back(tmp_path, suffix, results):
+    found = read(written(tmp_path / f"r.{suffix}", results))
+
+    assert [strip(result) for result in found] == [strip(result) for result in results]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@given(results=recordings)
+def test_wide_rows_come_back(tmp_path, suffix, results):
+    wide = Run(RUN.settings, RUN.labels, "wide")
+    found = read(written(tmp_path / f"r.{suffix}", results, wide))
+
+    assert [strip(result) for result in found] == [strip(result) for result in results]
+
+
+def strip(result: Result | SoundEvent) -> tuple[type, str, dict[str, object]]:
+    """A result with its source reduced to the name, which is what files carry."""
+    name = result.source.name
+    values = {field: getattr(result, field) for field in result.__slots__ if field != "source"}
+    return type(result), name, values
+
+
+def test_a_journal_comes_back_with_its_settings_and_labels(tmp_path):
+    results = [*recording("a.wav", (tag_of(0, 0.5),), ()), FileFailed(Source("b", "b", "b"), "open", "b: no such file")]
+    journal = open_journal(tmp_path / "r.csv.journal", RUN)
+    for result in results:
+        journal.add(result)
+    journal.close()
+
+    run, found = read_results(tmp_path / "r.csv.journal")
+
+    assert run == RUN
+    assert list(found) == results
+
+
+def test_json_tells_settings_problems_and_failures(tmp_path):
+    source = Source("a.wav", "a.wav", "a.wav")
+    results = [
+        TagResult(source, 0, 0, 16000, (tag_of(3, 0.25),)),
+        FileEnd(source, 16000, 1, ("is cut off",), ("odd",)),
+        FileFailed(Source("b", "b", "b"), "open", "b: no such file"),
+    ]
+    run, found = read_results(written(tmp_path / "r.json", results))
+
+    assert run == Run(RUN.settings, ())
+    assert [strip(result) for result in found] == [strip(result) for result in results]
+
+
+def test_times_come_back_cut_to_milliseconds(tmp_path):
+    source = Source("a.wav", "a.wav", "a.wav")
+    path = written(tmp_path / "r.csv", [TagResult(source, 0, 15, 16031, (tag_of(0, 1.0),))])
+
+    assert [(r.start, r.stop) for r in read(path) if isinstance(r, TagResult)] == [(0, 16016)]
+
+
+@pytest.mark.parametrize("format_name", ["csv", "tsv", "jsonl", "json"])
+def test_the_contents_tell_the_format_where_the_suffix_does_not(tmp_path, format_name):
+    results = recording("a.wav", (tag_of(0, 0.5),))
+    path = written(tmp_path / "results", results, format_name=format_name)
+
+    assert [strip(result) for result in read(path)] == [strip(result) for result in results]
+
+
+def test_rows_that_a_filter_left_are_windows_still(tmp_path):
+    whole = written(tmp_path / "whole.csv", recording("a.wav", (tag_of(0, 0.9), tag_of(1, 0.5)), (tag_of(1, 0.4),)))
+    lines = whole.read_text().splitlines()
+    path = tmp_path / "r.csv"
+    path.write_text("\n".join([lines[0], lines[2], lines[3]]) + "\n")
+
+    assert [result.tags for result in read(path)[:-1]] == [(tag_of(1, 0.5),), (tag_of(1, 0.4),)]
+
+
+def test_a_spreadsheet_may_add_a_mark_and_carriage_returns(tmp_path):
+    results = recording("a.wav", (tag_of(0, 0.5),))
+    path = written(tmp_path / "r.csv", results)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert [strip(result) for result in read(path)] == [strip(result) for result in results]
+
+
+def test_columns_of_other_classes_are_counted_from_the_left(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("file,start,end,Wolf,Speech\na.wav,0.000,1.000,0.2000,0.7000\n")
+
+    assert read(path)[0].tags == (Tag(1, "", "Speech", 0.7), Tag(0, "", "Wolf", 0.2))
+
+
+HEADER = "file,start,end,rank,index,mid,label,score\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("r.csv", "a,b\n", "line 1: this is no header"),
+        ("r.csv", "", "line 1: this is no header"),
+        ("r.csv", HEADER + "a.wav,0,1,1,0,/m/1,Speech\n", "line 2: 7 fields where the header has 8"),
+        ("r.csv", HEADER + "a.wav,0,1,1,0,/m/1,Speech,nan\n", "line 2: nan is no score from 0 to 1"),
+        ("r.csv", HEADER + "a.wav,2,1,1,0,/m/1,Speech,0.5\n", "line 2: it ends (1) before it starts (2)"),
+        ("r.csv", HEADER + "a,1,2,1,0,m,S,0.5\na,0,1,1,0,m,S,0.5\n", "line 3: this row is earlier"),
+        ("r.csv", HEADER + "a,0,1,1,0,m,S,0.5\nb,0,1,1,0,m,S,0.5\na,1,2,1,0,m,S,0.5\n", "line 4: rows of a stand"),
+        ("r.csv", HEADER + 'a,0,1,1,0,m,"S,0.5\n', "line 2: unexpected end of data"),
+        ("r.jsonl", '{"file": "a", "start": 0, "end": 1, "tags": []}\n{"file": "a"}\n', "line 2: 'start' is missing"),
+        ("r.jsonl", "[]\n", "line 1: "),
+        ("r.jsonl", "{\n", "line 1: "),
+        ("r.json", '{"schema": "cedtag/9"}', "its schema is 'cedtag/9', not 'cedtag/1'"),
+        ("r.json", "{}", "'schema' is missing"),
+        ("r.json", "[1]", ""),
+        ("notes", "hello\n", "these are no results that can be read back"),
+        ("r.journal", "hello\n", ""),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(tmp_path, name, text, said):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: {said}")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="cannot be read \\(No such file"):
+        read_results(tmp_path / "r.csv")
+
+
+def test_the_journal_of_a_folder_holds_no_rows(tmp_path):
+    open_journal(tmp_path / ".cedtag.run.journal", Run({"layout": "long"}, RUN.labels)).close()
+
+    with pytest.raises(InputError, match="holds no rows"):
+        read(tmp_path / ".cedtag.run.journal")
+
+
+EVENT = SoundEvent(Source("a.wav", "a.wav", "a.wav"), 16000, 48000, 0, "/m/09x0r", "Speech", 0.9, 0.6)
+
+
+def test_events_come_back_from_columns(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("file,start,end,index,mid,label,peak,mean\na.wav,1.000,3.000,0,/m/09x0r,Speech,0.9000,0.6000\n")
+
+    assert [strip(result) for result in read(path)] == [strip(EVENT), strip(FileEnd(EVENT.source, 48000, 0))]
+
+
+def test_events_come_back_from_objects(tmp_path):
+    event = {"index": 0, "mid": "/m/09x0r", "label": "Speech", "peak": 0.9, "mean": 0.6}
+    path = tmp_path / "r.jsonl"
+    path.write_text(json.dumps({"file": "a.wav", "start": 1.0, "end": 3.0, **event}) + "\n")
+
+    assert [strip(result) for result in read(path)] == [strip(EVENT), strip(FileEnd(EVENT.source, 48000, 0))]

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cedtag.records import Source
+from cedtag.run.journal.index import STATUSES, Done
+
+SOURCES = st.builds(
+    lambda name, root, size: Source(f"{root}/{name}", f"{root}/{name}", name, root, size, size + 1),
+    st.text(st.characters(codec="utf-8", exclude_categories=[]) | st.just("\udcff"), max_size=3),
+    st.sampled_from(["", "a", "b"]),
+    st.sampled_from([0, 7, 2**63]),
+)
+
+
+@given(st.lists(st.tuples(SOURCES, st.sampled_from(STATUSES)), max_size=20), SOURCES)
+def test_the_latest_entry_of_a_name_is_found(entries, wanted):
+    done, latest = Done(), {}
+    for offset, (source, status) in enumerate(entries):
+        done.add(source, status, offset)
+        latest[source.name] = (source, status, offset)
+    done.sort()
+
+    assert len(done) == len(latest)
+    found = done.find(wanted)
+    if wanted.name not in latest:
+        assert found is None
+    else:
+        source, status, offset = latest[wanted.name]
+        assert found is not None
+        assert (found.offset, found.status, found.unchanged) == (offset, status, source == wanted)
+    assert done.offsets().tolist() == sorted(offset for _, _, offset in latest.values())
+
+
+@given(st.lists(st.tuples(SOURCES, st.sampled_from(STATUSES)), max_size=20), st.sets(st.integers(0, 19)))
+def test_gone_is_what_has_rows_and_was_not_met_again(entries, met):
+    done, latest = Done(), {}
+    for offset, (source, status) in enumerate(entries):
+        done.add(source, status, offset)
+        latest[source.name] = (source, status, offset)
+    done.sort()
+    for number in met & set(range(len(entries))):
+        source = entries[number][0]
+        done.keep(done.find(source))
+        latest.pop(source.name, None)
+    assert done.gone().tolist() == sorted(offset for _, status, offset in latest.values() if status != "failed")
+
+
+def test_by_relative_path_a_moved_root_is_told():
+    done = Done(by_relative=True)
+    source = Source("a/x.wav", "a/x.wav", "x.wav", "a", 5, 6)
+    done.add(source, "ok", 0)
+    done.sort()
+    entry = done.find(replace(source, name="b/x.wav", root="b"))
+    assert (entry.unchanged, entry.moved) == (True, True)
