@@ -19,7 +19,8 @@ import numpy as np
 from cedtag.audio import AUDIO_SUFFIXES, open_recording
 from cedtag.checkpoints.locate import resolve
 from cedtag.demo.make_checkpoint import ESC10_CLASSES as LABELS
-from cedtag.events.detect import EventSettings, events
+from cedtag.events.detect import events
+from cedtag.events.settings import EventSettings
 from cedtag.labels.selection import Wanted, selector_of
 from cedtag.records import SAMPLE_RATE_HZ, ScoredWindow, SoundEvent, Source
 from cedtag.run.pipeline import Plan, score_recordings

@@ -21,7 +21,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from cedtag.errors import CedtagError
-    from cedtag.events.detect import EventSettings
+    from cedtag.events.settings import EventSettings
     from cedtag.labels.groups import most_specific, roll_up
     from cedtag.model.config import CedConfig
     from cedtag.model.features import CedFeatureExtractor

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 SAMPLE_RATE_HZ = 16_000
+SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+
+
+def seconds(sample: int) -> float:
+    """The position of a sample in seconds, cut to milliseconds, so that no time is after the recording's end."""
+    return sample // SAMPLES_PER_MS / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,13 @@ class Source:
     root: str = ""
     size: int = 0
     mtime_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TimedSource(Source):
+    """A recording whose start time is known: `began`, in ISO 8601 with its offset from UTC."""
+
+    began: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +139,8 @@ class AlreadyDone:
 
     source: Source
     status: str
+
+
+Listed: TypeAlias = Source | FileFailed | Skipped | AlreadyDone  # what a search finds, and what is left to do
+Outcome: TypeAlias = ScoredWindow | FileEnd | FileFailed | Skipped | AlreadyDone  # what an engine yields
+Result: TypeAlias = TagResult | SoundEvent | FileEnd | FileFailed  # what is written, and read back

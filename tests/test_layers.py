@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "cedtag"
 ROWS = (
     *("__main__", "cli"),
     *("tagger",),
-    *("demo", "doctor", "report", "evaluation", "training"),
+    *("demo", "doctor", "report", "training", "evaluation"),
     *("results", "run"),
     *("writers",),
     *("events", "scoring"),

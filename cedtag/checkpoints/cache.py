@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.checkpoints.checksums import damage_of
+from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
 from cedtag.errors import ModelError
-from cedtag.model.config import CONFIG_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PREPROCESSOR_NAME = "preprocessor_config.json"
-WEIGHTS_NAMES = ("model.safetensors", "pytorch_model.bin")  # best first
 
 _POLL_S = 0.1
 _DOWNLOADER = "import sys; sys.path[:] = {path!r}; from cedtag.checkpoints.download_worker import main; main()"

@@ -29,9 +29,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from cedtag.checkpoints.cache import PREPROCESSOR_NAME, WEIGHTS_NAMES, repo_folder, ways_out
+from cedtag.checkpoints.cache import repo_folder, ways_out
 from cedtag.checkpoints.checksums import damage_of
-from cedtag.model.config import CONFIG_NAME
+from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
 from cedtag.system.atomic import replacing
 
 if TYPE_CHECKING:

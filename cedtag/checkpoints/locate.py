@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.checkpoints import cache as hub
-from cedtag.checkpoints.cache import PREPROCESSOR_NAME, WEIGHTS_NAMES
+from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
 from cedtag.checkpoints.registry import REPO_BY_NAME
 from cedtag.errors import ModelError
-from cedtag.model.config import CONFIG_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable

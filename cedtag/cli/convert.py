@@ -15,8 +15,8 @@ from cedtag.writers import SINKS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 output_options = options_in(
     "Output",
@@ -53,7 +53,7 @@ def command(
 
 
 def write_results(
-    run: Run, found: Iterable[Result], outputs: Sequence[str], formats: Sequence[str], *, overwrite: bool
+    run: RunInfo, found: Iterable[Result], outputs: Sequence[str], formats: Sequence[str], *, overwrite: bool
 ) -> None:
     """Write results that are there to what -o and -f name."""
     from cedtag.cli.tag.outputs import files_of, is_folder, is_special, open_stream, to_stdout

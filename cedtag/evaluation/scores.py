@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cedtag.errors import InputError
+from cedtag.inputs.manifest import canonical, ytids
+from cedtag.inputs.segments import read_segments
 from cedtag.inputs.windows import sliding_windows
 from cedtag.labels.table import no_such_label
 from cedtag.records import SAMPLE_RATE_HZ, Source
-from cedtag.training.clips import read_segments
-from cedtag.training.manifest import canonical, ytids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cedtag.evaluation.metrics import Matrix
+    from cedtag.inputs.manifest import Example
     from cedtag.scoring.torch_scorer import TorchScorer
-    from cedtag.training.manifest import Example
 
 
 @dataclass(frozen=True, slots=True)

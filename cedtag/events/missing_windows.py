@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
 from cedtag.inputs.windows import SHORTEST_REMAINDER
-from cedtag.records import SAMPLE_RATE_HZ, TagResult
-from cedtag.writers import seconds
+from cedtag.records import SAMPLE_RATE_HZ, TagResult, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
 SAMPLES_PER_MS = 16
 

@@ -14,17 +14,14 @@ from cedtag.audio.containers.chunks import LAYOUTS, chunks
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.open import open_regular
 from cedtag.errors import AudioError, InputError
-from cedtag.records import Source
+from cedtag.records import Source, TimedSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cedtag.records import SoundEvent, TagResult
-    from cedtag.run.settings import Run
 
 Item = TypeVar("Item")
 WAYS = ("auto", "name", "metadata", "none")
-COLUMNS = ("abs_start", "abs_end")
 MAX_CHUNK_BYTES = 1 << 20
 
 # 20240501_053000, SM4_20240501_053000, 2024-05-01T05-30-00, 20240501T053000+1000, 5678.240501053000
@@ -51,13 +48,6 @@ _GUANO = re.compile(
     r"(?P<fraction>\.\d{1,6})?\d* *(?P<zone>Z|[+-]\d\d:?\d\d)?",
     re.MULTILINE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TimedSource(Source):
-    """A recording that `began` at a known time, in ISO 8601 with its offset from UTC."""
-
-    began: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +91,6 @@ def with_time(source: Source, clock: Clock) -> Source:
 def timed_source(source: Source, began: str) -> TimedSource:
     s = source
     return TimedSource(s.path, s.name, s.relative, s.root, s.size, s.mtime_ns, began)
-
-
-def shows_clock(run: Run) -> bool:
-    """Whether rows of this run have columns for the time on the clock."""
-    return "start-time" in run.settings
-
-
-def clock_times(result: TagResult | SoundEvent) -> tuple[str, str] | None:
-    """Start and end on the clock, in ISO 8601 with milliseconds, cut, and the offset from UTC; None if not known."""
-    if not isinstance(result.source, TimedSource):
-        return None
-    began = datetime.fromisoformat(result.source.began)
-    start, stop = (began + timedelta(milliseconds=sample // 16) for sample in (result.start, result.stop))
-    return start.isoformat(timespec="milliseconds"), stop.isoformat(timespec="milliseconds")
 
 
 def parse_zone(text: str) -> tzinfo:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
 
 Groups: TypeAlias = "dict[Label, tuple[int, ...]]"  # what is shown, and the classes whose best score it has

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NoReturn
 
+from cedtag.checkpoints.names import CONFIG_NAME
 from cedtag.errors import ModelError
 from cedtag.records import SAMPLE_RATE_HZ
 from cedtag.system.atomic import replacing
 
-CONFIG_NAME = "config.json"
 MODEL_TYPE = "ced"
 ARCHITECTURE = "CedForAudioClassification"
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from cedtag.checkpoints.names import PREPROCESSOR_NAME
 from cedtag.errors import InputError, ModelError
 from cedtag.model.config import FrontEnd, write_json_object
 from cedtag.model.preprocessor import check_padding, front_end_of, hub_dict, preprocessor_dict, read_preprocessor
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from cedtag.checkpoints.locate import Checkpoint
 
-PREPROCESSOR_NAME = "preprocessor_config.json"
 
 _TOP_DB = 120.0
 _MIN_POWER = 1e-10

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cedtag.checkpoints.names import WEIGHTS_NAME
 from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
 from cedtag.model.weights import (
-    WEIGHTS_NAME,
     encoder_weights,
     inferred_config,
     load_weights,

@@ -14,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from cedtag.checkpoints.names import CONFIG_NAME
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.errors import ModelError
-from cedtag.model.config import CONFIG_NAME, CedConfig
+from cedtag.model.config import CedConfig
 from cedtag.system.atomic import replacing
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-WEIGHTS_NAME = "model.safetensors"
 
 # The deepest CED that a config may describe has 780. Opening hundreds of thousands of tensors takes many seconds.
 _MAX_TENSORS = 4096

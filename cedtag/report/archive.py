@@ -11,8 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from cedtag.inputs.start_time import TimedSource
-from cedtag.records import FileFailed, SoundEvent, TagResult
+from cedtag.records import FileFailed, SoundEvent, TagResult, TimedSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,17 +12,17 @@ from cedtag.labels.table import Label
 from cedtag.records import FileFailed, TagResult
 from cedtag.results.read import read_results
 from cedtag.run.outputs.files import output_name, writing
-from cedtag.run.settings import Run
 from cedtag.system.atomic import writing_whole
 from cedtag.writers import sink_type
+from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
 
-def read_all(paths: Sequence[Path], layout: str) -> tuple[Run, Iterator[Result]]:
+def read_all(paths: Sequence[Path], layout: str) -> tuple[RunInfo, Iterator[Result]]:
     """The results of all files in turn, with the settings of the first that tells them.
 
     Files whose settings differ cannot be told apart in one output, so they are refused.
@@ -34,7 +34,7 @@ def read_all(paths: Sequence[Path], layout: str) -> tuple[Run, Iterator[Result]]
     labels = runs[0].labels if runs else ()
     if layout == "wide" and not labels:
         labels = labels_in(paths)
-    return Run(settings, labels, layout), chain.from_iterable(read_results(path)[1] for path in paths)
+    return RunInfo(settings, labels, layout), chain.from_iterable(read_results(path)[1] for path in paths)
 
 
 def labels_in(paths: Sequence[Path]) -> tuple[Label, ...]:
@@ -49,7 +49,9 @@ def labels_in(paths: Sequence[Path]) -> tuple[Label, ...]:
     return tuple(labels[key] for key in sorted(labels))
 
 
-def write_folder(folder: Path, formats: Sequence[str], results: Iterable[Result], run: Run, *, overwrite: bool) -> None:
+def write_folder(
+    folder: Path, formats: Sequence[str], results: Iterable[Result], run: RunInfo, *, overwrite: bool
+) -> None:
     """A file per recording and format, in a folder that mirrors the recordings' paths."""
     written: set[Path] = set()
     for source, of_recording in groupby(results, key=lambda result: result.source):
@@ -62,7 +64,7 @@ def write_folder(folder: Path, formats: Sequence[str], results: Iterable[Result]
         write_recording(dict(zip(paths, formats, strict=True)), of_recording, run)
 
 
-def write_recording(files: dict[Path, str], results: Iterator[Result], run: Run) -> None:
+def write_recording(files: dict[Path, str], results: Iterator[Result], run: RunInfo) -> None:
     """Write the results of one recording to each of the files; of one that failed there is nothing to write."""
     first = next(results)
     if isinstance(first, FileFailed):

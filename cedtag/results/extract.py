@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cedtag.audio.in_process import Decoder
     from cedtag.audio.mono import Samples
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
 TABLE = "clips.csv"
 COLUMNS = ("clip", "file", "start", "end", "index", "mid", "label", "score", "first_frame", "frames", "rate")

@@ -11,19 +11,19 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import InputError, OutputError
-from cedtag.inputs.start_time import COLUMNS as CLOCK_COLUMNS
 from cedtag.inputs.start_time import timed_source
 from cedtag.labels.table import audioset
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.run.journal import read_journal
-from cedtag.run.settings import SCHEMA, Run
+from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
+from cedtag.writers.run_info import SCHEMA, RunInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import TextIO
 
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
 FORMATS = ("csv", "tsv", "jsonl", "json", "journal")
 _LONG = ("file", "start", "end", "rank", "index", "mid", "label", "score")
@@ -40,7 +40,7 @@ class _Row:
     rank: int = 0
 
 
-def read_results(path: Path) -> tuple[Run | None, Iterator[Result]]:
+def read_results(path: Path) -> tuple[RunInfo | None, Iterator[Result]]:
     """The settings, where the file tells them, and the results in a file, read while they are used.
 
     Times are cut to milliseconds. Only json and journals tell how a recording ended; elsewhere it ends with its last
@@ -58,7 +58,7 @@ def read_results(path: Path) -> tuple[Run | None, Iterator[Result]]:
             has_clock = b"abs_start" in file.readline(1 << 16)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    run = Run({"start-time": "rows"}, ()) if has_clock else None
+    run = RunInfo({"start-time": "rows"}, ()) if has_clock else None
     rows = _lines_of_json(path) if kind == "jsonl" else _table(path, "," if kind == "csv" else "\t")
     return run, _recordings(path, rows)
 
@@ -246,14 +246,14 @@ def _lines_of_json(path: Path) -> Iterator[_Row]:
                 raise _wrong(path, number, f"{error} is missing") from error
 
 
-def _read_document(path: Path) -> tuple[Run, Iterator[Result]]:
+def _read_document(path: Path) -> tuple[RunInfo, Iterator[Result]]:
     """A whole JSON document; jsonl is what can be read in pieces."""
     try:
         document = json.loads(path.read_bytes())
         if document["schema"] != SCHEMA:
             raise InputError(f"{path}: its schema is {document['schema']!r}, not {SCHEMA!r}; use another version")
         results = [result for record in document["recordings"] for result in _recording_of_json(record)]
-        return Run(document["settings"], ()), iter(results)
+        return RunInfo(document["settings"], ()), iter(results)
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: {error}") from error
     except KeyError as error:
@@ -279,7 +279,7 @@ def _recording_of_json(record: Mapping[str, Any]) -> Iterator[Result]:
 # --- the journal
 
 
-def _read_journal(path: Path) -> tuple[Run, Iterator[Result]]:
+def _read_journal(path: Path) -> tuple[RunInfo, Iterator[Result]]:
     try:
         run, results = read_journal(path)
     except OutputError as error:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def read_parts(paths: Sequence[Path]) -> list[Part]:
     return parts
 
 
-def run_of(parts: Sequence[Part]) -> Run:
+def run_of(parts: Sequence[Part]) -> RunInfo:
     """The settings that all parts share."""
     return parts[0].contents.run
 

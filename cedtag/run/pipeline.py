@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cedtag.records import Window
+    from cedtag.records import Listed, Outcome, Window
 
-Listed: TypeAlias = "Source | FileFailed | Skipped | AlreadyDone"
-Event: TypeAlias = "ScoredWindow | FileEnd | FileFailed | Skipped | AlreadyDone"
 Scores: TypeAlias = "Future[NDArray[np.float32]]"
 
 
@@ -73,7 +71,7 @@ def score_recordings(
     open_recording: Callable[[Source], Recording],
     scorer: Scorer,
     plan: Plan,
-) -> Generator[Event, None, None]:
+) -> Generator[Outcome, None, None]:
     """Yield the scored windows and the outcome of every source, in the order of `sources`.
 
     A recording that cannot be read costs that recording; any other exception, from `sources` too, is raised here.
@@ -149,7 +147,7 @@ class _Engine:
         self._open_lanes: set[_Lane] = set()
         self._threads: list[threading.Thread] = []
 
-    def run(self, sources: Iterable[Listed]) -> Iterator[Event]:
+    def run(self, sources: Iterable[Listed]) -> Iterator[Outcome]:
         self._start(self._list, sources)
         for _ in range(self._plan.decoders):
             self._start(self._decode_lanes)
@@ -268,7 +266,7 @@ class _Engine:
                 groups.append(group)
         return groups
 
-    def _drain(self, lane: _Lane) -> Iterator[Event]:
+    def _drain(self, lane: _Lane) -> Iterator[Outcome]:
         """Yield what comes of one recording, waiting for its scores; give it up when its decoder hangs."""
         num_windows = 0
         while True:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cedtag.records import Source, Window
-    from cedtag.run.pipeline import Event, Recording, Scorer
+    from cedtag.records import Outcome, Source, Window
+    from cedtag.run.pipeline import Recording, Scorer
 
     Samples = NDArray[np.float32]
 
@@ -43,7 +43,7 @@ class Refinement:
     threads: int = 1
 
 
-def refined(events: Iterable[Event], refinement: Refinement) -> Generator[Event, None, None]:
+def refined(events: Iterable[Outcome], refinement: Refinement) -> Generator[Outcome, None, None]:
     """Pass events on, with fine windows in place of those in which something begins or ends.
 
     A recording is read a second time, while it is scored and only as far as is needed. Where that gives less sound than

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, Skipped
 
 if TYPE_CHECKING:
-    from cedtag.run.pipeline import Event
+    from cedtag.records import Outcome
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class Summary:
     num_samples: int = 0
     started: float = field(default_factory=time.monotonic)
 
-    def count(self, event: Event) -> None:
+    def count(self, event: Outcome) -> None:
         if isinstance(event, FileEnd):
             self.done += event.status == "ok"
             self.partial += event.status == "partial"

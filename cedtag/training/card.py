@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cedtag import __version__
+from cedtag.checkpoints.names import WEIGHTS_NAME
 from cedtag.errors import OutputError
-from cedtag.model.weights import WEIGHTS_NAME, save_weights
+from cedtag.model.weights import save_weights
 from cedtag.system.atomic import replacing
 
 if TYPE_CHECKING:

@@ -10,20 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from cedtag.audio import open_recording
-from cedtag.errors import InputError
-from cedtag.records import SAMPLE_RATE_HZ, Source
+from cedtag.inputs.segments import read_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from cedtag.inputs.manifest import Example
     from cedtag.model.features import CedFeatureExtractor
-    from cedtag.training.manifest import Example
-
-SHORTEST_SAMPLES = 2560  # one patch of 16 frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +65,6 @@ def target_matrix(examples: Sequence[Example], classes: Sequence[str]) -> Tensor
         for name in example.labels:
             targets[row, column[name]] = 1
     return targets
-
-
-def read_segments(segments: Sequence[Example]) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples `(n,)` of each of these examples, which all lie in one recording."""
-    first = segments[0]
-    with open_recording(Source(first.path, first.name, first.name)) as recording:
-        samples = np.concatenate(list(recording.blocks()))
-    for segment in segments:
-        part = samples[segment.start : segment.stop]
-        if len(part) < SHORTEST_SAMPLES:
-            raise InputError(
-                f"{segment.name}: {len(part) / SAMPLE_RATE_HZ:.2f} s of audio from second "
-                f"{segment.start / SAMPLE_RATE_HZ:g} on; a clip must last one patch, 0.16 s; take it out of the data"
-            )
-        yield part
 
 
 def _log_mels(segments: Iterable[Example], extractor: CedFeatureExtractor) -> list[Tensor]:

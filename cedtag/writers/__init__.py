@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import IO, TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from cedtag.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import PurePath
 
-    from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult
-    from cedtag.run.settings import Run
-
-Result: TypeAlias = "TagResult | SoundEvent | FileEnd | FileFailed"
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 
 class Sink(Protocol):
     """Writes one stream of results: the windows or events of a recording, then how it ended, one after another."""
 
-    def __init__(self, out: IO[bytes], run: Run) -> None: ...
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None: ...
 
     def write(self, result: Result) -> None: ...
 
@@ -82,11 +80,6 @@ def format_of(path: PurePath) -> str:
     raise InputError(
         f"{path}: this suffix stands for no format (known: {', '.join(suffixes)}); name one with -f/--format"
     )
-
-
-def seconds(sample: int) -> float:
-    """Where a sample lies, in seconds cut to milliseconds, so that no time is after the recording's end."""
-    return sample // 16 / 1000  # 16 samples are one millisecond at 16 kHz
 
 
 def storable(name: str) -> str:

@@ -8,7 +8,7 @@ from cedtag.writers.segments import OnlyRecording, Segment, SegmentSink, plain, 
 
 if TYPE_CHECKING:
     from cedtag.records import Source
-    from cedtag.run.settings import Run
+    from cedtag.writers.run_info import RunInfo
 
 
 class AudacitySink(SegmentSink):
@@ -16,7 +16,7 @@ class AudacitySink(SegmentSink):
 
     one_recording = True
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         super().__init__(out, run)
         self._only = OnlyRecording()
 

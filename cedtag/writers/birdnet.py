@@ -6,7 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from cedtag.writers import seconds
+from cedtag.records import seconds
 from cedtag.writers.segments import Segment, SegmentSink
 
 if TYPE_CHECKING:

@@ -6,14 +6,12 @@ import csv
 import io
 from typing import IO, TYPE_CHECKING
 
-from cedtag.records import FileEnd
-from cedtag.writers import seconds
+from cedtag.records import FileEnd, seconds
 from cedtag.writers.segments import Segment, SegmentSink, encoded, six_decimals
 
 if TYPE_CHECKING:
-    from cedtag.records import Source
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result, Source
+    from cedtag.writers.run_info import RunInfo
 
 
 class DcaseSink(SegmentSink):
@@ -28,7 +26,7 @@ class DcaseSink(SegmentSink):
 class PsdsSink:
     """Tab-separated `filename, duration`: what psds_eval wants to know beside the events of `dcase`."""
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         out.write(b"filename\tduration\n")
 

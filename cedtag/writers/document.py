@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
-from cedtag.inputs.start_time import shows_clock
-from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult
-from cedtag.writers import seconds
+from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult, seconds
+from cedtag.writers.clock_columns import shows_clock
 from cedtag.writers.lines import encode, result_to_json
 
 if TYPE_CHECKING:
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 
 class JsonSink:
@@ -20,7 +19,7 @@ class JsonSink:
     Events stand in `events` in place of `windows`, and the head says in another `events` how they were made.
     """
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._run = out, run
         self._recordings = 0
         self._rows = 0

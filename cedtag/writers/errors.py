@@ -8,14 +8,14 @@ from cedtag.records import FileEnd, FileFailed
 from cedtag.writers.lines import encode
 
 if TYPE_CHECKING:
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 
 class ErrorsSink:
     """`{"path", "stage", "error"}`; the stage "partial" means that rows were written all the same."""
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
 
     def write(self, result: Result) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-from cedtag.inputs.start_time import COLUMNS as CLOCK_COLUMNS
-from cedtag.inputs.start_time import clock_times, shows_clock
-from cedtag.records import SoundEvent, TagResult
-from cedtag.writers import seconds
+from cedtag.records import SoundEvent, TagResult, seconds
+from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
+from cedtag.writers.clock_columns import clock_times, shows_clock
 
 if TYPE_CHECKING:
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 
 class JsonLinesSink:
     """ASCII JSON; bytes of a name that are not UTF-8 are lone surrogates, which JSON carries."""
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._has_clock = out, shows_clock(run)
 
     def write(self, result: Result) -> None:

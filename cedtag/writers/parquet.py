@@ -6,10 +6,10 @@ import json
 from typing import IO, TYPE_CHECKING, Any
 
 from cedtag.errors import OutputError
-from cedtag.inputs.start_time import COLUMNS as CLOCK_COLUMNS
-from cedtag.inputs.start_time import clock_times, shows_clock
-from cedtag.records import SoundEvent, TagResult
-from cedtag.writers import seconds, storable
+from cedtag.records import SoundEvent, TagResult, seconds
+from cedtag.writers import storable
+from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
+from cedtag.writers.clock_columns import clock_times, shows_clock
 
 try:
     import pyarrow
@@ -18,8 +18,8 @@ except ImportError as error:
     raise OutputError("parquet needs pyarrow; install it with: pip install 'cedtag[parquet]'") from error
 
 if TYPE_CHECKING:
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 ROWS_PER_GROUP = 50_000
 _CLASS = (("index", pyarrow.int32()), ("mid", pyarrow.string()), ("label", pyarrow.string()))
@@ -35,7 +35,7 @@ class ParquetSink:
     Bytes of names that are not UTF-8 are written as `\\udcff`. At most one row group is in memory.
     """
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._has_clock = out, shows_clock(run)
         self._metadata = {"cedtag": json.dumps(run.to_dict())}
         self._writer: Any = None

@@ -9,7 +9,8 @@ import numpy as np
 
 from cedtag.audio import Decoding, open_recording, parse_raw_format
 from cedtag.errors import AudioError, InputError, OutputError
-from cedtag.events.detect import EventSettings, events
+from cedtag.events.detect import events
+from cedtag.events.settings import EventSettings
 from cedtag.records import SAMPLE_RATE_HZ, FileFailed, SoundEvent, Tag, TagResult
 from cedtag.system.terminal import printable
 from cedtag.writers.spectrogram import mel_frequencies_hz, spectrogram
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cedtag.records import FileEnd, Source
-    from cedtag.run.settings import Run
+    from cedtag.writers.run_info import RunInfo
     from cedtag.writers.spectrogram import Spectrogram
 
 Row: TypeAlias = "TagResult | SoundEvent"
@@ -55,7 +56,7 @@ class PngSink:
 
     format = "png"
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._events = run.events or EventSettings()
         raw = run.settings.get("raw")

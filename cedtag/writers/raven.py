@@ -8,9 +8,8 @@ from cedtag.records import SAMPLE_RATE_HZ, FileEnd
 from cedtag.writers.segments import Segment, SegmentSink, plain, six_decimals
 
 if TYPE_CHECKING:
-    from cedtag.records import Source
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result, Source
+    from cedtag.writers.run_info import RunInfo
 
 COLUMNS = (
     "Selection",
@@ -32,7 +31,7 @@ class RavenSink(SegmentSink):
 
     header = "\t".join(COLUMNS) + "\n"
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         super().__init__(out, run)
         self._selection = 0
         self._before = 0  # samples of the recordings before this one

@@ -7,14 +7,13 @@ import io
 from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError
-from cedtag.inputs.start_time import COLUMNS as CLOCK_COLUMNS
-from cedtag.inputs.start_time import clock_times, shows_clock
-from cedtag.records import SoundEvent, TagResult
-from cedtag.writers import seconds
+from cedtag.records import SoundEvent, TagResult, seconds
+from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
+from cedtag.writers.clock_columns import clock_times, shows_clock
 
 if TYPE_CHECKING:
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 WHERE = ("file", "start", "end")
 TAG = ("rank", "index", "mid", "label", "score")
@@ -26,7 +25,7 @@ class CsvSink:
 
     delimiter = ","
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._text = io.StringIO()
         self._writer = csv.writer(self._text, delimiter=self.delimiter, lineterminator="\n")

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError
-from cedtag.records import SoundEvent, TagResult
-from cedtag.writers import seconds
+from cedtag.records import SoundEvent, TagResult, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cedtag.records import Source
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result, Source
+    from cedtag.writers.run_info import RunInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class SegmentSink:
 
     header = ""
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self.out = out
         self._put(self.header)
 

@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cedtag.inputs.start_time import clock_times, shows_clock
-from cedtag.records import FileEnd, SoundEvent, TagResult
-from cedtag.writers import seconds, storable
+from cedtag.records import FileEnd, SoundEvent, TagResult, seconds
+from cedtag.writers import storable
+from cedtag.writers.clock_columns import clock_times, shows_clock
 from cedtag.writers.document import outcome_to_json
 
 if TYPE_CHECKING:
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 TABLES = """
 CREATE TABLE run (name TEXT, value TEXT);
@@ -35,7 +35,7 @@ class SqliteSink:
     as `\\udcff`, because no reader of databases takes them.
     """
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         name = getattr(out, "name", None)
         beside = Path(name).parent if isinstance(name, str) else None

@@ -9,8 +9,8 @@ from cedtag.records import SoundEvent, TagResult
 from cedtag.writers.segments import OnlyRecording, encoded, segments
 
 if TYPE_CHECKING:
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 
 class SrtSink:
@@ -18,7 +18,7 @@ class SrtSink:
 
     one_recording = True
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._cues = 0
         self._only = OnlyRecording()
@@ -41,7 +41,7 @@ class SrtSink:
 class VttSink(SrtSink):
     """The same for the web."""
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         super().__init__(out, run)
         out.write(b"WEBVTT\n\n")
 

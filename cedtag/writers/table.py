@@ -12,8 +12,8 @@ from cedtag.records import SoundEvent, Tag, TagResult
 from cedtag.system.terminal import printable
 
 if TYPE_CHECKING:
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 
 class TableSink:
@@ -22,7 +22,7 @@ class TableSink:
     No line depends on the width.
     """
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._text = TextIOWrapper(out, "utf-8", "backslashreplace", write_through=True)
         self._console = Console(file=self._text, soft_wrap=True, highlight=False, markup=False, emoji=False)
         self._heading: str | None = None

@@ -10,8 +10,8 @@ from cedtag.writers.segments import OnlyRecording, Segment, encoded, segments, s
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result
+    from cedtag.records import Result
+    from cedtag.writers.run_info import RunInfo
 
 
 class TextGridSink:
@@ -22,7 +22,7 @@ class TextGridSink:
 
     one_recording = True
 
-    def __init__(self, out: IO[bytes], run: Run) -> None:
+    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._tiers: dict[str, list[Segment]] = {}
         self._only = OnlyRecording()

@@ -14,15 +14,15 @@ from cedtag.labels.table import Label
 from cedtag.records import FileEnd, Source, Tag, TagResult
 from cedtag.run.journal import open_journal
 from cedtag.run.outputs.files import make_files
-from cedtag.run.settings import Run
 from cedtag.writers import format_of, sink_type
+from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SPEECH = Tag(0, "/m/09x0r", "Speech", 0.9123)
 DOG = Tag(69, "/m/0bt9lr", "Dog", 0.25)
-RUN = Run({"model": "tiny"}, tuple(Label(tag.index, tag.mid, tag.label) for tag in (SPEECH, DOG)))
+RUN = RunInfo({"model": "tiny"}, tuple(Label(tag.index, tag.mid, tag.label) for tag in (SPEECH, DOG)))
 
 
 def recording(name: str) -> list[TagResult | FileEnd]:
@@ -44,7 +44,7 @@ def here(tmp_path, monkeypatch):
 
 
 def write(path: Path, layout: str = "long") -> Path:
-    make_files({path: sink_type(format_of(path))}, RESULTS, Run(RUN.settings, RUN.labels, layout))
+    make_files({path: sink_type(format_of(path))}, RESULTS, RunInfo(RUN.settings, RUN.labels, layout))
     return path
 
 
@@ -111,7 +111,7 @@ def test_results_of_several_files_follow_one_another(here):
 
 def test_results_of_different_settings_are_refused(here, capfd):
     make_files({here / "a.json": sink_type("json")}, RESULTS, RUN)
-    make_files({here / "b.json": sink_type("json")}, RESULTS, Run({"model": "base"}, RUN.labels))
+    make_files({here / "b.json": sink_type("json")}, RESULTS, RunInfo({"model": "base"}, RUN.labels))
 
     assert run(["convert", "a.json", "b.json", "-o", "r.csv"]) == 2
     assert "different settings" in capfd.readouterr().err

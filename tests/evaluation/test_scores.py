@@ -10,8 +10,8 @@ import soundfile
 
 from cedtag.errors import InputError
 from cedtag.evaluation.scores import read_rows, recording_finder, score_examples, scores_of_rows, truth_matrix
+from cedtag.inputs.manifest import Example
 from cedtag.labels.table import Label
-from cedtag.training.manifest import Example
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,12 +11,13 @@ from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
 from cedtag.errors import InputError
-from cedtag.events.detect import EventSettings, events
+from cedtag.events.detect import events
+from cedtag.events.settings import EventSettings
 from cedtag.labels.table import audioset
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.results.read import read_results
-from cedtag.run.settings import Run
 from cedtag.writers import sink_type
+from cedtag.writers.run_info import RunInfo
 
 SOURCE = Source("a.wav", "a.wav", "a.wav")
 MS = 16  # samples
@@ -210,7 +211,7 @@ def test_events_from_rows_are_events_from_audio(tmp_path_factory, scores, hop, s
     for name in ("json", "jsonl"):
         path = tmp_path_factory.mktemp("rows") / f"rows.{name}"
         with path.open("wb") as out:
-            sink = sink_type(name)(out, Run({}, ()))
+            sink = sink_type(name)(out, RunInfo({}, ()))
             for result in [*results, end]:
                 sink.write(result)
             sink.close()
@@ -219,7 +220,7 @@ def test_events_from_rows_are_events_from_audio(tmp_path_factory, scores, hop, s
 
 def as_csv(results, settings: EventSettings) -> bytes:
     out = io.BytesIO()
-    sink = sink_type("csv")(out, Run({}, (), events=settings))
+    sink = sink_type("csv")(out, RunInfo({}, (), events=settings))
     for result in results:
         sink.write(result)
     sink.close()

@@ -6,8 +6,9 @@ from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
 from cedtag.errors import InputError
-from cedtag.events.detect import EventSettings, events
+from cedtag.events.detect import events
 from cedtag.events.missing_windows import with_silent_windows
+from cedtag.events.settings import EventSettings
 from cedtag.inputs.windows import SHORTEST_REMAINDER
 from cedtag.records import FileEnd, SoundEvent, Source, Tag, TagResult
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from cedtag.errors import InputError
-from cedtag.inputs.start_time import TimedSource, clock_times, parse_clock, timed, with_time
-from cedtag.records import Source, TagResult
+from cedtag.inputs.start_time import clock_times, parse_clock, timed, with_time
+from cedtag.records import Source, TagResult, TimedSource
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,16 +15,16 @@ from cedtag.labels.table import Label, audioset
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.results.read import read_results
 from cedtag.run.journal import open_journal
-from cedtag.run.settings import Run
 from cedtag.writers import sink_type
+from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
-RUN = Run({"model": "tiny", "window": 10.0}, tuple(Label(c.index, c.mid, c.name) for c in audioset()))
+RUN = RunInfo({"model": "tiny", "window": 10.0}, tuple(Label(c.index, c.mid, c.name) for c in audioset()))
 
 
 def tag_of(index: int, score: float) -> Tag:
@@ -75,7 +75,7 @@ def test_what_was_written_comes_back(tmp_path, suffix, results):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
 @given(results=recordings)
 def test_wide_rows_come_back(tmp_path, suffix, results):
-    wide = Run(RUN.settings, RUN.labels, "wide")
+    wide = RunInfo(RUN.settings, RUN.labels, "wide")
     found = read(written(tmp_path / f"r.{suffix}", results, wide))
 
     assert [strip(result) for result in found] == [strip(result) for result in results]
@@ -110,7 +110,7 @@ def test_json_tells_settings_problems_and_failures(tmp_path):
     ]
     run, found = read_results(written(tmp_path / "r.json", results))
 
-    assert run == Run(RUN.settings, ())
+    assert run == RunInfo(RUN.settings, ())
     assert [strip(result) for result in found] == [strip(result) for result in results]
 
 
@@ -191,7 +191,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_the_journal_of_a_folder_holds_no_rows(tmp_path):
-    open_journal(tmp_path / ".cedtag.run.journal", Run({"layout": "long"}, RUN.labels)).close()
+    open_journal(tmp_path / ".cedtag.run.journal", RunInfo({"layout": "long"}, RUN.labels)).close()
 
     with pytest.raises(InputError, match="holds no rows"):
         read(tmp_path / ".cedtag.run.journal")

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from cedtag.errors import InputError
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
-from cedtag.run.settings import Run
 from cedtag.writers import SINKS, format_of, sink_type, suffix_of
+from cedtag.writers.run_info import RunInfo
 from cedtag.writers.segments import Segment
 from cedtag.writers.textgrid import tiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
-RUN = Run({"model": "tiny"}, ())
+RUN = RunInfo({"model": "tiny"}, ())
 SPEECH = Tag(0, "/m/09x0r", "Speech", 0.9123)
 MAN = Tag(1, "/m/05zppz", "Male speech, man speaking", 0.5)
 DOG = Tag(74, "/m/0bt9lr", 'Dog "bark" <loud>', 0.25)

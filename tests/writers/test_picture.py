@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 pytest.importorskip("matplotlib")
 
 from cedtag.errors import InputError, OutputError
-from cedtag.events.detect import EventSettings
+from cedtag.events.settings import EventSettings
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
-from cedtag.run.settings import Run
 from cedtag.writers import sink_type
 from cedtag.writers.picture import MAX_CLASSES, PdfSink, PngSink, SvgSink, best_classes, draw, score_grid
+from cedtag.writers.run_info import RunInfo
 from cedtag.writers.spectrogram import mel_frequencies_hz, spectrogram
 from tests.sounds import bursts, source_of, write
 
-RUN = Run({}, ())
+RUN = RunInfo({}, ())
 NOWHERE = Source("nowhere.wav", "nowhere.wav", "nowhere.wav")
 BARK, RAIN = Tag(74, "/m/05tny_", "Bark", 0.8), Tag(289, "/m/06mb1", "Rain", 0.25)
 HEADS = {PngSink: b"\x89PNG\r\n", SvgSink: b"<?xml", PdfSink: b"%PDF-"}

@@ -15,16 +15,16 @@ from cedtag.cli.shared.options import window_and_hop
 from cedtag.errors import OutputError
 from cedtag.evaluation import metrics, plot, report
 from cedtag.evaluation.scores import score_examples, scores_of_rows
+from cedtag.inputs.manifest import read_examples, require_audio, select_folds
 from cedtag.system.atomic import replacing
 from cedtag.system.machine import usable_cpus
-from cedtag.training.manifest import read_examples, require_audio, select_folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cedtag.cli.evaluate import Options
     from cedtag.evaluation.scores import Judged
-    from cedtag.training.manifest import Example
+    from cedtag.inputs.manifest import Example
 
 
 def evaluate(options: Options) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
 # Everything else says how recordings are scored, which is over when there are rows.
 FOR_ROWS = {

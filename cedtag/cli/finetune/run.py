@@ -17,6 +17,7 @@ from cedtag.checkpoints import cache as hub
 from cedtag.checkpoints.locate import resolve
 from cedtag.cli.finetune import SCRATCH_LR, TUNING_LR
 from cedtag.errors import InputError, OutputError
+from cedtag.inputs.manifest import classes_of, fingerprint, read_examples, require_audio, select_folds, split_off
 from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
 from cedtag.records import SAMPLE_RATE_HZ
@@ -27,7 +28,6 @@ from cedtag.training.augment import Augment
 from cedtag.training.card import model_card, save_card, save_checkpoint
 from cedtag.training.clips import load_clips
 from cedtag.training.loop import Recipe, device_of
-from cedtag.training.manifest import classes_of, fingerprint, read_examples, require_audio, select_folds, split_off
 from cedtag.training.run import LOG_NAME, STATE_NAME, Plan, Watch, train
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cedtag.cli.finetune import Options
-    from cedtag.training.manifest import Example
+    from cedtag.inputs.manifest import Example
 
 TEACHER_LR = 2e-3
 

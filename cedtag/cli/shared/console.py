@@ -18,7 +18,7 @@ from cedtag.system.terminal import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cedtag.run.pipeline import Event
+    from cedtag.records import Outcome
     from cedtag.run.summary import Summary
 
 LINE_EVERY_S = 60.0
@@ -56,7 +56,7 @@ class Console(logging.Handler):
         """Something that went wrong; said even when quiet."""
         self._say(text)
 
-    def report(self, event: Event, summary: Summary) -> None:
+    def report(self, event: Outcome, summary: Summary) -> None:
         """Say what is worth saying of one event."""
         if isinstance(event, FileFailed):
             self.error(f"failed: {event.error}")
@@ -108,7 +108,7 @@ class Progress:
         """Tell how many recordings there are, so that the time that is left can be told."""
         self._bar.total = num_recordings
 
-    def advance(self, event: Event, summary: Summary) -> None:
+    def advance(self, event: Outcome, summary: Summary) -> None:
         if isinstance(event, ScoredWindow):
             self._samples = event.stop
         else:

@@ -11,7 +11,7 @@ from cedtag.cli.shared.options import option, options_in
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cedtag.events.detect import EventSettings
+    from cedtag.events.settings import EventSettings
     from cedtag.labels.table import Label
 
 
@@ -62,7 +62,7 @@ def event_settings(
     known: Sequence[Label],
 ) -> EventSettings:
     """The settings that these options mean; `known` are the labels that can be named."""
-    from cedtag.events.detect import DEFAULT_ONSET, EventSettings
+    from cedtag.events.settings import DEFAULT_ONSET, EventSettings
     from cedtag.labels.thresholds import read_thresholds
 
     usual_onset, onsets = read_thresholds(onset, known, "--onset")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from cedtag.cli.tag import Options
-    from cedtag.run.pipeline import Listed, Recording
+    from cedtag.records import Listed
+    from cedtag.run.pipeline import Recording
 
 
 def search_of(options: Options) -> Search:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cedtag.run.outputs.files import Output
-    from cedtag.run.settings import Run
     from cedtag.writers import Sink
+    from cedtag.writers.run_info import RunInfo
 
 
 PICTURES = (".pdf", ".png", ".svg")
@@ -36,7 +36,7 @@ def open_output(
     outputs: Sequence[str],
     formats: Sequence[str],
     beside: Mapping[Path, type[Sink]],
-    run: Run,
+    run: RunInfo,
     *,
     resume: bool,
     overwrite: bool,
@@ -66,7 +66,7 @@ def open_output(
     return file_output({**files, **beside}, run, resume=resume, overwrite=overwrite, shard=shard)
 
 
-def with_events(output: Output, run: Run) -> Output:
+def with_events(output: Output, run: RunInfo) -> Output:
     """The output, which gets events in place of rows if that is what the run shows."""
     return output if run.events is None else EventOutput(output, run.events)
 
@@ -117,7 +117,7 @@ def files_of(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[
 def open_stream(
     formats: Sequence[str],
     beside: Mapping[Path, type[Sink]],
-    run: Run,
+    run: RunInfo,
     special: Path | None = None,
     *,
     overwrite: bool = False,

@@ -40,20 +40,20 @@ if TYPE_CHECKING:
     from cedtag.cli.tag import Options
     from cedtag.inputs.sources import Search
     from cedtag.labels.selection import Selector
+    from cedtag.records import Listed, Outcome
     from cedtag.run.outputs.files import Output
-    from cedtag.run.pipeline import Event, Listed
-    from cedtag.run.settings import Run
     from cedtag.scoring import Scorer
+    from cedtag.writers.run_info import RunInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A run that is ready to go: what comes, which of it is shown, and where it goes."""
 
-    events: Iterator[Event]
+    events: Iterator[Outcome]
     selector: Selector
     output: Output
-    run: Run
+    run: RunInfo
 
 
 def tag(options: Options) -> int:
@@ -111,7 +111,7 @@ def prepare(options: Options, search: Search, console: Console, stack: ExitStack
     sources = timed(sources, parse_clock(options.start_time, options.timezone))
     # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
     opener = recording_opener(Decoding(raw, isolate=scorer.device != "cpu"), stack)
-    events: Iterator[Event] = stack.enter_context(closing(score_recordings(sources, opener, scorer, plan)))
+    events: Iterator[Outcome] = stack.enter_context(closing(score_recordings(sources, opener, scorer, plan)))
     if options.refine is not None and run.events is not None:
         refinement = refinement_of(options.refine, run.events, selector, opener, scorer, plan)
         events = stack.enter_context(closing(refined(events, refinement)))
@@ -188,7 +188,7 @@ def start_progress(options: Options, console: Console, search: Search) -> None:
         threading.Thread(target=count, name="cedtag-count", daemon=True).start()
 
 
-def write_summary(options: Options, run: Run, summary: Summary) -> None:
+def write_summary(options: Options, run: RunInfo, summary: Summary) -> None:
     if options.summary is None:
         return
     path = Path(options.summary)

@@ -13,7 +13,7 @@ from cedtag.labels.groups import ontology
 from cedtag.labels.selection import Selector, Wanted, selector_of
 from cedtag.records import SAMPLE_RATE_HZ
 from cedtag.run.refinement import Refinement
-from cedtag.run.settings import Run
+from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cedtag.checkpoints.locate import Checkpoint
     from cedtag.cli.tag import Options
-    from cedtag.events.detect import EventSettings
+    from cedtag.events.settings import EventSettings
     from cedtag.labels.table import Label
     from cedtag.records import ScoredWindow, Source
     from cedtag.run.pipeline import Plan, Recording
@@ -33,7 +33,7 @@ DEFAULT_TOP_K = 5
 
 def selection_of(
     options: Options, checkpoint: Checkpoint, scorer: Scorer, window_and_hop: tuple[int, int]
-) -> tuple[Selector, Run]:
+) -> tuple[Selector, RunInfo]:
     """Which tags are shown, and the settings that make the results."""
     events = event_settings_of(options, scorer.labels) if options.events else None
     top_k = options.top_k if options.top_k is not None else DEFAULT_TOP_K if events is None else 0
@@ -75,7 +75,7 @@ def selection_of(
     }
     if options.start_time != "none":
         settings |= {"start-time": options.start_time, "timezone": options.timezone}
-    return selector, Run(settings, kept, options.layout, events)
+    return selector, RunInfo(settings, kept, options.layout, events)
 
 
 def event_settings_of(options: Options, labels: Sequence[Label]) -> EventSettings:

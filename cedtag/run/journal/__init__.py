@@ -27,7 +27,8 @@ from cedtag.run.journal.format import (
     results_at,
     row_line,
 )
-from cedtag.run.settings import Run, differences
+from cedtag.run.settings import differences
+from cedtag.writers.run_info import RunInfo
 
 try:
     import fcntl
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from cedtag.run.pipeline import Listed
-    from cedtag.writers import Result
+    from cedtag.records import Listed, Result
 
 JOURNAL_SUFFIX = ".journal"
 SYNC_EVERY = 100  # recordings, or
@@ -176,7 +176,7 @@ class Journal:
         self._buffer.clear()
 
 
-def open_journal(path: Path, run: Run, *, fresh: bool = False, by_relative: bool = False) -> Journal:
+def open_journal(path: Path, run: RunInfo, *, fresh: bool = False, by_relative: bool = False) -> Journal:
     """Open, lock and read a journal, or start one; `fresh` starts over.
 
     OutputError when it was made with other settings, is damaged, or another run is writing it. Recordings are told
@@ -200,7 +200,7 @@ def open_journal(path: Path, run: Run, *, fresh: bool = False, by_relative: bool
     return Journal(path, descriptor, contents)
 
 
-def read_journal(path: Path) -> tuple[Run, Iterator[Result]]:
+def read_journal(path: Path) -> tuple[RunInfo, Iterator[Result]]:
     """The settings and the committed results of a journal, as they were written; later ones replace earlier ones."""
     contents = read_contents(path)
     if contents.header is None:
@@ -219,7 +219,7 @@ def is_out_of_reach(source: Source) -> bool:
     return source.size == source.mtime_ns == 0
 
 
-def _start(path: Path, descriptor: int, run: Run, *, replaces: bool) -> None:
+def _start(path: Path, descriptor: int, run: RunInfo, *, replaces: bool) -> None:
     """Write the header of a new journal, and put its name on the disk."""
     os.ftruncate(descriptor, 0)
     # By the file system's clock, with which the files beside it are compared.
@@ -250,7 +250,7 @@ def _lock(path: Path, descriptor: int) -> None:
         pass  # a file system without locks
 
 
-def _check_settings(path: Path, before: Run, run: Run) -> None:
+def _check_settings(path: Path, before: RunInfo, run: RunInfo) -> None:
     if changed := differences(before.settings, json.loads(json.dumps(dict(run.settings)))):
         raise OutputError(
             f"{path}: the results there were made with other settings ({'; '.join(changed)}); "

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from zlib import crc32
 
 from cedtag.errors import OutputError
-from cedtag.inputs.start_time import TimedSource
-from cedtag.records import FileEnd, FileFailed, Source, Tag, TagResult
+from cedtag.labels.table import Label
+from cedtag.records import FileEnd, FileFailed, Source, Tag, TagResult, TimedSource
 from cedtag.run.journal.index import Done
-from cedtag.run.settings import Run, labels_from_json, labels_to_json
+from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cedtag.writers import Result
+    from cedtag.records import Result
 
 FORMAT = "cedtag-journal/1"  # to be raised, too, when the same settings come to give other results
 _HEADER, _ROW, _END, _MADE, _SEAL = b'{"journal":', b'{"row":', b'{"end":', b'{"made":', b',"crc":'
@@ -39,14 +39,14 @@ class Contents:
     made_last: bool = False  # nothing was committed since files were made
 
     @property
-    def run(self) -> Run:
+    def run(self) -> RunInfo:
         assert self.header is not None
-        return Run(self.header["settings"], labels_from_json(self.header["labels"]))
+        return RunInfo(self.header["settings"], _labels_from_json(self.header["labels"]))
 
 
-def header_line(run: Run, since_ns: int) -> bytes:
+def header_line(run: RunInfo, since_ns: int) -> bytes:
     """The first line. Files that are older than `since_ns` were there before the journal."""
-    head = {"journal": FORMAT, "since_ns": since_ns} | run.to_dict() | {"labels": labels_to_json(run.labels)}
+    head = {"journal": FORMAT, "since_ns": since_ns} | run.to_dict() | {"labels": _labels_to_json(run.labels)}
     return _line(head)
 
 
@@ -194,3 +194,11 @@ def _outcome(result: FileEnd | FileFailed) -> dict[str, Any]:
 
 def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _labels_to_json(labels: tuple[Label, ...]) -> list[list[Any]]:
+    return [[label.index, label.mid, label.name] for label in labels]
+
+
+def _labels_from_json(rows: list[list[Any]]) -> tuple[Label, ...]:
+    return tuple(Label(*row) for row in rows)

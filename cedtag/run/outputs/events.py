@@ -10,9 +10,9 @@ from cedtag.records import AlreadyDone
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cedtag.events.detect import EventSettings
+    from cedtag.events.settings import EventSettings
+    from cedtag.records import Listed
     from cedtag.run.outputs.files import Outcome, Output
-    from cedtag.run.pipeline import Listed
 
 
 class EventOutput:

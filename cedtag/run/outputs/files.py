@@ -18,10 +18,10 @@ from cedtag.writers import suffix_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from cedtag.records import Listed, Result
     from cedtag.run.journal import Journal
-    from cedtag.run.pipeline import Listed
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result, Sink
+    from cedtag.writers import Sink
+    from cedtag.writers.run_info import RunInfo
 
 Outcome: TypeAlias = "Result | AlreadyDone"
 STDOUT = Path("standard output")
@@ -46,7 +46,9 @@ class Output(Protocol):
 class StreamOutput:
     """Results go out to `place` as they come, through every sink; nothing is remembered. `close` closes `stack`."""
 
-    def __init__(self, place: Path, sinks: Sequence[tuple[IO[bytes], type[Sink]]], run: Run, stack: ExitStack) -> None:
+    def __init__(
+        self, place: Path, sinks: Sequence[tuple[IO[bytes], type[Sink]]], run: RunInfo, stack: ExitStack
+    ) -> None:
         self._place, self._stack = place, stack
         self._outs = [out for out, _ in sinks]
         with writing(self._place):
@@ -112,7 +114,7 @@ class Products:
     """The files that are made of a whole journal, when its run has come to its end. `shard` is what the run took."""
 
     def __init__(
-        self, files: Mapping[Path, type[Sink]], journal: Journal, run: Run, shard: tuple[int, int] | None
+        self, files: Mapping[Path, type[Sink]], journal: Journal, run: RunInfo, shard: tuple[int, int] | None
     ) -> None:
         self._files, self._journal, self._run, self._shard = files, journal, run, shard
 
@@ -156,7 +158,7 @@ def output_name(name: str, format_name: str) -> str:
     return os.fsdecode(encoded[:200]) + f"~{digest}{suffix}"
 
 
-def make_files(files: Mapping[Path, type[Sink]], results: Iterable[Result], run: Run) -> None:
+def make_files(files: Mapping[Path, type[Sink]], results: Iterable[Result], run: RunInfo) -> None:
     """Write each of the files, all in one pass, and put them in their places when all are whole."""
     with ExitStack() as stack:
         outs: list[tuple[Path, IO[bytes], Sink]] = []
@@ -175,7 +177,12 @@ def make_files(files: Mapping[Path, type[Sink]], results: Iterable[Result], run:
 
 
 def file_output(
-    files: Mapping[Path, type[Sink]], run: Run, *, resume: bool, overwrite: bool, shard: tuple[int, int] | None = None
+    files: Mapping[Path, type[Sink]],
+    run: RunInfo,
+    *,
+    resume: bool,
+    overwrite: bool,
+    shard: tuple[int, int] | None = None,
 ) -> FileOutput:
     """Results in files, with the journal beside the first of them. What exists is only replaced when told to."""
     files = {followed(path): sink for path, sink in files.items()}

@@ -17,11 +17,11 @@ from cedtag.writers import sink_type
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from cedtag.records import Listed, Result
     from cedtag.run.journal import Journal
     from cedtag.run.outputs.files import Outcome
-    from cedtag.run.pipeline import Listed
-    from cedtag.run.settings import Run
-    from cedtag.writers import Result, Sink
+    from cedtag.writers import Sink
+    from cedtag.writers.run_info import RunInfo
 
 
 class FolderOutput:
@@ -30,7 +30,9 @@ class FolderOutput:
     `products` are made of the outcomes alone when the run ends.
     """
 
-    def __init__(self, folder: Path, formats: Sequence[str], products: Products, journal: Journal, run: Run) -> None:
+    def __init__(
+        self, folder: Path, formats: Sequence[str], products: Products, journal: Journal, run: RunInfo
+    ) -> None:
         self._folder, self._formats, self._products, self._journal, self._run = folder, formats, products, journal, run
         self._open = ExitStack()
         self._sinks: list[Sink] = []
@@ -122,7 +124,7 @@ def folder_output(
     folder: Path,
     formats: Sequence[str],
     files: Mapping[Path, type[Sink]],
-    run: Run,
+    run: RunInfo,
     *,
     resume: bool,
     overwrite: bool,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers
 
 from cedtag.errors import InputError
-from cedtag.training.manifest import (
+from cedtag.inputs.manifest import (
     Example,
     classes_of,
     fingerprint,
