@@ -21,7 +21,7 @@ from cedtag.checkpoints.locate import resolve
 from cedtag.demo.make_checkpoint import ESC10_CLASSES as LABELS
 from cedtag.events.detect import events
 from cedtag.events.settings import EventSettings
-from cedtag.labels.selection import Wanted, selector_of
+from cedtag.labels.selection import TagFilter, selector_of
 from cedtag.records import SAMPLE_RATE_HZ, ScoredWindow, SoundEvent, Source
 from cedtag.run.pipeline import Plan, score_recordings
 from cedtag.run.refinement import Refinement, refined
@@ -152,7 +152,7 @@ def found_events(
     samples: Samples, scorer: Counting, settings: EventSettings, window_s: float, hop_s: float, refine_s: float | None
 ) -> list[SoundEvent]:
     source = Source("mixture", "mixture", "mixture")
-    wanted = Wanted(default_threshold=settings.lowest_offset, top_k=0)
+    wanted = TagFilter(default_threshold=settings.lowest_offset, top_k=0)
     selector = selector_of(scorer.labels, wanted)
     plan = Plan(round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ), scorers=2)
     scored = score_recordings([source], lambda _: Memory(samples), scorer, plan)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from cedtag.cli import COMMANDS, cli
-from cedtag.writers import SINKS
+from cedtag.writers import WRITERS
 from tests.micro import CHECKPOINT
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +61,7 @@ def test_every_option_in_the_readme_exists():
     assert used - known - {"--help"} == set()
 
 
-@pytest.mark.parametrize("name", SINKS)
+@pytest.mark.parametrize("name", WRITERS)
 def test_every_format_is_in_the_readme(name):
     assert f"`{name}`" in README
 

@@ -42,7 +42,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long a download may be silent. There is no limit on the whole: a slow line may take its hour."""
 
     answer_s: float = 8.0  # until the Hub first answers
@@ -50,7 +50,7 @@ class Patience:
     pauses_s: tuple[float, ...] = (1.0, 3.0)  # before each new try after a fault on the way
 
 
-PATIENCE = Patience()
+TIMEOUTS = Timeouts()
 
 
 def configure(*, offline: bool = False, cache_dir: Path | None = None) -> None:
@@ -68,7 +68,7 @@ def snapshot(
     offline: bool = False,
     cache_dir: Path | None = None,
     refresh: bool = False,
-    patience: Patience = PATIENCE,
+    patience: Timeouts = TIMEOUTS,
     on_progress: Callable[[int], None] | None = None,
 ) -> Snapshot:
     """The sound files of `repo` at `revision`, downloaded only if they are not in the cache.
@@ -91,7 +91,7 @@ def snapshot(
             return found
         reason, revision = damage, found.commit
     if offline:
-        raise ModelError(f"{repo} {reason}, and offline nothing is downloaded; {ways_out(repo)}")
+        raise ModelError(f"{repo} {reason}, and offline nothing is downloaded; {offline_hint(repo)}")
 
     answer = _download(repo, revision, folder, patience, on_progress)
     if "commit" not in answer:
@@ -123,7 +123,7 @@ def repo_folder(repo: str, cache_dir: Path) -> Path:
     return cache_dir / f"models--{repo.replace('/', '--')}"
 
 
-def ways_out(repo: str) -> str:
+def offline_hint(repo: str) -> str:
     """What helps where the Hub is out of reach."""
     return (
         f"connect to the network and run `cedtag models download {repo}`, or run it with --output FOLDER on another "
@@ -132,7 +132,7 @@ def ways_out(repo: str) -> str:
 
 
 def _download(
-    repo: str, revision: str, folder: Path, patience: Patience, on_progress: Callable[[int], None] | None
+    repo: str, revision: str, folder: Path, patience: Timeouts, on_progress: Callable[[int], None] | None
 ) -> dict[str, str]:
     """Have the files fetched by a process of its own, and return its answer: their "commit", or the "error".
 

@@ -1,6 +1,7 @@
 """The program that downloads one checkpoint into the cache of huggingface_hub; `cache` runs it and may end it.
 
-It takes an `Order` as JSON in its argument and answers with JSON on standard output: {"commit": ...} or {"error": ...}.
+It takes a `DownloadRequest` as JSON in its argument and answers with JSON on standard output: {"commit": ...} or
+{"error": ...}.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from cedtag.checkpoints.cache import repo_folder, ways_out
+from cedtag.checkpoints.cache import offline_hint, repo_folder
 from cedtag.checkpoints.checksums import damage_of
 from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
 from cedtag.system.atomic import replacing
@@ -49,8 +50,8 @@ class Unusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to download where to, and how patiently; see `cedtag.checkpoints.cache.Patience`."""
+class DownloadRequest:
+    """What to download where to, and how patiently; see `cedtag.checkpoints.cache.Timeouts`."""
 
     repo: str
     revision: str
@@ -62,43 +63,43 @@ class Order:
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception: the client then removes its temporary file
     Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    order = Order(**json.loads(sys.argv[1]))
+    request = DownloadRequest(**json.loads(sys.argv[1]))
     try:
-        _reply(commit=fetch(order))
+        _reply(commit=fetch(request))
     except Unusable as error:
         _reply(error=str(error))
     except (TransportError, OSError, ValueError) as error:
-        _reply(error=explain(error, order))
+        _reply(error=explain(error, request))
 
 
-def fetch(order: Order) -> str:
-    """Bring every file of the commit that `order.revision` means into the cache, and return that commit."""
-    with _time_limit(order):
-        commit = _current_commit(order)
-    _fetch_sound(order, commit, CONFIG_NAME)
+def fetch(request: DownloadRequest) -> str:
+    """Bring every file of the commit that `request.revision` means into the cache, and return that commit."""
+    with _time_limit(request):
+        commit = _current_commit(request)
+    _fetch_sound(request, commit, CONFIG_NAME)
     with suppress(RemoteEntryNotFoundError):
-        _fetch_sound(order, commit, PREPROCESSOR_NAME)
-    _fetch_weights(order, commit)
-    if order.revision != commit:
+        _fetch_sound(request, commit, PREPROCESSOR_NAME)
+    _fetch_weights(request, commit)
+    if request.revision != commit:
         # Last, and by us, as the client only ever sees the commit: a branch never points at half a download.
-        ref = repo_folder(order.repo, Path(order.cache_dir)) / "refs" / order.revision
+        ref = repo_folder(request.repo, Path(request.cache_dir)) / "refs" / request.revision
         ref.parent.mkdir(parents=True, exist_ok=True)
         with replacing(ref) as temporary:
             temporary.write_text(commit)
     return commit
 
 
-def explain(error: Exception, order: Order) -> str:
+def explain(error: Exception, request: DownloadRequest) -> str:
     """Why a download failed and what to do about it: the one place that knows the client's exceptions."""
     error = _cause(error)
     hub = constants.ENDPOINT
     match error:
         case GatedRepoError():
-            return f"it is gated; accept its terms at {hub}/{order.repo} and set HF_TOKEN to a token of yours"
+            return f"it is gated; accept its terms at {hub}/{request.repo} and set HF_TOKEN to a token of yours"
         case RepositoryNotFoundError():
             return f"{hub} has no such repository; check the name, or set HF_TOKEN if it is a private one"
         case RevisionNotFoundError():
-            return f"it has no revision {order.revision}; see {hub}/{order.repo}/commits/main"
+            return f"it has no revision {request.revision}; see {hub}/{request.repo}/commits/main"
         case RemoteEntryNotFoundError():
             return f"it has no {CONFIG_NAME}, so it is no CED"
         case HFValidationError():
@@ -112,7 +113,7 @@ def explain(error: Exception, order: Order) -> str:
         case OSError(errno=int()):
             return f"the cache cannot be used ({error.strerror}); choose another folder with --cache-dir"
     what = next(iter(str(error).rstrip(".").splitlines()), type(error).__name__)
-    return f"{hub} cannot be reached ({what}); {ways_out(order.repo)}"
+    return f"{hub} cannot be reached ({what}); {offline_hint(request.repo)}"
 
 
 def _explain_status(status: int) -> str:
@@ -133,25 +134,25 @@ def _not_the_hub() -> str:
     )
 
 
-def _current_commit(order: Order) -> str:
-    url = hf_hub_url(order.repo, CONFIG_NAME, revision=order.revision)
-    commit = get_hf_file_metadata(url, timeout=order.answer_s).commit_hash
+def _current_commit(request: DownloadRequest) -> str:
+    url = hf_hub_url(request.repo, CONFIG_NAME, revision=request.revision)
+    commit = get_hf_file_metadata(url, timeout=request.answer_s).commit_hash
     if commit is None:
         raise FileMetadataError("no commit")
     return commit
 
 
-def _fetch_weights(order: Order, commit: str) -> None:
+def _fetch_weights(request: DownloadRequest, commit: str) -> None:
     for name in WEIGHTS_NAMES:
         with suppress(RemoteEntryNotFoundError):
-            return _fetch_sound(order, commit, name)
+            return _fetch_sound(request, commit, name)
     raise Unusable(f"it has no weights ({' or '.join(WEIGHTS_NAMES)})")
 
 
-def _fetch_sound(order: Order, commit: str, name: str) -> None:
+def _fetch_sound(request: DownloadRequest, commit: str, name: str) -> None:
     """The client checks only the size of what it downloads, and only the existence of what it has."""
     for force in (False, True):
-        file = _fetch(order, commit, name, force, order.pauses_s)
+        file = _fetch(request, commit, name, force, request.pauses_s)
         damage = damage_of(file)
         if not damage:
             return
@@ -159,15 +160,17 @@ def _fetch_sound(order: Order, commit: str, name: str) -> None:
     raise Unusable(f"{name} {damage}, even after a second download; try again on another network")
 
 
-def _fetch(order: Order, commit: str, name: str, force: bool, pauses_s: Sequence[float]) -> Path:
+def _fetch(request: DownloadRequest, commit: str, name: str, force: bool, pauses_s: Sequence[float]) -> Path:
     """The cached file, tried again after each pause when the line fails: the client gives up at a reset or a 5xx."""
     try:
-        return Path(hf_hub_download(order.repo, name, revision=commit, cache_dir=order.cache_dir, force_download=force))
+        return Path(
+            hf_hub_download(request.repo, name, revision=commit, cache_dir=request.cache_dir, force_download=force)
+        )
     except (TransportError, OSError, ValueError) as error:
         if not pauses_s or not _may_pass(_cause(error)):
             raise
     time.sleep(pauses_s[0])
-    return _fetch(order, commit, name, force, pauses_s[1:])
+    return _fetch(request, commit, name, force, pauses_s[1:])
 
 
 def _may_pass(error: Exception) -> bool:
@@ -184,14 +187,16 @@ def _cause(error: Exception) -> Exception:
 
 
 @contextmanager
-def _time_limit(order: Order) -> Iterator[None]:
+def _time_limit(request: DownloadRequest) -> Iterator[None]:
     """End this process with an answer when the block takes too long, wherever it is stuck."""
 
     def give_up() -> None:
-        _reply(error=f"{constants.ENDPOINT} does not answer within {order.answer_s:g} s; {ways_out(order.repo)}")
+        _reply(
+            error=f"{constants.ENDPOINT} does not answer within {request.answer_s:g} s; {offline_hint(request.repo)}"
+        )
         os._exit(1)
 
-    timer = Timer(order.answer_s, give_up)
+    timer = Timer(request.answer_s, give_up)
     timer.daemon = True
     timer.start()
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cedtag.cli.shared.options import SectionedCommand, option, options_in
-from cedtag.writers import SINKS
+from cedtag.writers import WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ output_options = options_in(
         "-f",
         "--format",
         multiple=True,
-        type=click.Choice(list(SINKS), case_sensitive=False),
+        type=click.Choice(list(WRITERS), case_sensitive=False),
         help="Repeatable.  [default: by the suffix of -o]",
     ),
     option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True, help="CSV and TSV."),

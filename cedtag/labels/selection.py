@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TagFilter:
     """What somebody wants to see; labels are names, MIDs or indices.
 
     `labels` (all, when none is named) without `excluded`, of which the `top_k` best (0: all) are shown from their
@@ -87,7 +87,7 @@ class Selector:
         return Tag(label.index, label.mid, label.name, score)
 
 
-def selector_of(labels: Sequence[Label], wanted: Wanted) -> Selector:
+def selector_of(labels: Sequence[Label], wanted: TagFilter) -> Selector:
     """The selector that shows what is wanted of the classes of a model; InputError when it cannot be meant."""
     groups = _groups(labels, wanted)
     watched = _found(wanted.watched, ontology(labels) if wanted.group else [*groups, *labels])
@@ -100,7 +100,7 @@ def selector_of(labels: Sequence[Label], wanted: Wanted) -> Selector:
     return Selector(grouping, thresholds, wanted.top_k, indices, wanted.most_specific, where)
 
 
-def _groups(labels: Sequence[Label], wanted: Wanted) -> Groups:
+def _groups(labels: Sequence[Label], wanted: TagFilter) -> Groups:
     """What can be shown, with the classes that make its score."""
     if wanted.group:
         groups = _trees(labels, wanted)
@@ -114,7 +114,7 @@ def _groups(labels: Sequence[Label], wanted: Wanted) -> Groups:
     return groups
 
 
-def _trees(labels: Sequence[Label], wanted: Wanted) -> Groups:
+def _trees(labels: Sequence[Label], wanted: TagFilter) -> Groups:
     """The named nodes and what is below them, without what is below those that are excluded."""
     if not wanted.labels or wanted.level is not None or wanted.most_specific:
         raise InputError(
@@ -129,7 +129,7 @@ def _trees(labels: Sequence[Label], wanted: Wanted) -> Groups:
     return {label: members for label, members in trimmed.items() if members}
 
 
-def _classes(name: str, labels: Sequence[Label], wanted: Wanted) -> list[int]:
+def _classes(name: str, labels: Sequence[Label], wanted: TagFilter) -> list[int]:
     """The classes that a name in a condition stands for."""
     if not wanted.group:
         return [label.index for label in find_labels(name, labels)]

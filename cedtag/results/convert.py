@@ -13,7 +13,7 @@ from cedtag.records import FileFailed, TagResult
 from cedtag.results.read import read_results
 from cedtag.run.outputs.files import output_name, writing
 from cedtag.system.atomic import writing_whole
-from cedtag.writers import sink_type
+from cedtag.writers import writer_type
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def write_recording(files: dict[Path, str], results: Iterator[Result], run: RunI
     if isinstance(first, FileFailed):
         return
     with ExitStack() as stack:
-        sinks = []
+        writers = []
         for path, format_name in files.items():
             stack.enter_context(writing(path))
-            sinks.append(sink_type(format_name)(stack.enter_context(writing_whole(path)), run))
+            writers.append(writer_type(format_name)(stack.enter_context(writing_whole(path)), run))
         for result in chain([first], results):
-            for sink in sinks:
-                sink.write(result)
-        for sink in sinks:
-            sink.close()
+            for writer in writers:
+                writer.write(result)
+        for writer in writers:
+            writer.close()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cedtag.writers.run_info import RunInfo
 
 
-class Sink(Protocol):
+class Writer(Protocol):
     """Writes one stream of results: the windows or events of a recording, then how it ended, one after another."""
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None: ...
@@ -25,27 +25,27 @@ class Sink(Protocol):
         """Write what stands at the end; `out` stays open."""
 
 
-# format -> where its sink is.
-SINKS = {
-    "audacity": "cedtag.writers.audacity:AudacitySink",
-    "birdnet": "cedtag.writers.birdnet:BirdNetSink",
-    "csv": "cedtag.writers.rows:CsvSink",
-    "dcase": "cedtag.writers.dcase:DcaseSink",
-    "json": "cedtag.writers.document:JsonSink",
-    "jsonl": "cedtag.writers.lines:JsonLinesSink",
-    "parquet": "cedtag.writers.parquet:ParquetSink",
-    "pdf": "cedtag.writers.picture:PdfSink",
-    "png": "cedtag.writers.picture:PngSink",
-    "svg": "cedtag.writers.picture:SvgSink",
-    "psds": "cedtag.writers.dcase:PsdsSink",
-    "raven": "cedtag.writers.raven:RavenSink",
-    "rttm": "cedtag.writers.rttm:RttmSink",
-    "sqlite": "cedtag.writers.sqlite:SqliteSink",
-    "srt": "cedtag.writers.subtitles:SrtSink",
-    "table": "cedtag.writers.table:TableSink",
-    "textgrid": "cedtag.writers.textgrid:TextGridSink",
-    "tsv": "cedtag.writers.rows:TsvSink",
-    "vtt": "cedtag.writers.subtitles:VttSink",
+# format -> where its writer is.
+WRITERS = {
+    "audacity": "cedtag.writers.audacity:AudacityWriter",
+    "birdnet": "cedtag.writers.birdnet:BirdNetWriter",
+    "csv": "cedtag.writers.rows:CsvWriter",
+    "dcase": "cedtag.writers.dcase:DcaseWriter",
+    "json": "cedtag.writers.document:JsonWriter",
+    "jsonl": "cedtag.writers.lines:JsonLinesWriter",
+    "parquet": "cedtag.writers.parquet:ParquetWriter",
+    "pdf": "cedtag.writers.picture:PdfWriter",
+    "png": "cedtag.writers.picture:PngWriter",
+    "svg": "cedtag.writers.picture:SvgWriter",
+    "psds": "cedtag.writers.dcase:PsdsWriter",
+    "raven": "cedtag.writers.raven:RavenWriter",
+    "rttm": "cedtag.writers.rttm:RttmWriter",
+    "sqlite": "cedtag.writers.sqlite:SqliteWriter",
+    "srt": "cedtag.writers.subtitles:SrtWriter",
+    "table": "cedtag.writers.table:TableWriter",
+    "textgrid": "cedtag.writers.textgrid:TextGridWriter",
+    "tsv": "cedtag.writers.rows:TsvWriter",
+    "vtt": "cedtag.writers.subtitles:VttWriter",
 }
 
 # The suffix of a format's files, where it is not the name.
@@ -60,10 +60,10 @@ SUFFIXES = {
 _TELLS_NOTHING = ".txt"
 
 
-def sink_type(format_name: str) -> type[Sink]:
-    """The sink of a format in `SINKS`."""
-    module, name = SINKS[format_name].split(":")
-    return cast("type[Sink]", getattr(import_module(module), name))
+def writer_type(format_name: str) -> type[Writer]:
+    """The writer of a format in `WRITERS`."""
+    module, name = WRITERS[format_name].split(":")
+    return cast("type[Writer]", getattr(import_module(module), name))
 
 
 def suffix_of(format_name: str) -> str:
@@ -73,7 +73,7 @@ def suffix_of(format_name: str) -> str:
 
 def format_of(path: PurePath) -> str:
     """The format that a file name stands for by its suffix, of several (`.csv`, `.birdnet.csv`) the longest."""
-    suffixes = {suffix_of(name): name for name in SINKS if suffix_of(name) != _TELLS_NOTHING}
+    suffixes = {suffix_of(name): name for name in WRITERS if suffix_of(name) != _TELLS_NOTHING}
     for suffix in sorted(suffixes, key=len, reverse=True):
         if path.name.lower().endswith(suffix.lower()):
             return suffixes[suffix]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from cedtag.writers.segments import OnlyRecording, Segment, SegmentSink, plain, six_decimals
+from cedtag.writers.segments import Segment, SegmentWriter, SingleRecording, plain, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Source
     from cedtag.writers.run_info import RunInfo
 
 
-class AudacitySink(SegmentSink):
+class AudacityWriter(SegmentWriter):
     """`start<TAB>end<TAB>Speech 0.93`, no header, one file per recording."""
 
     one_recording = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         super().__init__(out, run)
-        self._only = OnlyRecording()
+        self._only = SingleRecording()
 
     def line(self, source: Source, segment: Segment) -> str:
         self._only.check(source)

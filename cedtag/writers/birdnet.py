@@ -7,13 +7,13 @@ import io
 from typing import TYPE_CHECKING
 
 from cedtag.records import seconds
-from cedtag.writers.segments import Segment, SegmentSink
+from cedtag.writers.segments import Segment, SegmentWriter
 
 if TYPE_CHECKING:
     from cedtag.records import Source
 
 
-class BirdNetSink(SegmentSink):
+class BirdNetWriter(SegmentWriter):
     """AudioSet's classes have no scientific name: both names are the label."""
 
     header = "Start (s),End (s),Scientific name,Common name,Confidence,File\n"

@@ -7,14 +7,14 @@ import io
 from typing import IO, TYPE_CHECKING
 
 from cedtag.records import FileEnd, seconds
-from cedtag.writers.segments import Segment, SegmentSink, encoded, six_decimals
+from cedtag.writers.segments import Segment, SegmentWriter, encoded, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Result, Source
     from cedtag.writers.run_info import RunInfo
 
 
-class DcaseSink(SegmentSink):
+class DcaseWriter(SegmentWriter):
     """Tab-separated `filename, onset, offset, event_label`."""
 
     header = "filename\tonset\toffset\tevent_label\n"
@@ -23,7 +23,7 @@ class DcaseSink(SegmentSink):
         return tab_separated(source.name, six_decimals(segment.start), six_decimals(segment.stop), segment.label)
 
 
-class PsdsSink:
+class PsdsWriter:
     """Tab-separated `filename, duration`: what psds_eval wants to know beside the events of `dcase`."""
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:

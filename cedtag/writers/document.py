@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cedtag.writers.run_info import RunInfo
 
 
-class JsonSink:
+class JsonWriter:
     """`{"schema", "version", "settings", "recordings": [{"file", "windows", "status", ...}]}`, a line per window.
 
     Events stand in `events` in place of `windows`, and the head says in another `events` how they were made.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cedtag.writers.run_info import RunInfo
 
 
-class ErrorsSink:
+class ErrorsWriter:
     """`{"path", "stage", "error"}`; the stage "partial" means that rows were written all the same."""
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:

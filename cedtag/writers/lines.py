@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cedtag.writers.run_info import RunInfo
 
 
-class JsonLinesSink:
+class JsonLinesWriter:
     """ASCII JSON; bytes of a name that are not UTF-8 are lone surrogates, which JSON carries."""
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:

@@ -29,7 +29,7 @@ TAG = (("rank", pyarrow.int32()), *_CLASS, ("score", pyarrow.float64()))
 EVENT = (*_CLASS, ("peak", pyarrow.float64()), ("mean", pyarrow.float64()))
 
 
-class ParquetSink:
+class ParquetWriter:
     """A row per tag, or per event, with the columns of csv; the run's metadata is JSON under the key `cedtag`.
 
     Bytes of names that are not UTF-8 are written as `\\udcff`. At most one row group is in memory.

@@ -51,7 +51,7 @@ _STYLE: Any = {
 _NO_DATE: dict[str, dict[str, Any]] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
-class PngSink:
+class PngWriter:
     """Keeps the rows of one recording and draws them when closed; the audio is read once more, from its file."""
 
     format = "png"
@@ -84,11 +84,11 @@ class PngSink:
             figure.savefig(self._out, format=self.format, dpi=150, metadata=_NO_DATE[self.format])
 
 
-class SvgSink(PngSink):
+class SvgWriter(PngWriter):
     format = "svg"
 
 
-class PdfSink(PngSink):
+class PdfWriter(PngWriter):
     format = "pdf"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd
-from cedtag.writers.segments import Segment, SegmentSink, plain, six_decimals
+from cedtag.writers.segments import Segment, SegmentWriter, plain, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Result, Source
@@ -26,7 +26,7 @@ COLUMNS = (
 )
 
 
-class RavenSink(SegmentSink):
+class RavenWriter(SegmentWriter):
     """Times run on over the recordings, as Raven lines them up; the offset is that in the recording itself."""
 
     header = "\t".join(COLUMNS) + "\n"

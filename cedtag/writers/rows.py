@@ -20,7 +20,7 @@ TAG = ("rank", "index", "mid", "label", "score")
 EVENT = ("index", "mid", "label", "peak", "mean")
 
 
-class CsvSink:
+class CsvWriter:
     """RFC 4180 with `\\n`, UTF-8; names that are not UTF-8 keep their bytes."""
 
     delimiter = ","
@@ -77,7 +77,7 @@ class CsvSink:
         return result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}", *clock
 
 
-class TsvSink(CsvSink):
+class TsvWriter(CsvWriter):
     """The same with tabs; a field with a tab, a quote or a newline in it is quoted."""
 
     delimiter = "\t"

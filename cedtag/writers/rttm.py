@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cedtag.writers.segments import Segment, SegmentSink, six_decimals
+from cedtag.writers.segments import Segment, SegmentWriter, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Source
 
 
-class RttmSink(SegmentSink):
+class RttmWriter(SegmentWriter):
     """`SPEAKER file 1 onset duration <NA> <NA> class score <NA>`; blanks inside a name become `_`."""
 
     def line(self, source: Source, segment: Segment) -> str:

@@ -41,7 +41,7 @@ def segments(result: Result) -> Iterator[Segment]:
         yield Segment(whole(result.start), whole(result.stop), result.label, result.peak)
 
 
-class SegmentSink:
+class SegmentWriter:
     """A format with a line per segment, below a header."""
 
     header = ""
@@ -64,8 +64,8 @@ class SegmentSink:
         self.out.write(encoded(text))
 
 
-class OnlyRecording:
-    """Refuses a second recording, for formats that know none; their sinks say `one_recording = True`."""
+class SingleRecording:
+    """Refuses a second recording, for formats that know none; their writers say `one_recording = True`."""
 
     def __init__(self) -> None:
         self._first: Source | None = None

@@ -28,7 +28,7 @@ WHERE = 'file TEXT, start REAL, "end" REAL'
 CLOCK = "abs_start TEXT, abs_end TEXT"
 
 
-class SqliteSink:
+class SqliteWriter:
     """Tables `run`, `recordings`, `tags` and `events`; lists and settings are JSON texts.
 
     SQLite wants a file of its own, which is copied to `out` at the end. Bytes of names that are not UTF-8 are written

@@ -6,14 +6,14 @@ from html import escape
 from typing import IO, TYPE_CHECKING
 
 from cedtag.records import SoundEvent, TagResult
-from cedtag.writers.segments import OnlyRecording, encoded, segments
+from cedtag.writers.segments import SingleRecording, encoded, segments
 
 if TYPE_CHECKING:
     from cedtag.records import Result
     from cedtag.writers.run_info import RunInfo
 
 
-class SrtSink:
+class SrtWriter:
     """A numbered cue for each window that has tags, a line for each tag; or a cue for each event."""
 
     one_recording = True
@@ -21,7 +21,7 @@ class SrtSink:
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._cues = 0
-        self._only = OnlyRecording()
+        self._only = SingleRecording()
 
     def write(self, result: Result) -> None:
         if not isinstance(result, TagResult | SoundEvent):
@@ -38,7 +38,7 @@ class SrtSink:
         """Nothing stands at the end."""
 
 
-class VttSink(SrtSink):
+class VttWriter(SrtWriter):
     """The same for the web."""
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:

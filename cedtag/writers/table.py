@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cedtag.writers.run_info import RunInfo
 
 
-class TableSink:
+class TableWriter:
     """A heading per recording, a line per window: when, then its tags, best first; or a line per event with its peak.
 
     No line depends on the width.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING
 
 from cedtag.records import FileEnd, FileFailed
-from cedtag.writers.segments import OnlyRecording, Segment, encoded, segments, six_decimals, whole
+from cedtag.writers.segments import Segment, SingleRecording, encoded, segments, six_decimals, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cedtag.writers.run_info import RunInfo
 
 
-class TextGridSink:
+class TextGridWriter:
     """The text of an interval is the score; intervals tile the recording, so an earlier one ends where a later begins.
 
     Tiers are in the order in which their classes were first heard.
@@ -25,7 +25,7 @@ class TextGridSink:
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._tiers: dict[str, list[Segment]] = {}
-        self._only = OnlyRecording()
+        self._only = SingleRecording()
 
     def write(self, result: Result) -> None:
         if isinstance(result, FileFailed):

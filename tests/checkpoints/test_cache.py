@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cedtag.checkpoints import cache as hub
-from cedtag.checkpoints.cache import Patience, Snapshot, snapshot
+from cedtag.checkpoints.cache import Snapshot, Timeouts, snapshot
 from cedtag.errors import ModelError
 from tests.fake_hub import GOOD_TOKEN, FakeHub, Fault, client_environment, git_sha1, sha256
 
@@ -28,8 +28,8 @@ REPO = "me/model"
 CONFIG = b'{"model_type": "ced"}'
 WEIGHTS = random.Random(0).randbytes(1_000_000)
 FILES = {"config.json": CONFIG, "preprocessor_config.json": b"{}", "model.safetensors": WEIGHTS}
-SOON = Patience(stall_s=1.5)
-BRISK = Patience(pauses_s=(0.1, 0.1))
+SOON = Timeouts(stall_s=1.5)
+BRISK = Timeouts(pauses_s=(0.1, 0.1))
 WEIGHTS_PATH = "/cdn/"
 
 
@@ -296,7 +296,7 @@ class TestBadNetwork:
     def test_a_slow_download_may_take_longer_than_the_limit_for_silence(self, server, cache):
         server.fault(Fault("GET", WEIGHTS_PATH, pause_s=0.25))
         start = time.monotonic()
-        assert contents(snapshot(REPO, cache_dir=cache, patience=Patience(stall_s=2))) == FILES
+        assert contents(snapshot(REPO, cache_dir=cache, patience=Timeouts(stall_s=2))) == FILES
         assert time.monotonic() - start > 3
 
     @pytest.mark.parametrize(
@@ -327,14 +327,14 @@ class TestBadNetwork:
     )
     def test_a_hub_out_of_reach_is_named_with_the_ways_out(self, server, cache, fault, why):
         server.fault(fault)
-        message = error_of(snapshot, REPO, cache_dir=cache, patience=Patience(answer_s=1))
-        assert message.endswith(f" cannot be downloaded: {server.url} {why}; {hub.ways_out(REPO)}")
+        message = error_of(snapshot, REPO, cache_dir=cache, patience=Timeouts(answer_s=1))
+        assert message.endswith(f" cannot be downloaded: {server.url} {why}; {hub.offline_hint(REPO)}")
 
     def test_a_refused_connection_is_named_with_the_ways_out(self, server, cache):
         server.close()
         message = error_of(snapshot, REPO, cache_dir=cache)
         assert message.endswith(
-            f"{server.url} cannot be reached ([Errno 111] Connection refused); {hub.ways_out(REPO)}"
+            f"{server.url} cannot be reached ([Errno 111] Connection refused); {hub.offline_hint(REPO)}"
         )
 
     @pytest.mark.parametrize("status", [200, 404])
@@ -390,9 +390,9 @@ class TestDisk:
         ],
     )
     def test_faults_are_told_from_those_of_the_network(self, number, why):
-        from cedtag.checkpoints.download_worker import Order, explain
+        from cedtag.checkpoints.download_worker import DownloadRequest, explain
 
-        assert explain(OSError(number, os.strerror(number)), Order(REPO, "main", "/cache", 1, ())) == why
+        assert explain(OSError(number, os.strerror(number)), DownloadRequest(REPO, "main", "/cache", 1, ())) == why
 
     def test_a_cache_that_cannot_be_made_is_named(self, server, tmp_path):
         (tmp_path / "file").touch()

@@ -14,7 +14,7 @@ from cedtag.labels.table import Label
 from cedtag.records import FileEnd, Source, Tag, TagResult
 from cedtag.run.journal import open_journal
 from cedtag.run.outputs.files import make_files
-from cedtag.writers import format_of, sink_type
+from cedtag.writers import format_of, writer_type
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def here(tmp_path, monkeypatch):
 
 
 def write(path: Path, layout: str = "long") -> Path:
-    make_files({path: sink_type(format_of(path))}, RESULTS, RunInfo(RUN.settings, RUN.labels, layout))
+    make_files({path: writer_type(format_of(path))}, RESULTS, RunInfo(RUN.settings, RUN.labels, layout))
     return path
 
 
@@ -103,15 +103,15 @@ def test_rows_go_through_a_pipe(here, monkeypatch, capfdbinary):
 
 def test_results_of_several_files_follow_one_another(here):
     for name in ("in/a.wav", "in/deep/b.wav"):
-        make_files({here / f"{name[-5]}.csv": sink_type("csv")}, recording(name), RUN)
+        make_files({here / f"{name[-5]}.csv": writer_type("csv")}, recording(name), RUN)
 
     assert run(["convert", "a.csv", "b.csv", "-o", "both.csv"]) == 0
     assert (here / "both.csv").read_bytes() == write(here / "expected.csv").read_bytes()
 
 
 def test_results_of_different_settings_are_refused(here, capfd):
-    make_files({here / "a.json": sink_type("json")}, RESULTS, RUN)
-    make_files({here / "b.json": sink_type("json")}, RESULTS, RunInfo({"model": "base"}, RUN.labels))
+    make_files({here / "a.json": writer_type("json")}, RESULTS, RUN)
+    make_files({here / "b.json": writer_type("json")}, RESULTS, RunInfo({"model": "base"}, RUN.labels))
 
     assert run(["convert", "a.json", "b.json", "-o", "r.csv"]) == 2
     assert "different settings" in capfd.readouterr().err

@@ -9,14 +9,14 @@ import pytest
 import soundfile
 
 from cedtag.cli import run
-from cedtag.writers import SINKS, suffix_of
+from cedtag.writers import WRITERS, suffix_of
 from tests.micro import micro_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PICTURES = ("pdf", "png", "svg")
-FORMATS = [name for name in SINKS if name not in (*PICTURES, "parquet")]
+FORMATS = [name for name in WRITERS if name not in (*PICTURES, "parquet")]
 ONE = ["audacity", "srt", "textgrid", "vtt"]
 
 

@@ -16,6 +16,7 @@ import pytest
 from cedtag.cli.tag import run as tagging
 from cedtag.run import journal as journal_module
 from cedtag.run.journal import open_journal
+from cedtag.writers.run_info import RunInfo
 from tests.archive import StubScorer, make_archive, stub_checkpoint, write_recording
 
 OUTPUTS = {
@@ -197,7 +198,7 @@ def test_a_second_run_on_one_output_is_refused_while_the_first_goes_on(cedtag, a
     command = ["tree", *TINY, *OUTPUTS[kind]]
     cedtag(*command)
     header = json.loads(journal_of().read_bytes().splitlines()[0])
-    run = journal_module.Run(header["settings"], StubScorer.labels)
+    run = RunInfo(header["settings"], StubScorer.labels)
     first = open_journal(journal_of(), run)
     before = journal_of().read_bytes()
     done = cedtag(*command)

@@ -16,7 +16,7 @@ from cedtag.events.settings import EventSettings
 from cedtag.labels.table import audioset
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.results.read import read_results
-from cedtag.writers import sink_type
+from cedtag.writers import writer_type
 from cedtag.writers.run_info import RunInfo
 
 SOURCE = Source("a.wav", "a.wav", "a.wav")
@@ -211,19 +211,19 @@ def test_events_from_rows_are_events_from_audio(tmp_path_factory, scores, hop, s
     for name in ("json", "jsonl"):
         path = tmp_path_factory.mktemp("rows") / f"rows.{name}"
         with path.open("wb") as out:
-            sink = sink_type(name)(out, RunInfo({}, ()))
+            writer = writer_type(name)(out, RunInfo({}, ()))
             for result in [*results, end]:
-                sink.write(result)
-            sink.close()
+                writer.write(result)
+            writer.close()
         assert as_csv(events(read_results(path)[1], settings), settings) == expected
 
 
 def as_csv(results, settings: EventSettings) -> bytes:
     out = io.BytesIO()
-    sink = sink_type("csv")(out, RunInfo({}, (), events=settings))
+    writer = writer_type("csv")(out, RunInfo({}, (), events=settings))
     for result in results:
-        sink.write(result)
-    sink.close()
+        writer.write(result)
+    writer.close()
     return out.getvalue()
 
 

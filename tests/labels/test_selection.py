@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cedtag.errors import InputError
 from cedtag.labels.groups import members_of, ontology, roll_up
-from cedtag.labels.selection import Wanted, selector_of
+from cedtag.labels.selection import TagFilter, selector_of
 from cedtag.labels.table import audioset, find_labels, labels_of
 from cedtag.records import ScoredWindow, Source
 
@@ -30,7 +30,7 @@ def heard(scores: dict[str, float], rest: float = 0.0) -> ScoredWindow:
 
 
 def shown(scores: dict[str, float], **wanted) -> list[tuple[str, float]]:
-    return [(tag.label, tag.score) for tag in selector_of(LABELS, Wanted(**wanted))(heard(scores)).tags]
+    return [(tag.label, tag.score) for tag in selector_of(LABELS, TagFilter(**wanted))(heard(scores)).tags]
 
 
 SOUNDS = {"Siren": 0.4, "Vehicle": 0.5, "Ambulance (siren)": 0.6, "Speech": 0.3, "Car alarm": 0.2, "Dog": 0.12}
@@ -54,7 +54,7 @@ def test_the_number_that_is_shown_is_the_number_that_decided():
 
 
 def test_equal_scores_stand_in_the_order_of_the_classes():
-    tags = selector_of(LABELS, Wanted(**ALL))(heard({}, 0.5)).tags
+    tags = selector_of(LABELS, TagFilter(**ALL))(heard({}, 0.5)).tags
     assert [tag.index for tag in tags] == list(range(527))
 
 
@@ -73,8 +73,8 @@ def test_a_watched_label_is_shown_whenever_it_reaches_its_threshold():
 @given(seed=st.integers(0, 99), top_k=st.integers(0, 9))
 def test_watching_changes_nothing_else(seed, top_k):
     window = ScoredWindow(SOURCE, 0, 0, 1, np.random.default_rng(seed).random(527, np.float32))
-    plain = selector_of(LABELS, Wanted(top_k=top_k))(window).tags
-    watching = selector_of(LABELS, Wanted(top_k=top_k, watched=["7"]))(window).tags
+    plain = selector_of(LABELS, TagFilter(top_k=top_k))(window).tags
+    watching = selector_of(LABELS, TagFilter(top_k=top_k, watched=["7"]))(window).tags
     assert [tag for tag in watching if tag in plain or tag.index != 7] == list(plain)
 
 
@@ -87,7 +87,7 @@ def test_a_group_is_shown_with_its_members_and_has_the_best_of_their_scores():
 def test_what_is_excluded_from_a_group_does_not_count_in_it():
     assert shown(SOUNDS, labels=["Vehicle"], excluded=["Siren"], group=True) == [("Vehicle", 0.5), ("Car alarm", 0.2)]
     with pytest.raises(InputError, match="leave no class"):
-        selector_of(LABELS, Wanted(labels=["Siren"], excluded=["Alarm"], group=True))
+        selector_of(LABELS, TagFilter(labels=["Siren"], excluded=["Alarm"], group=True))
 
 
 def test_groups_can_be_watched_and_have_thresholds():
@@ -104,17 +104,17 @@ def test_a_level_puts_classes_into_groups_of_which_labels_choose():
 @given(seed=st.integers(0, 99), depth=st.integers(1, 6))
 def test_probabilities_and_rows_roll_up_to_the_same_tags(seed, depth):
     window = ScoredWindow(SOURCE, 0, 0, 1, np.random.default_rng(seed).random(527, np.float32))
-    rows = selector_of(LABELS, Wanted(**ALL))(window)
+    rows = selector_of(LABELS, TagFilter(**ALL))(window)
     (rolled,) = roll_up([rows], depth=depth)
-    assert rolled == selector_of(LABELS, Wanted(level=depth, **ALL))(window)
+    assert rolled == selector_of(LABELS, TagFilter(level=depth, **ALL))(window)
 
 
 @given(seed=st.integers(0, 99), node=st.sampled_from(ontology(LABELS)))
 def test_probabilities_and_rows_group_to_the_same_tags(seed, node):
     window = ScoredWindow(SOURCE, 0, 0, 1, np.random.default_rng(seed).random(527, np.float32))
-    rows = selector_of(LABELS, Wanted(**ALL))(window)
+    rows = selector_of(LABELS, TagFilter(**ALL))(window)
     (rolled,) = roll_up([rows], names=[node.mid])
-    assert rolled == selector_of(LABELS, Wanted(labels=[node.mid], group=True, **ALL))(window)
+    assert rolled == selector_of(LABELS, TagFilter(labels=[node.mid], group=True, **ALL))(window)
 
 
 def test_most_specific_makes_room_for_other_sounds():
@@ -153,13 +153,13 @@ def test_an_unknown_label_is_said_and_an_error_when_none_is_known(caplog):
 )
 def test_group_needs_labels_and_stands_alone(wanted):
     with pytest.raises(InputError, match="--group adds the score"):
-        selector_of(LABELS, Wanted(**wanted))
+        selector_of(LABELS, TagFilter(**wanted))
 
 
 def test_a_models_own_labels_have_groups():
     own = labels_of({0: "Siren", 1: "My own bird", 2: "Bark"})
     window = ScoredWindow(SOURCE, 0, 0, 1, np.array([0.5, 0.4, 0.3], np.float32))
-    tags = selector_of(own, Wanted(level=1))(window).tags
+    tags = selector_of(own, TagFilter(level=1))(window).tags
     assert [(tag.label, tag.score) for tag in tags] == [
         ("Sounds of things", 0.5),
         ("My own bird", 0.4),

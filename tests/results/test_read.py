@@ -15,7 +15,7 @@ from cedtag.labels.table import Label, audioset
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.results.read import read_results
 from cedtag.run.journal import open_journal
-from cedtag.writers import sink_type
+from cedtag.writers import writer_type
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ def tag_of(index: int, score: float) -> Tag:
     return Tag(index, label.mid, label.name, score)
 
 
-def written(path: Path, results: Iterable[Result], run: Run = RUN, *, format_name: str = "") -> Path:
+def written(path: Path, results: Iterable[Result], run: RunInfo = RUN, *, format_name: str = "") -> Path:
     out = io.BytesIO()
-    sink = sink_type(format_name or path.suffix.lstrip("."))(out, run)
+    writer = writer_type(format_name or path.suffix.lstrip("."))(out, run)
     for result in results:
-        sink.write(result)
-    sink.close()
+        writer.write(result)
+    writer.close()
     path.write_bytes(out.getvalue())
     return path
 

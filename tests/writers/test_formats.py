@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cedtag.errors import InputError
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
-from cedtag.writers import SINKS, format_of, sink_type, suffix_of
+from cedtag.writers import WRITERS, format_of, suffix_of, writer_type
 from cedtag.writers.run_info import RunInfo
 from cedtag.writers.segments import Segment
 from cedtag.writers.textgrid import tiled
@@ -50,12 +50,12 @@ EVENTS: list[Result | SoundEvent] = [
 ]
 
 
-def written(format_name: str, results: Iterable[Result | SoundEvent], run: Run = RUN) -> bytes:
+def written(format_name: str, results: Iterable[Result | SoundEvent], run: RunInfo = RUN) -> bytes:
     out = io.BytesIO()
-    sink = sink_type(format_name)(out, run)
+    writer = writer_type(format_name)(out, run)
     for result in results:
-        sink.write(result)
-    sink.close()
+        writer.write(result)
+    writer.close()
     return out.getvalue()
 
 
@@ -230,9 +230,9 @@ def test_sqlite_holds_rows_recordings_and_settings(tmp_path):
 
 def test_sqlite_leaves_no_file_beside_its_own(tmp_path):
     with (tmp_path / "r.part").open("wb") as out:
-        sink = sink_type("sqlite")(out, RUN)
+        writer = writer_type("sqlite")(out, RUN)
         assert list(tmp_path.iterdir()) == [tmp_path / "r.part"]
-        sink.close()
+        writer.close()
 
 
 def test_parquet_is_read_by_pyarrow_and_pandas():
@@ -311,14 +311,14 @@ def test_any_name_can_be_written(format_name):
         assert len(content.rstrip(b"\n").split(b"\n")) == (2 if format_name == "raven" else 1)
 
 
-@pytest.mark.parametrize("format_name", [name for name in SINKS if name != "audacity"])
+@pytest.mark.parametrize("format_name", [name for name in WRITERS if name != "audacity"])
 def test_the_suffix_of_a_file_tells_its_format(format_name):
     assert format_of(PurePath("x.wav" + suffix_of(format_name))) == format_name
     assert format_of(PurePath("X.WAV" + suffix_of(format_name).upper())) == format_name
 
 
 def test_suffixes_differ():
-    assert len({suffix_of(name) for name in SINKS}) == len(SINKS)
+    assert len({suffix_of(name) for name in WRITERS}) == len(WRITERS)
 
 
 def test_text_could_be_anything():

@@ -17,8 +17,8 @@ pytest.importorskip("matplotlib")
 from cedtag.errors import InputError, OutputError
 from cedtag.events.settings import EventSettings
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
-from cedtag.writers import sink_type
-from cedtag.writers.picture import MAX_CLASSES, PdfSink, PngSink, SvgSink, best_classes, draw, score_grid
+from cedtag.writers import writer_type
+from cedtag.writers.picture import MAX_CLASSES, PdfWriter, PngWriter, SvgWriter, best_classes, draw, score_grid
 from cedtag.writers.run_info import RunInfo
 from cedtag.writers.spectrogram import mel_frequencies_hz, spectrogram
 from tests.sounds import bursts, source_of, write
@@ -26,19 +26,19 @@ from tests.sounds import bursts, source_of, write
 RUN = RunInfo({}, ())
 NOWHERE = Source("nowhere.wav", "nowhere.wav", "nowhere.wav")
 BARK, RAIN = Tag(74, "/m/05tny_", "Bark", 0.8), Tag(289, "/m/06mb1", "Rain", 0.25)
-HEADS = {PngSink: b"\x89PNG\r\n", SvgSink: b"<?xml", PdfSink: b"%PDF-"}
+HEADS = {PngWriter: b"\x89PNG\r\n", SvgWriter: b"<?xml", PdfWriter: b"%PDF-"}
 
 
 def windows(source: Source, *tags: tuple[Tag, ...], size: int = 16_000, hop: int = 16_000) -> list[TagResult]:
     return [TagResult(source, i, i * hop, i * hop + size, found) for i, found in enumerate(tags)]
 
 
-def drawn(rows: list[TagResult | SoundEvent], end: FileEnd | FileFailed, kind: type[PngSink] = PngSink) -> bytes:
+def drawn(rows: list[TagResult | SoundEvent], end: FileEnd | FileFailed, kind: type[PngWriter] = PngWriter) -> bytes:
     out = io.BytesIO()
-    sink = kind(out, RUN)
+    writer = kind(out, RUN)
     for result in (*rows, end):
-        sink.write(result)
-    sink.close()
+        writer.write(result)
+    writer.close()
     return out.getvalue()
 
 
@@ -53,26 +53,26 @@ def test_a_picture_has_its_format_and_is_the_same_each_time(tmp_path, kind):
 
 def test_an_svg_names_the_recording_and_its_classes_best_first(tmp_path):
     source = source_of(write(tmp_path / "a<b&.wav", bursts(2, 16_000), 16_000))
-    text = drawn(windows(source, (BARK,), (RAIN,)), FileEnd(source, 32_000, 2), SvgSink).decode()
+    text = drawn(windows(source, (BARK,), (RAIN,)), FileEnd(source, 32_000, 2), SvgWriter).decode()
     assert "a&lt;b&amp;.wav" in text
     assert text.index(">Bark<") < text.index(">Rain<")
 
 
 def test_what_cannot_be_drawn_is_said():
     end = FileEnd(NOWHERE, 32_000, 2)
-    assert "no spectrogram: nowhere.wav" in drawn(windows(NOWHERE, (BARK,)), end, SvgSink).decode()
-    assert "no tag reached its threshold" in drawn(windows(NOWHERE, ()), end, SvgSink).decode()
-    assert "cannot decode" in drawn([], FileFailed(NOWHERE, "decode", "cannot decode"), SvgSink).decode()
+    assert "no spectrogram: nowhere.wav" in drawn(windows(NOWHERE, (BARK,)), end, SvgWriter).decode()
+    assert "no tag reached its threshold" in drawn(windows(NOWHERE, ()), end, SvgWriter).decode()
+    assert "cannot decode" in drawn([], FileFailed(NOWHERE, "decode", "cannot decode"), SvgWriter).decode()
 
 
 def test_a_second_recording_and_none_are_refused():
     other = replace(NOWHERE, name="other.wav")
-    sink = PngSink(io.BytesIO(), RUN)
-    sink.write(FileEnd(NOWHERE, 16_000, 0))
+    writer = PngWriter(io.BytesIO(), RUN)
+    writer.write(FileEnd(NOWHERE, 16_000, 0))
     with pytest.raises(InputError, match=r"nowhere\.wav and other\.wav"):
-        sink.write(FileEnd(other, 16_000, 0))
+        writer.write(FileEnd(other, 16_000, 0))
     with pytest.raises(InputError, match="there is none"):
-        PngSink(io.BytesIO(), RUN).close()
+        PngWriter(io.BytesIO(), RUN).close()
 
 
 def test_scores_are_the_mean_of_the_windows_that_cover_a_moment():
@@ -129,7 +129,7 @@ def test_plot_draws_beside_the_rows(cedtag, sounds):
     done = cedtag("sounds/a.wav", "-f", "csv", "--plot", "pictures/a.png")
     assert done.code == 0
     assert done.stdout == cedtag("sounds/a.wav", "-f", "csv").stdout
-    assert Path("pictures/a.png").read_bytes().startswith(HEADS[PngSink])
+    assert Path("pictures/a.png").read_bytes().startswith(HEADS[PngWriter])
 
 
 def test_plot_refuses_what_it_cannot_do_and_leaves_nothing(cedtag, sounds):
@@ -149,4 +149,4 @@ def test_without_matplotlib_the_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.delitem(sys.modules, "cedtag.writers.picture")
     with pytest.raises(OutputError, match=r'pip install "cedtag\[plot\]"'):
-        sink_type("png")
+        writer_type("png")

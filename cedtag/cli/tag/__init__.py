@@ -10,7 +10,7 @@ import click
 from cedtag.cli.shared.event_options import event_options, refine_option
 from cedtag.cli.shared.options import SectionedCommand, model_options, option, options_in, talk_options
 from cedtag.scoring import BACKENDS
-from cedtag.writers import SINKS
+from cedtag.writers import WRITERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ output_options = options_in(
         "-f",
         "--format",
         multiple=True,
-        type=click.Choice(list(SINKS), case_sensitive=False),
+        type=click.Choice(list(WRITERS), case_sensitive=False),
         help="Repeatable.  [default: by the suffix of -o; table on a terminal, tsv in a pipe]",
     ),
     option(

@@ -11,17 +11,17 @@ from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError, OutputError
 from cedtag.run.outputs.events import EventOutput
-from cedtag.run.outputs.files import STDOUT, StreamOutput, file_output, writing
-from cedtag.run.outputs.folder import folder_output
+from cedtag.run.outputs.files import STDOUT, StreamOutput, open_file_output, writing
+from cedtag.run.outputs.folder import open_folder_output
 from cedtag.system.atomic import writing_whole
-from cedtag.writers import format_of, sink_type
-from cedtag.writers.errors import ErrorsSink
+from cedtag.writers import format_of, writer_type
+from cedtag.writers.errors import ErrorsWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cedtag.run.outputs.files import Output
-    from cedtag.writers import Sink
+    from cedtag.writers import Writer
     from cedtag.writers.run_info import RunInfo
 
 
@@ -35,7 +35,7 @@ def to_stdout(outputs: Sequence[str]) -> bool:
 def open_output(
     outputs: Sequence[str],
     formats: Sequence[str],
-    beside: Mapping[Path, type[Sink]],
+    beside: Mapping[Path, type[Writer]],
     run: RunInfo,
     *,
     resume: bool,
@@ -58,12 +58,12 @@ def open_output(
         if any(path.suffix.lower() in PICTURES for path in beside):
             raise InputError("--plot draws one recording beside other output; -f png draws each into the folder of -o")
         place, names = Path(outputs[0]), formats or ["tsv"]
-        folder = folder_output(place, names, beside, run, resume=resume, overwrite=overwrite, shard=shard)
+        folder = open_folder_output(place, names, beside, run, resume=resume, overwrite=overwrite, shard=shard)
         return with_events(folder, run)
     files = files_of(outputs, formats)
     if both := files.keys() & beside.keys():
         raise InputError(f"{both.pop()}: -o names the same file as --errors or --plot; give each its own")
-    return file_output({**files, **beside}, run, resume=resume, overwrite=overwrite, shard=shard)
+    return open_file_output({**files, **beside}, run, resume=resume, overwrite=overwrite, shard=shard)
 
 
 def with_events(output: Output, run: RunInfo) -> Output:
@@ -71,25 +71,25 @@ def with_events(output: Output, run: RunInfo) -> Output:
     return output if run.events is None else EventOutput(output, run.events)
 
 
-def files_beside(errors: str | None, plot: str | None) -> dict[Path, type[Sink]]:
+def files_beside(errors: str | None, plot: str | None) -> dict[Path, type[Writer]]:
     """What --errors and --plot write, beside what -o and -f say."""
-    files: dict[Path, type[Sink]] = {}
+    files: dict[Path, type[Writer]] = {}
     if errors:
-        files[Path(errors)] = ErrorsSink
+        files[Path(errors)] = ErrorsWriter
     if plot:
         if Path(plot).suffix.lower() not in PICTURES:
             raise InputError(f"--plot {plot}: pictures are files that end in {', '.join(PICTURES)}")
-        files[Path(plot)] = sink_type(format_of(Path(plot)))
+        files[Path(plot)] = writer_type(format_of(Path(plot)))
     return files
 
 
 def shows_one_recording(outputs: Sequence[str], formats: Sequence[str]) -> bool:
     """Whether a format that knows no second recording is asked for, elsewhere than in a folder."""
     if to_stdout(outputs) or is_special(outputs[0]):
-        sinks = [sink_type(name) for name in formats]
+        writers = [writer_type(name) for name in formats]
     else:
-        sinks = [] if any(map(is_folder, outputs)) else list(files_of(outputs, formats).values())
-    return any(getattr(sink, "one_recording", False) for sink in sinks)
+        writers = [] if any(map(is_folder, outputs)) else list(files_of(outputs, formats).values())
+    return any(getattr(writer, "one_recording", False) for writer in writers)
 
 
 def is_folder(output: str) -> bool:
@@ -104,19 +104,19 @@ def is_special(output: str) -> bool:
     return path.exists() and not (path.is_file() or path.is_dir())
 
 
-def files_of(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[Sink]]:
-    """Each file with its sink: as its suffix says, or as -f says when there is one -f for each -o."""
+def files_of(outputs: Sequence[str], formats: Sequence[str]) -> dict[Path, type[Writer]]:
+    """Each file with its writer: as its suffix says, or as -f says when there is one -f for each -o."""
     if formats and len(formats) != len(outputs):
         raise InputError(
             f"{len(formats)} formats for {len(outputs)} output files: give every -f its own -o, or name a folder"
         )
     names = formats or [format_of(Path(output)) for output in outputs]
-    return {Path(output): sink_type(name) for output, name in zip(outputs, names, strict=True)}
+    return {Path(output): writer_type(name) for output, name in zip(outputs, names, strict=True)}
 
 
 def open_stream(
     formats: Sequence[str],
-    beside: Mapping[Path, type[Sink]],
+    beside: Mapping[Path, type[Writer]],
     run: RunInfo,
     special: Path | None = None,
     *,
@@ -134,15 +134,15 @@ def open_stream(
     else:
         with writing(special):
             out = stack.enter_context(special.open("wb"))
-    sinks = [(out, sink_type(name))]
-    for path, sink in beside.items():
+    writers = [(out, writer_type(name))]
+    for path, writer in beside.items():
         if path.is_file() and not overwrite:
             raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or name another")
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside_out = path.open("wb") if sink is ErrorsSink else _written_at_once(path)
-            sinks.append((stack.enter_context(beside_out), sink))
-    return StreamOutput(special or STDOUT, sinks, run, stack)
+            beside_out = path.open("wb") if writer is ErrorsWriter else _written_at_once(path)
+            writers.append((stack.enter_context(beside_out), writer))
+    return StreamOutput(special or STDOUT, writers, run, stack)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from cedtag.cli.shared.options import samples_of
 from cedtag.errors import InputError
 from cedtag.inputs.sources import STDIN
 from cedtag.labels.groups import ontology
-from cedtag.labels.selection import Selector, Wanted, selector_of
+from cedtag.labels.selection import Selector, TagFilter, selector_of
 from cedtag.records import SAMPLE_RATE_HZ
 from cedtag.run.refinement import Refinement
 from cedtag.writers.run_info import RunInfo
@@ -37,7 +37,7 @@ def selection_of(
     """Which tags are shown, and the settings that make the results."""
     events = event_settings_of(options, scorer.labels) if options.events else None
     top_k = options.top_k if options.top_k is not None else DEFAULT_TOP_K if events is None else 0
-    wanted = Wanted(
+    wanted = TagFilter(
         options.labels,
         options.exclude,
         options.watch,

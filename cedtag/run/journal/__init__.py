@@ -28,7 +28,6 @@ from cedtag.run.journal.format import (
     row_line,
 )
 from cedtag.run.settings import differences
-from cedtag.writers.run_info import RunInfo
 
 try:
     import fcntl
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cedtag.records import Listed, Result
+    from cedtag.writers.run_info import RunInfo
 
 JOURNAL_SUFFIX = ".journal"
 SYNC_EVERY = 100  # recordings, or

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cedtag.records import Listed, Result
     from cedtag.run.journal import Journal
-    from cedtag.writers import Sink
+    from cedtag.writers import Writer
     from cedtag.writers.run_info import RunInfo
 
 Outcome: TypeAlias = "Result | AlreadyDone"
@@ -44,15 +44,15 @@ class Output(Protocol):
 
 
 class StreamOutput:
-    """Results go out to `place` as they come, through every sink; nothing is remembered. `close` closes `stack`."""
+    """Results go out to `place` as they come, through every writer; nothing is remembered. `close` closes `stack`."""
 
     def __init__(
-        self, place: Path, sinks: Sequence[tuple[IO[bytes], type[Sink]]], run: RunInfo, stack: ExitStack
+        self, place: Path, writers: Sequence[tuple[IO[bytes], type[Writer]]], run: RunInfo, stack: ExitStack
     ) -> None:
         self._place, self._stack = place, stack
-        self._outs = [out for out, _ in sinks]
+        self._outs = [out for out, _ in writers]
         with writing(self._place):
-            self._sinks = [sink(out, run) for out, sink in sinks]
+            self._writers = [writer(out, run) for out, writer in writers]
             self._flush()
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
@@ -61,14 +61,14 @@ class StreamOutput:
     def write(self, outcome: Outcome) -> None:
         assert not isinstance(outcome, AlreadyDone)
         with writing(self._place):
-            for sink in self._sinks:
-                sink.write(outcome)
+            for writer in self._writers:
+                writer.write(outcome)
             self._flush()
 
     def finish(self) -> None:
         with writing(self._place):
-            for sink in self._sinks:
-                sink.close()
+            for writer in self._writers:
+                writer.close()
             self._flush()
 
     def close(self) -> None:
@@ -86,8 +86,8 @@ class FileOutput:
     So a run that was killed goes on where it was, for every format, and a file is whole or not there.
     """
 
-    def __init__(self, products: Products, journal: Journal, *, keep_journal: bool) -> None:
-        self._products, self._journal, self._keep_journal = products, journal, keep_journal
+    def __init__(self, output_files: OutputFiles, journal: Journal, *, keep_journal: bool) -> None:
+        self._output_files, self._journal, self._keep_journal = output_files, journal, keep_journal
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
         return self._journal.pending(sources, retry_failed=retry_failed)
@@ -100,7 +100,7 @@ class FileOutput:
                 self._journal.add(outcome)
 
     def finish(self) -> None:
-        self._products.make()
+        self._output_files.make()
         if not self._keep_journal:
             with writing(self._journal.path):
                 self._journal.path.unlink()
@@ -110,11 +110,11 @@ class FileOutput:
             self._journal.close()
 
 
-class Products:
+class OutputFiles:
     """The files that are made of a whole journal, when its run has come to its end. `shard` is what the run took."""
 
     def __init__(
-        self, files: Mapping[Path, type[Sink]], journal: Journal, run: RunInfo, shard: tuple[int, int] | None
+        self, files: Mapping[Path, type[Writer]], journal: Journal, run: RunInfo, shard: tuple[int, int] | None
     ) -> None:
         self._files, self._journal, self._run, self._shard = files, journal, run, shard
 
@@ -135,7 +135,7 @@ class Products:
             "layout": self._run.layout,
             "events": None if self._run.events is None else self._run.events.to_dict(),
             "shard": self._shard and list(self._shard),
-            "files": [[path.name, sink.__name__, *_stamp(path)] for path, sink in self._files.items()],
+            "files": [[path.name, writer.__name__, *_stamp(path)] for path, writer in self._files.items()],
         }
 
 
@@ -158,26 +158,26 @@ def output_name(name: str, format_name: str) -> str:
     return os.fsdecode(encoded[:200]) + f"~{digest}{suffix}"
 
 
-def make_files(files: Mapping[Path, type[Sink]], results: Iterable[Result], run: RunInfo) -> None:
+def make_files(files: Mapping[Path, type[Writer]], results: Iterable[Result], run: RunInfo) -> None:
     """Write each of the files, all in one pass, and put them in their places when all are whole."""
     with ExitStack() as stack:
-        outs: list[tuple[Path, IO[bytes], Sink]] = []
-        for path, sink in files.items():
+        opened: list[tuple[Path, IO[bytes], Writer]] = []
+        for path, writer_class in files.items():
             stack.enter_context(writing(path))
             out = stack.enter_context(writing_whole(path))
-            outs.append((path, out, sink(out, run)))
+            opened.append((path, out, writer_class(out, run)))
         for result in results:
-            for path, _, writer in outs:
+            for path, _, writer in opened:
                 with writing(path):
                     writer.write(result)
-        for path, out, writer in outs:
+        for path, out, writer in opened:
             with writing(path):
                 writer.close()
                 out.flush()
 
 
-def file_output(
-    files: Mapping[Path, type[Sink]],
+def open_file_output(
+    files: Mapping[Path, type[Writer]],
     run: RunInfo,
     *,
     resume: bool,
@@ -185,7 +185,7 @@ def file_output(
     shard: tuple[int, int] | None = None,
 ) -> FileOutput:
     """Results in files, with the journal beside the first of them. What exists is only replaced when told to."""
-    files = {followed(path): sink for path, sink in files.items()}
+    files = {followed(path): writer for path, writer in files.items()}
     journal_path = journal_beside(next(iter(files)))
     goes_on = resume and journal_path.exists()
     for path in () if goes_on or overwrite else (*files, journal_path):
@@ -193,7 +193,7 @@ def file_output(
             raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or another -o")
     with writing(journal_path):
         journal = open_journal(journal_path, run, fresh=overwrite)
-    return FileOutput(Products(files, journal, run, shard), journal, keep_journal=resume)
+    return FileOutput(OutputFiles(files, journal, run, shard), journal, keep_journal=resume)
 
 
 def journal_beside(path: Path) -> Path:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from cedtag.errors import OutputError
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, Source
 from cedtag.run.journal import JOURNAL_SUFFIX, is_out_of_reach, open_journal
-from cedtag.run.outputs.files import Products, output_name, writing
+from cedtag.run.outputs.files import OutputFiles, output_name, writing
 from cedtag.system.atomic import writing_whole
-from cedtag.writers import sink_type
+from cedtag.writers import writer_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,22 +20,28 @@ if TYPE_CHECKING:
     from cedtag.records import Listed, Result
     from cedtag.run.journal import Journal
     from cedtag.run.outputs.files import Outcome
-    from cedtag.writers import Sink
+    from cedtag.writers import Writer
     from cedtag.writers.run_info import RunInfo
 
 
 class FolderOutput:
     """A file per recording and format, which appears when the recording is done; the journal keeps the outcomes.
 
-    `products` are made of the outcomes alone when the run ends.
+    `output_files` are made of the outcomes alone when the run ends.
     """
 
     def __init__(
-        self, folder: Path, formats: Sequence[str], products: Products, journal: Journal, run: RunInfo
+        self, folder: Path, formats: Sequence[str], output_files: OutputFiles, journal: Journal, run: RunInfo
     ) -> None:
-        self._folder, self._formats, self._products, self._journal, self._run = folder, formats, products, journal, run
+        self._folder, self._formats, self._output_files, self._journal, self._run = (
+            folder,
+            formats,
+            output_files,
+            journal,
+            run,
+        )
         self._open = ExitStack()
-        self._sinks: list[Sink] = []
+        self._writers: list[Writer] = []
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
         """Pass on what is to be done: also what was done and whose files are no longer there."""
@@ -69,27 +75,27 @@ class FolderOutput:
                 self._journal.add(outcome)
 
     def finish(self) -> None:
-        self._products.make()
+        self._output_files.make()
 
     def close(self) -> None:
         try:
             with suppress(_Unfinished), self._open:
-                if self._sinks:
+                if self._writers:
                     raise _Unfinished  # takes back the files of a recording that has not come to its end
         finally:
             with writing(self._journal.path):
                 self._journal.close()
 
     def _write_to_sinks(self, result: Result) -> None:
-        if not self._sinks:
+        if not self._writers:
             for name, path in zip(self._formats, self._paths(result.source), strict=True):
-                self._sinks.append(sink_type(name)(self._open.enter_context(writing_whole(path)), self._run))
-        for sink in self._sinks:
-            sink.write(result)
+                self._writers.append(writer_type(name)(self._open.enter_context(writing_whole(path)), self._run))
+        for writer in self._writers:
+            writer.write(result)
         if isinstance(result, FileEnd):
-            for sink in self._sinks:
-                sink.close()
-            self._sinks = []
+            for writer in self._writers:
+                writer.close()
+            self._writers = []
             self._open.close()
 
     def _has_files(self, source: Source) -> bool:
@@ -120,10 +126,10 @@ class _Unfinished(Exception):
     pass
 
 
-def folder_output(
+def open_folder_output(
     folder: Path,
     formats: Sequence[str],
-    files: Mapping[Path, type[Sink]],
+    files: Mapping[Path, type[Writer]],
     run: RunInfo,
     *,
     resume: bool,
@@ -139,7 +145,7 @@ def folder_output(
     settings = {**run.settings, "layout": run.layout, **made_of}
     with writing(path):
         journal = open_journal(path, replace(run, settings=settings), fresh=overwrite, by_relative=True)
-    return FolderOutput(folder, formats, Products(files, journal, run, shard), journal, run)
+    return FolderOutput(folder, formats, OutputFiles(files, journal, run, shard), journal, run)
 
 
 def journal_in(folder: Path) -> Path:
