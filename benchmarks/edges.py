@@ -19,7 +19,7 @@ import numpy as np
 from cedtag.audio import AUDIO_SUFFIXES, open_recording
 from cedtag.checkpoints.locate import resolve
 from cedtag.demo.make_checkpoint import ESC10_CLASSES as LABELS
-from cedtag.events.detect import events
+from cedtag.events.detect import detect_events
 from cedtag.events.settings import EventSettings
 from cedtag.labels.selection import TagFilter, selector_of
 from cedtag.records import SAMPLE_RATE_HZ, ScoredWindow, SoundEvent, Source
@@ -164,7 +164,7 @@ def found_events(
         size = round(refine_s * SAMPLE_RATE_HZ)
         scored = refined(scored, Refinement(lambda _: Memory(samples), scorer, heard, size, 2))
     rows = (selector(event) if isinstance(event, ScoredWindow) else event for event in scored)
-    return [event for event in events(rows, settings) if isinstance(event, SoundEvent)]
+    return [event for event in detect_events(rows, settings) if isinstance(event, SoundEvent)]
 
 
 def compare(

@@ -1,4 +1,7 @@
-"""What can go wrong, as one sentence each: what it is about, what is wrong, what to do next."""
+"""What can go wrong, as one sentence each: the subject, the fault, the next step.
+
+Parameters stand in backquotes (`overwrite`); the command line puts its options in their place (--overwrite).
+"""
 
 
 class CedtagError(Exception):
@@ -6,7 +9,7 @@ class CedtagError(Exception):
 
 
 class InputError(CedtagError):
-    """What was asked for cannot be meant: an option, a label, a path that does not exist."""
+    """Invalid user input: a parameter, a label, a path that does not exist."""
 
 
 class AudioError(CedtagError):

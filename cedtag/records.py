@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,6 +65,10 @@ class ScoredWindow:
     stop: int
     probabilities: NDArray[np.float32]
 
+    def to_dict(self) -> dict[str, Any]:
+        """The window in seconds, and the probability of each class in model order."""
+        return {**_place(self), "probabilities": self.probabilities.tolist()}
+
 
 @dataclass(frozen=True, slots=True)
 class Tag:
@@ -74,6 +78,10 @@ class Tag:
     mid: str
     label: str
     score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The tag under the names of its columns."""
+        return {"index": self.index, "mid": self.mid, "label": self.label, "score": self.score}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,10 @@ class TagResult:
     start: int
     stop: int
     tags: tuple[Tag, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The window in seconds, and its tags."""
+        return {**_place(self), "tags": [tag.to_dict() for tag in self.tags]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,11 @@ class SoundEvent:
     label: str
     peak: float
     mean: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event in seconds."""
+        what = {"index": self.index, "mid": self.mid, "label": self.label}
+        return {**_place(self), **what, "peak": self.peak, "mean": self.mean}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +132,16 @@ class FileEnd:
     def status(self) -> str:
         return "partial" if self.problems else "ok"
 
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome, with the length of the recording in seconds."""
+        return {
+            "file": self.source.name,
+            "status": self.status,
+            "duration": seconds(self.num_samples),
+            "problems": list(self.problems),
+            "warnings": list(self.warnings),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class FileFailed:
@@ -124,6 +151,10 @@ class FileFailed:
     stage: str
     error: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome, with its reason."""
+        return {"file": self.source.name, "status": "failed", "stage": self.stage, "error": self.error}
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -132,6 +163,10 @@ class Skipped:
     source: Source
     reason: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome, with its reason."""
+        return {"file": self.source.name, "status": "skipped", "reason": self.reason}
+
 
 @dataclass(frozen=True, slots=True)
 class AlreadyDone:
@@ -139,6 +174,14 @@ class AlreadyDone:
 
     source: Source
     status: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The outcome of the earlier run."""
+        return {"file": self.source.name, "status": self.status}
+
+
+def _place(piece: ScoredWindow | TagResult | SoundEvent) -> dict[str, Any]:
+    return {"file": piece.source.name, "start": seconds(piece.start), "end": seconds(piece.stop)}
 
 
 Listed: TypeAlias = Source | FileFailed | Skipped | AlreadyDone  # what a search finds, and what is left to do

@@ -47,6 +47,7 @@ class StubScorer:
     labels = tuple(Label(row.index, row.mid, row.name) for row in audioset()[:5])
     batch_size = 2
     across_recordings = False
+    shortest_window = 2560
     longest_window = 161_760
     device = "cpu"
     precision = "fp32"

@@ -6,6 +6,7 @@ import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from cedtag.audio.array import ArrayDecoder
 from cedtag.audio.containers.identify import AUDIO_SUFFIXES, AV_SUFFIXES
 from cedtag.audio.in_process import DecodedHere, container_of, open_here
 from cedtag.audio.raw import RawDecoder, RawFormat, parse_raw_format
@@ -16,6 +17,9 @@ from cedtag.errors import AudioError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from cedtag.audio.mono import Samples
     from cedtag.records import Source
@@ -29,6 +33,7 @@ __all__ = [
     "Recording",
     "open_recording",
     "parse_raw_format",
+    "read_array",
     "read_raw",
     "spooled",
 ]
@@ -105,6 +110,11 @@ def open_recording(source: Source, decoding: Decoding | None = None) -> Recordin
 def read_raw(name: str, stream: BinaryIO, raw: RawFormat) -> Recording:
     """Read headerless PCM from a stream, such as standard input, and yield blocks as it comes in."""
     return DecodedHere(name, RawDecoder(stream, raw))
+
+
+def read_array(samples: NDArray[np.floating], rate_hz: int, name: str = "array") -> Recording:
+    """Read samples `(n,)` or `(n, channels)` in [-1, 1]; InputError for other shapes and types."""
+    return DecodedHere(name, ArrayDecoder(samples, rate_hz, name))
 
 
 def _needs_av(source: Source, raw: RawFormat | None) -> bool:

@@ -16,19 +16,18 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from cedtag.events.settings import EventSettings
-from cedtag.records import SoundEvent, TagResult
+from cedtag.records import SAMPLES_PER_MS, SoundEvent, TagResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cedtag.records import FileEnd, FileFailed, Result, Source, Tag
 
-SAMPLES_PER_MS = 16
 SCORE_UNITS = 10_000  # scores have four decimals; as whole numbers they add up exactly
 LAST = 1 << 62
 
 
-def events(
+def detect_events(
     results: Iterable[Result], settings: EventSettings | None = None
 ) -> Iterator[SoundEvent | FileEnd | FileFailed]:
     """The events of each recording, by start and then by class, and how it ended.
@@ -46,6 +45,7 @@ class EventMaker:
     """Makes events of results that are given one by one."""
 
     def __init__(self, settings: EventSettings) -> None:
+        settings.check_indices()
         self._settings = settings
         self._recording: _Recording | None = None
 

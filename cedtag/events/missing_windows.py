@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
 from cedtag.inputs.windows import SHORTEST_REMAINDER
-from cedtag.records import SAMPLE_RATE_HZ, TagResult, seconds
+from cedtag.records import SAMPLE_RATE_HZ, SAMPLES_PER_MS, TagResult, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cedtag.records import Result
-
-SAMPLES_PER_MS = 16
 
 
 def with_silent_windows(results: Iterable[Result], window_s: float) -> Iterator[Result]:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import os
-import re
 import stat
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING, TypeAlias
 
+from cedtag.audio import AUDIO_SUFFIXES
 from cedtag.errors import InputError
+from cedtag.inputs.globs import glob_matcher
 from cedtag.records import FileFailed, Skipped, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import BinaryIO
+    from collections.abc import Iterable, Iterator
+
+    from cedtag.inputs.search import Search
 
 Found: TypeAlias = "Source | Skipped | FileFailed"
 
 STDIN = "-"
-MAX_LISTED_PATH_BYTES = 1 << 20  # far beyond any path: a list with a longer item is no list of paths
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -32,36 +32,33 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What is taken of the inputs.
-
-    In folders, files whose suffix is in `suffixes` (lower case, with dot) are recordings, in any case of letters. Globs
-    are matched, case-sensitively, against the path below the folder and against the name alone: `*`, `?` and `[a-z]`
-    stay within one name, `**` does not; a folder that an exclude glob matches is not entered. Of a `shard` (i, n) only
-    the recordings with `shard_of(relative, n) == i` are taken.
-    """
-
-    suffixes: frozenset[str]
-    recursive: bool = True
-    include_globs: tuple[str, ...] = ()
-    exclude_globs: tuple[str, ...] = ()
-    shard: tuple[int, int] | None = None
-
-
-def find_sources(inputs: Iterable[str], search: Search) -> Iterator[Found]:
+def find_sources(inputs: Iterable[str], search: Search, *, one_recording: str | None = None) -> Iterator[Found]:
     """Yield the recordings of each input in turn; those of a folder in the byte order of their relative paths.
 
     An input that is named is followed through symbolic links and is taken whatever its suffix; one that cannot be
     opened is a FileFailed. Inside folders, hidden names are passed over, symbolic links and special files are
-    Skipped, and a folder that cannot be listed is a FileFailed.
+    Skipped, and a folder that cannot be listed is a FileFailed. Where only `one_recording` can be used, for the reason
+    given, a second one is an InputError before much is scored.
     """
     finder = _Finder(search)
-    typed = None
+    typed = first = None
     for typed in inputs:
-        yield from finder.find(typed)
+        for found in finder.find(typed):
+            if one_recording is not None and isinstance(found, Source):
+                if first is not None:
+                    raise InputError(second_recording(first, found, one_recording))
+                first = found
+            yield found
     if typed is None:
         raise InputError("nothing to tag was named; name a file, a folder, or - for standard input")
+
+
+def second_recording(first: Source, second: Source, what: str) -> str:
+    """The sentence for two recordings where there can be one."""
+    return (
+        f"{second.name}: {what} one recording a file, and there is {first.name} already; "
+        "name one recording, or `formats` and a folder for `to`"
+    )
 
 
 class _Finder:
@@ -69,15 +66,16 @@ class _Finder:
 
     def __init__(self, search: Search) -> None:
         self._search = search
-        self._included = _glob_matcher(search.include_globs or ("**",))
-        self._excluded = _glob_matcher(search.exclude_globs)
+        self._included = glob_matcher(search.include_globs or ("**",))
+        self._excluded = glob_matcher(search.exclude_globs)
 
     def find(self, typed: str) -> Iterator[Found]:
         if typed == STDIN:
             if self._in_shard(typed):
-                yield Source(typed, typed, typed)
+                # The time of this run, so that no later run takes its own for the same.
+                yield Source(typed, typed, typed, mtime_ns=time.time_ns())
             return
-        source = _typed_source(typed)
+        source = typed_source(typed)
         try:
             status = os.stat(typed)  # noqa: PTH116 -- a path stays as it was typed
         except OSError as error:
@@ -127,7 +125,7 @@ class _Finder:
     def _is_recording(self, entry: os.DirEntry[bytes]) -> bool:
         """Whether somebody may expect rows for this entry: by its suffix, or as a link to a whole folder."""
         _stem, dot, suffix = os.fsdecode(entry.name).rpartition(".")
-        if dot + suffix.lower() in self._search.suffixes:
+        if dot + suffix.lower() in AUDIO_SUFFIXES:
             return True
         return self._search.recursive and entry.is_symlink() and _leads_to_folder(entry)
 
@@ -141,7 +139,7 @@ class _Finder:
         return shard_of(relative, count) == part
 
 
-def _typed_source(typed: str) -> Source:
+def typed_source(typed: str) -> Source:
     """A file by itself: its relative path is the whole path as typed, so that no two files of a list get the same."""
     relative = "/".join(part for part in typed.split("/") if part not in ("", ".", ".."))
     return Source(typed, typed, relative, typed.removesuffix(relative))
@@ -169,64 +167,3 @@ def shard_of(relative: str, count: int) -> int:
     """Which of `count` parts, 1 to `count`, a relative path belongs to, on every machine and for ever."""
     digest = hashlib.blake2b(os.fsencode(relative), digest_size=8).digest()
     return int.from_bytes(digest, "big") % count + 1
-
-
-def parse_shard(text: str) -> tuple[int, int]:
-    """(2, 8) for "2/8", the second of eight parts."""
-    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
-    part, count = map(int, match.groups()) if match else (0, 0)
-    if not 1 <= part <= count:
-        raise InputError(f"{text!r} is no shard; write I/N with I from 1 to N, such as 2/8")
-    return part, count
-
-
-def read_path_list(stream: BinaryIO, null_separated: bool) -> Iterator[str]:
-    """Yield the paths of a list, one per line or separated by NUL, as soon as each is read; empty ones are left out."""
-    at_start = True
-    for item in _split(stream, b"\0" if null_separated else b"\n"):
-        path = item.removeprefix(codecs.BOM_UTF8) if at_start else item
-        at_start = False
-        if not null_separated:
-            path = path.removesuffix(b"\r")
-        if b"\0" in path:
-            raise InputError("the list of paths is separated by NUL, not by lines; say -0")
-        if path:
-            yield os.fsdecode(path)
-
-
-def _split(stream: BinaryIO, separator: bytes) -> Iterator[bytes]:
-    # `read` of a pipe waits for a full buffer; `read1`, which not every stream has, for whatever comes first.
-    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
-    rest = b""
-    while chunk := read(1 << 16):
-        *items, rest = (rest + chunk).split(separator)
-        yield from items
-        if len(rest) > MAX_LISTED_PATH_BYTES:
-            raise InputError("the list of paths has an item of over 1 MiB; is it separated by NUL (-0), or no list?")
-    yield rest
-
-
-_GLOB_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
-_GLOB_REGEX = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-
-def _glob_matcher(globs: Sequence[str]) -> Callable[[str], bool]:
-    """A test whether any glob matches a relative path, or its last name."""
-    try:
-        regex = re.compile("|".join(map(_glob_regex, globs)) or "(?!)", re.DOTALL)
-    except re.error as error:
-        raise InputError(f"a glob of {' '.join(map(repr, globs))} cannot be read ({error}); escape [ as [[]") from error
-    return lambda relative: bool(regex.fullmatch(relative) or regex.fullmatch(relative.rpartition("/")[2]))
-
-
-def _glob_regex(glob: str) -> str:
-    return "".join(_GLOB_REGEX.get(token) or _glob_part(token) for token in _GLOB_TOKEN.findall(glob))
-
-
-def _glob_part(token: str) -> str:
-    """The regex of one character, or of a set of them such as [a-z] or [!0-9]."""
-    if len(token) == 1:
-        return re.escape(token)
-    negated = token[1] == "!"
-    members = re.sub(r"([\\\[\]&|~^]|(?<=-)-)", r"\\\1", token[1 + negated : -1])
-    return f"(?!/)[{'^' * negated}{members}]"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timezone, tzinfo
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
-from zoneinfo import ZoneInfo
 
 from cedtag.audio.containers.chunks import LAYOUTS, chunks
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.open import open_regular
 from cedtag.errors import AudioError, InputError
+from cedtag.inputs.clock import WAYS, Clock, parse_time, parse_zone
 from cedtag.records import Source, TimedSource
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 
 Item = TypeVar("Item")
-WAYS = ("auto", "name", "metadata", "none")
 MAX_CHUNK_BYTES = 1 << 20
 
 # 20240501_053000, SM4_20240501_053000, 2024-05-01T05-30-00, 20240501T053000+1000, 5678.240501053000
@@ -50,68 +48,35 @@ _GUANO = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """How start times are found: one of `WAYS`, or the time itself; `zone` is that of times which tell none."""
-
-    way: str
-    zone: tzinfo
-
-    def began(self, source: Source) -> datetime | None:
-        """When a recording began, as far as it is known."""
-        if self.way not in WAYS:
-            return parse_time(self.way, self.zone)
-        return next((time for find in _SEARCHES[self.way] if (time := find(source, self.zone)) is not None), None)
-
-
-def parse_clock(start_time: str, zone: str) -> Clock:
-    """What --start-time and --timezone say."""
-    clock = Clock(start_time, parse_zone(zone))
-    if start_time not in WAYS:
-        parse_time(start_time, clock.zone)
-    return clock
+def start_time_of(source: Source, clock: Clock) -> datetime | None:
+    """The start time of a recording; None where there is none to be found."""
+    zone = clock.zone
+    if clock.start_time not in WAYS:
+        return parse_time(clock.start_time, zone)
+    return next((time for find in _SEARCHES[clock.start_time] if (time := find(source, zone)) is not None), None)
 
 
 def timed(sources: Iterable[Item], clock: Clock) -> Iterator[Item | Source]:
     """Pass everything on, recordings with the time at which they began, if that is known."""
     for place, item in enumerate(sources):
         if isinstance(item, Source):
-            if place and clock.way not in WAYS:
-                raise InputError(f"--start-time {clock.way} is that of one recording; here are more, so use auto")
+            if place and clock.start_time not in WAYS:
+                raise InputError(
+                    f"`start_time` {clock.start_time} is that of one recording; here are more, so use auto"
+                )
             yield with_time(item, clock)
         else:
             yield item
 
 
 def with_time(source: Source, clock: Clock) -> Source:
-    began = clock.began(source)
+    began = start_time_of(source, clock)
     return source if began is None else timed_source(source, began.isoformat())
 
 
 def timed_source(source: Source, began: str) -> TimedSource:
     s = source
     return TimedSource(s.path, s.name, s.relative, s.root, s.size, s.mtime_ns, began)
-
-
-def parse_zone(text: str) -> tzinfo:
-    """The zone of a name such as Europe/Berlin, or an offset such as +02:00."""
-    if (offset := re.fullmatch(r"(?:UTC)?([+-])(\d{1,2})(?::?(\d\d))?", text)) is not None:
-        return _offset(offset[1], offset[2], offset[3])
-    try:
-        return timezone.utc if text.upper() in ("UTC", "Z") else ZoneInfo(text)
-    except (KeyError, ValueError, OSError) as error:
-        raise InputError(f"--timezone {text}: no such zone; write UTC, +02:00, or a name like Europe/Berlin") from error
-
-
-def parse_time(text: str, zone: tzinfo) -> datetime:
-    """A time in ISO 8601, in `zone` unless it tells its own."""
-    try:
-        time = datetime.fromisoformat(re.sub(r"[Zz]$", "+00:00", text))
-    except ValueError as error:
-        raise InputError(
-            f"--start-time {text}: write {', '.join(WAYS)}, or a time such as 2024-05-01T05:30:00+02:00"
-        ) from error
-    return time if time.tzinfo else time.replace(tzinfo=zone)
 
 
 def time_in_name(source: Source, zone: tzinfo) -> datetime | None:
@@ -183,10 +148,3 @@ def _time_of(match: re.Match[str], zone: tzinfo) -> datetime | None:
     if fraction := parts.get("fraction"):
         time = time.replace(microsecond=round(float(fraction) * 1_000_000))
     return time if not parts.get("zone") else time.replace(tzinfo=parse_zone(parts["zone"]))
-
-
-def _offset(sign: str, hours: str, minutes: str | None) -> tzinfo:
-    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
-    if offset > timedelta(hours=15):
-        raise InputError(f"{sign}{hours}: no zone is that far from UTC")
-    return timezone(-offset if sign == "-" else offset)

@@ -1,4 +1,4 @@
-"""Blocks of a recording -> the windows that are scored."""
+"""Windows, cut from the blocks of a recording."""
 
 from __future__ import annotations
 

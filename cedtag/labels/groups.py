@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from cedtag.errors import InputError
-from cedtag.labels.table import Label, ancestors, audioset, descendants, find_labels, nodes
+from cedtag.labels.table import Label, ancestors, audioset, descendants, find_labels, nodes, parents_of
 from cedtag.records import Tag, TagResult
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def level(labels: Sequence[Label], depth: int) -> Groups:
     The depth of the roots is 1; a node with several parents is as deep as the shortest way to it is long.
     """
     if depth < 1:
-        raise InputError(f"--level {depth}: the roots of the ontology are level 1; name a level from there on")
+        raise InputError(f"`depth` {depth}: the roots of the ontology have depth 1; give a depth from there on")
     nodes_by_mid = {node.mid: node for node in ontology(labels)}
     groups: Groups = {}
     for label in labels:
@@ -81,13 +81,8 @@ def level(labels: Sequence[Label], depth: int) -> Groups:
 @cache
 def depth_of(mid: str) -> int:
     """How deep in the ontology a node is: 1 for the roots, and for what is not in it."""
-    parents = _parents().get(mid, ())
+    parents = parents_of(mid)
     return 1 + min(map(depth_of, parents), default=0)
-
-
-@cache
-def _parents() -> dict[str, tuple[str, ...]]:
-    return {node.mid: node.parents for node in nodes()}
 
 
 def most_specific(tags: Iterable[Tag]) -> tuple[Tag, ...]:

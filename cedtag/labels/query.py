@@ -157,4 +157,4 @@ class _Parser:
         """The error at a token, the next one if none is named."""
         where = token or self.token
         near = f" at {where.text!r}" if where.text else " at the end"
-        return InputError(f"--where {self._text!r}, column {where.column}{near}: {what}")
+        return InputError(f"`where` {self._text!r}, column {where.column}{near}: {what}")

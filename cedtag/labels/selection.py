@@ -12,7 +12,7 @@ from cedtag.errors import InputError
 from cedtag.labels.groups import Grouping, level, members_of, most_specific, ontology, trees
 from cedtag.labels.query import parse_condition
 from cedtag.labels.table import find_labels
-from cedtag.labels.thresholds import class_thresholds
+from cedtag.labels.thresholds import thresholds_by_index
 from cedtag.records import Tag, TagResult
 
 if TYPE_CHECKING:
@@ -23,30 +23,10 @@ if TYPE_CHECKING:
     from cedtag.labels.groups import Groups
     from cedtag.labels.query import Condition
     from cedtag.labels.table import Label
+    from cedtag.labels.tag_filter import TagFilter
     from cedtag.records import ScoredWindow
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TagFilter:
-    """What somebody wants to see; labels are names, MIDs or indices.
-
-    `labels` (all, when none is named) without `excluded`, of which the `top_k` best (0: all) are shown from their
-    `thresholds` on, and those `watched` always. `group` makes a label stand for a node of the ontology with all below
-    it; `level` puts classes into the groups at that depth. Only windows for which `where` holds have tags.
-    """
-
-    labels: Sequence[str] = ()
-    excluded: Sequence[str] = ()
-    watched: Sequence[str] = ()
-    thresholds: Sequence[str] = ()
-    default_threshold: float = 0.1
-    top_k: int = 5
-    group: bool = False
-    level: int | None = None
-    most_specific: bool = False
-    where: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +68,17 @@ class Selector:
 
 
 def selector_of(labels: Sequence[Label], wanted: TagFilter) -> Selector:
-    """The selector that shows what is wanted of the classes of a model; InputError when it cannot be meant."""
+    """The selector for the classes of a model; InputError for a filter that fits none of them."""
+    wanted = wanted.for_windows()
+    assert wanted.threshold is not None
+    assert wanted.top_k is not None
     groups = _groups(labels, wanted)
-    watched = _found(wanted.watched, ontology(labels) if wanted.group else [*groups, *labels])
+    watched = _found(wanted.watch, ontology(labels) if wanted.group else [*groups, *labels])
     for label in watched:
         groups.setdefault(label, members_of(label, labels) if wanted.group else (label.index,))
     grouping = Grouping(groups)
-    thresholds = class_thresholds(wanted.thresholds, grouping.labels, ontology(labels), wanted.default_threshold)
+    special = thresholds_by_index(wanted.thresholds, ontology(labels))
+    thresholds = np.array([special.get(label.index, wanted.threshold) for label in grouping.labels])
     where = parse_condition(wanted.where, lambda name: _classes(name, labels, wanted)) if wanted.where else None
     indices = frozenset(label.index for label in watched)
     return Selector(grouping, thresholds, wanted.top_k, indices, wanted.most_specific, where)
@@ -105,23 +89,23 @@ def _groups(labels: Sequence[Label], wanted: TagFilter) -> Groups:
     if wanted.group:
         groups = _trees(labels, wanted)
     else:
-        groups = {label: (label.index,) for label in labels} if wanted.level is None else level(labels, wanted.level)
+        groups = {label: (label.index,) for label in labels} if wanted.depth is None else level(labels, wanted.depth)
         named = _found(wanted.labels, list(groups)) if wanted.labels else groups
-        excluded = _found(wanted.excluded, list(groups))
+        excluded = _found(wanted.exclude, list(groups))
         groups = {label: groups[label] for label in named if label not in excluded}
     if not groups:
-        raise InputError("--labels and --exclude leave no class; name at least one that is not excluded")
+        raise InputError("`labels` and `exclude` leave no class; name at least one that is not excluded")
     return groups
 
 
 def _trees(labels: Sequence[Label], wanted: TagFilter) -> Groups:
     """The named nodes and what is below them, without what is below those that are excluded."""
-    if not wanted.labels or wanted.level is not None or wanted.most_specific:
+    if not wanted.labels or wanted.depth is not None or wanted.most_specific:
         raise InputError(
-            "--group adds the score of each node that --labels names: name one, and leave --level and --most-specific"
+            "`group` adds the score of each node in `labels`: name one, without `depth` and `most_specific`"
         )
     known = ontology(labels)
-    excluded = {index for node in _found(wanted.excluded, known) for index in members_of(node, labels)}
+    excluded = {index for node in _found(wanted.exclude, known) for index in members_of(node, labels)}
     trimmed = {
         label: tuple(index for index in members if index not in excluded)
         for label, members in trees(labels, _found(wanted.labels, known)).items()

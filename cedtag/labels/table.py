@@ -99,6 +99,11 @@ def close_names(wanted: str, names: Sequence[str], count: int = 3) -> list[str]:
     return [name for _, name in sorted(ranked)[:count]]
 
 
+def parents_of(mid: str) -> tuple[str, ...]:
+    """The MIDs of the nodes right above this one; empty for the roots and for a MID outside the ontology."""
+    return _parents().get(mid, ())
+
+
 @cache
 def _parents() -> dict[str, tuple[str, ...]]:
     return {node.mid: node.parents for node in nodes()}
@@ -117,7 +122,7 @@ def _children() -> dict[str, tuple[Node, ...]]:
 @cache
 def ancestors(mid: str) -> frozenset[str]:
     """The MIDs of all nodes above this one; empty for a MID outside the ontology."""
-    parents = _parents().get(mid, ())
+    parents = parents_of(mid)
     return frozenset(parents).union(*map(ancestors, parents))
 
 

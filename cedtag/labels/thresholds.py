@@ -1,4 +1,4 @@
-"""A threshold per class, from what stands on the command line and in files."""
+"""Thresholds for all classes and for single ones, from specs such as "0.2", "Speech=0.6" and "@thresholds.csv"."""
 
 from __future__ import annotations
 
@@ -6,46 +6,49 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cedtag.errors import InputError
 from cedtag.labels.table import find_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cedtag.labels.table import Label
 
 
-def class_thresholds(
-    specs: Sequence[str], shown: Sequence[Label], known: Sequence[Label], default: float
-) -> NDArray[np.float64]:
-    """A threshold for each of the labels that are shown, `(labels,)`; see `read_thresholds`."""
-    usual, special = read_thresholds(specs, known, "-t/--threshold")
-    return np.array([special.get(label.index, default if usual is None else usual) for label in shown])
+def read_thresholds(specs: Sequence[str], parameter: str) -> tuple[float | None, dict[str, float]]:
+    """The score for all classes, if one is given, and those of single classes by name, MID or index.
 
-
-def read_thresholds(specs: Sequence[str], known: Sequence[Label], option: str) -> tuple[float | None, dict[int, float]]:
-    """What is said of all classes, if anything, and of single ones by index; all that are `known` can be named.
-
-    Specs are such as "0.2", "Speech=0.6" and "@thresholds.csv". Later ones win, but what is said of one class wins over
-    what is said of all.
+    Specs are such as "0.2", "Speech=0.6" and "@thresholds.csv". Later ones win, but the score of a class wins over that
+    for all. Errors name the `parameter`.
     """
-    pairs = [pair for spec in specs for pair in _read_spec(spec, option)]
-    of_all = [value for name, value in pairs if name is None]
-    of_one = {label.index: value for name, value in pairs if name is not None for label in find_labels(name, known)}
-    return (of_all[-1] if of_all else None), of_one
+    of_all: float | None = None
+    of_one: dict[str, float] = {}
+    for spec in specs:
+        for name, value in _read_spec(spec, parameter):
+            if name is None:
+                of_all = value
+            else:
+                of_one.pop(name, None)  # the order decides where two names mean one class
+                of_one[name] = value
+    return of_all, of_one
 
 
-def _read_spec(spec: str, option: str) -> Iterator[tuple[str | None, float]]:
+def thresholds_by_index(thresholds: Mapping[str | int, float], known: Sequence[Label]) -> dict[str | int, float]:
+    """The thresholds of single classes by index; InputError for a class that is none of those `known`."""
+    return {
+        index: value
+        for name, value in thresholds.items()
+        for index in ([name] if isinstance(name, int) else [label.index for label in find_labels(name, known)])
+    }
+
+
+def _read_spec(spec: str, parameter: str) -> Iterator[tuple[str | None, float]]:
     """The (label, threshold) pairs of one spec; the label is None when the number is for all."""
     if spec.startswith("@"):
         yield from _read_thresholds(Path(spec[1:]))
         return
     name, equals, value = spec.rpartition("=")
-    yield (name if equals else None), _probability(value, f"{option} {spec}")
+    yield (name if equals else None), _probability(value, f"`{parameter}` {spec}")
 
 
 def _read_thresholds(path: Path) -> Iterator[tuple[str, float]]:

@@ -1,8 +1,24 @@
-"""One self-contained page about an archive: what was heard, when, and where."""
+"""One self-contained page about an archive: its classes, when and where they occur."""
 
 from __future__ import annotations
 
-from cedtag.report.archive import Archive, collect
-from cedtag.report.html import write_page
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Archive", "collect", "write_page"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """Where the page goes and what it shows.
+
+    Tags below `threshold` are left out, which makes the page smaller. Where results hold no start times, they are
+    searched as `start_time` says: "auto", "name", "metadata" or "none".
+    """
+
+    page: Path
+    title: str | None = None
+    threshold: float = 0.0
+    start_time: str = "name"
+    overwrite: bool = False

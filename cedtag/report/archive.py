@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 import numpy as np
 
+from cedtag.inputs.start_time import start_time_of
 from cedtag.records import FileFailed, SoundEvent, TagResult, TimedSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from cedtag.inputs.start_time import Clock
+    from cedtag.inputs.clock import Clock
     from cedtag.records import FileEnd, Source
 
 STATUSES = ("ok", "partial", "failed")
@@ -119,7 +120,7 @@ def _wall_clock_ms(source: Source, clock: Clock | None) -> float:
     if isinstance(source, TimedSource):
         began: datetime | None = datetime.fromisoformat(source.began)
     else:
-        began = clock.began(source) if clock else None
+        began = start_time_of(source, clock) if clock else None
     return began.replace(tzinfo=timezone.utc).timestamp() * 1000 if began else float("nan")
 
 

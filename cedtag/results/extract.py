@@ -22,21 +22,20 @@ from cedtag.audio.open import open_regular
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.records import SAMPLE_RATE_HZ, SoundEvent, Source, Tag, TagResult
-from cedtag.system.atomic import replacing, writing_whole
+from cedtag.system.atomic import replacing, writing, writing_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from cedtag.audio.in_process import Decoder
     from cedtag.audio.mono import Samples
     from cedtag.records import Result
+    from cedtag.results.clip_settings import ClipSettings
 
 TABLE = "clips.csv"
 COLUMNS = ("clip", "file", "start", "end", "index", "mid", "label", "score", "first_frame", "frames", "rate")
-FORMATS = ("wav", "flac")
-NAME = "{label}/{number:03d}_{score:.2f}_{name}_{start:.3f}"
 FIELDS = "label, mid, index, number, score, name, start, end"
 
 
@@ -63,6 +62,34 @@ class Cut:
 
 
 Outcome: TypeAlias = "Cut | AudioError"
+
+
+def extract_clips(
+    results: Iterable[Result], settings: ClipSettings, on_failure: Callable[[AudioError], object] = lambda error: None
+) -> list[Cut]:
+    """Cut the events or the best windows of each class out of their recordings; what was written, in order of class.
+
+    `on_failure` is told of each recording that cannot be read. Raises InputError when there is nothing to cut, and
+    OutputError where clips exist or cannot be written.
+    """
+    folder = settings.folder
+    clips = named(best_clips(results, settings.max_per_class, settings.labels), settings)
+    if not clips:
+        raise InputError("there is nothing to cut in these results; see `labels`, or tag with a lower threshold")
+    for path in (folder / TABLE, *(clip.path for clip in clips)):
+        if path.exists() and not settings.overwrite:
+            raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `folder`")
+    cuts = []
+    with writing(folder):
+        for outcome in cut_all(clips, settings.pad_s, settings.root):
+            if isinstance(outcome, AudioError):
+                on_failure(outcome)
+            else:
+                cuts.append(outcome)
+        order = {clip.path: place for place, clip in enumerate(clips)}
+        cuts.sort(key=lambda cut: order[cut.clip.path])
+        write_table(folder / TABLE, cuts)
+    return cuts
 
 
 def best_clips(results: Iterable[Result], max_per_class: int, labels: Sequence[str] = ()) -> list[Clip]:
@@ -98,13 +125,14 @@ def _candidates(results: Iterable[Result]) -> Iterator[Clip]:
             yield Clip(result.source, result.start, result.stop, tag)
 
 
-def named(clips: Iterable[Clip], folder: Path, template: str, suffix: str) -> list[Clip]:
+def named(clips: Iterable[Clip], settings: ClipSettings) -> list[Clip]:
     """The clips with their paths; two of one name are an InputError."""
+    folder, template, suffix = settings.folder, settings.name, settings.audio_format
     with_paths = [replace(clip, path=folder / f"{_name(clip, template)}.{suffix}") for clip in clips]
     seen: set[Path] = set()
     for clip in with_paths:
         if clip.path in seen:
-            raise InputError(f"--name {template}: gives {clip.path.name} twice; add {{number}}")
+            raise InputError(f"`name` {template}: gives {clip.path.name} twice; add {{number}}")
         seen.add(clip.path)
     return with_paths
 
@@ -124,10 +152,10 @@ def _name(clip: Clip, template: str) -> str:
     try:
         name = template.format_map(fields)
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
-        raise InputError(f"--name {template}: cannot be filled in ({error}); the fields are {FIELDS}") from error
+        raise InputError(f"`name` {template}: cannot be filled in ({error}); the fields are {FIELDS}") from error
     path = PurePath(name)
     if path.is_absolute() or ".." in path.parts or not path.name:
-        raise InputError(f"--name {template}: gives {name!r}, which is no name below the folder of -o")
+        raise InputError(f"`name` {template}: gives {name!r}, which is no name below the folder")
     return name
 
 
@@ -237,7 +265,7 @@ class _Span:
             yield
         except (soundfile.LibsndfileError, ValueError) as error:
             raise OutputError(
-                f"{self._clip.path}: cannot be written ({error}); make room, or try another --audio-format"
+                f"{self._clip.path}: cannot be written ({error}); make room, or try another `audio_format`"
             ) from error
 
 

@@ -40,12 +40,27 @@ class _Row:
     rank: int = 0
 
 
-def read_results(path: Path) -> tuple[RunInfo | None, Iterator[Result]]:
-    """The settings, where the file tells them, and the results in a file, read while they are used.
+@dataclass(frozen=True, slots=True)
+class WrittenResults:
+    """A file of results: its settings, where it holds any, and a function that reads the results from the start."""
 
-    Times are cut to milliseconds. Only json and journals tell how a recording ended; elsewhere it ends with its last
-    row. The format is told by the suffix, or by the contents where the suffix tells nothing.
+    run: RunInfo | None
+    results: Callable[[], Iterator[Result]]
+
+
+def read_results(path: Path) -> tuple[RunInfo | None, Iterator[Result]]:
+    """The settings, where the file holds any, and the results in a file, read while they are used.
+
+    Times are cut to milliseconds. Only json and journals hold how a recording ended; elsewhere it ends with its last
+    row. The format follows from the suffix, or from the contents where the suffix is none of a format. InputError for
+    a file that is none of cedtag's, with the line.
     """
+    written = open_results(path)
+    return written.run, written.results()
+
+
+def open_results(path: Path) -> WrittenResults:
+    """The same, to be read any number of times: a document is parsed once, rows are read anew."""
     try:
         kind = path.suffix.lower().lstrip(".")
         if kind not in FORMATS:
@@ -58,9 +73,12 @@ def read_results(path: Path) -> tuple[RunInfo | None, Iterator[Result]]:
             has_clock = b"abs_start" in file.readline(1 << 16)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    run = RunInfo({"start-time": "rows"}, ()) if has_clock else None
-    rows = _lines_of_json(path) if kind == "jsonl" else _table(path, "," if kind == "csv" else "\t")
-    return run, _recordings(path, rows)
+
+    def results() -> Iterator[Result]:
+        rows = _lines_of_json(path) if kind == "jsonl" else _table(path, "," if kind == "csv" else "\t")
+        return _recordings(path, rows)
+
+    return WrittenResults(RunInfo({"start-time": "rows"}, ()) if has_clock else None, results)
 
 
 def _format_by_contents(path: Path) -> str:
@@ -246,14 +264,14 @@ def _lines_of_json(path: Path) -> Iterator[_Row]:
                 raise _wrong(path, number, f"{error} is missing") from error
 
 
-def _read_document(path: Path) -> tuple[RunInfo, Iterator[Result]]:
+def _read_document(path: Path) -> WrittenResults:
     """A whole JSON document; jsonl is what can be read in pieces."""
     try:
         document = json.loads(path.read_bytes())
         if document["schema"] != SCHEMA:
             raise InputError(f"{path}: its schema is {document['schema']!r}, not {SCHEMA!r}; use another version")
         results = [result for record in document["recordings"] for result in _recording_of_json(record)]
-        return RunInfo(document["settings"], ()), iter(results)
+        return WrittenResults(RunInfo(document["settings"], ()), lambda: iter(results))
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: {error}") from error
     except KeyError as error:
@@ -279,11 +297,11 @@ def _recording_of_json(record: Mapping[str, Any]) -> Iterator[Result]:
 # --- the journal
 
 
-def _read_journal(path: Path) -> tuple[RunInfo, Iterator[Result]]:
+def _read_journal(path: Path) -> WrittenResults:
     try:
         run, results = read_journal(path)
     except OutputError as error:
         raise InputError(str(error)) from error
     if "layout" in run.settings:  # is a setting only where rows went elsewhere
         raise InputError(f"{path}: this journal holds no rows; name the files of results beside it")
-    return run, results
+    return WrittenResults(run, results)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cedtag.errors import InputError
+from cedtag.errors import InputError, OutputError
 from cedtag.run.journal import JOURNAL_SUFFIX
 from cedtag.run.journal.format import Contents, read_contents, results_at, source_at
 from cedtag.run.outputs.files import journal_beside
+from cedtag.run.outputs.folder import journal_in
+from cedtag.run.outputs.open import open_output
 from cedtag.run.settings import differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from cedtag.records import Result
+    from cedtag.run.outputs.destination import Destination
     from cedtag.writers.run_info import RunInfo
 
 
@@ -51,6 +55,36 @@ def read_parts(paths: Sequence[Path]) -> list[Part]:
             raise InputError(f"{part.path}: not made with the settings of {parts[0].path} ({'; '.join(changed)})")
     _check_shards(parts)
     return parts
+
+
+def merge(paths: Sequence[Path], destination: Destination) -> None:
+    """Join the outputs of shards, each a file with its journal beside it, into what an undivided run would have given.
+
+    InputError when a recording is missing, stands in two parts, or a part was made with other settings.
+    """
+    if destination.is_stdout:
+        raise InputError("`to` - has no journal to go on from; name a file, and convert it with cedtag convert")
+    parts = read_parts(paths)
+    beside = destination.files_beside()
+    _check_replaceable([*map(Path, destination.to), *beside], parts, overwrite=destination.overwrite)
+    results = joined_results(parts)
+    run = replace(run_of(parts), layout=destination.layout)
+    with closing(open_output(replace(destination, resume=True, overwrite=True), run)) as joined:
+        for result in results:
+            joined.write(result)
+        joined.finish()
+
+
+def _check_replaceable(outputs: Sequence[Path], parts: Sequence[Part], *, overwrite: bool) -> None:
+    """Refuse to write over one of the parts, and over anything else without being told."""
+    journals = {part.path.resolve() for part in parts}
+    for output in outputs:
+        journal = journal_in(output) if output.is_dir() else journal_beside(output)
+        if journal.resolve() in journals:
+            raise InputError(f"{output}: this is one of the parts; name another `to`")
+        for path in (journal, output):
+            if not overwrite and path.exists() and not path.is_dir():
+                raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `to`")
 
 
 def run_of(parts: Sequence[Part]) -> RunInfo:
@@ -107,7 +141,7 @@ def _check_shards(parts: Sequence[Part]) -> None:
             *(f"shards of {count}" for count in sorted(whole)),
             *(f"{path}, which is no shard" for path in undivided),
         ]
-        raise InputError(f"there are {' and '.join(kinds)}; merge the shards of one --shard I/N alone")
+        raise InputError(f"there are {' and '.join(kinds)}; merge the shards of one `shard` I/N alone")
     (count,) = whole
     if missing := set(range(1, count + 1)) - {number for number, _ in shards}:
         names = ", ".join(f"{number}/{count}" for number in sorted(missing))

@@ -1,18 +1,120 @@
-"""The settings that decide what a run gives, and how those of two runs differ."""
+"""What a run can be told, and which of it decides its results."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from cedtag.inputs.clock import Clock
+from cedtag.inputs.search import Search
+from cedtag.inputs.window_settings import WindowSettings
+from cedtag.labels.tag_filter import TagFilter
+from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.run.outputs.destination import Destination
+from cedtag.scoring import Compute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+
+    from cedtag.events.settings import EventSettings
+    from cedtag.labels.selection import Selector
+    from cedtag.scoring import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How recordings are read.
+
+    `raw` is the format of headerless PCM, such as "s16le,16000,1". A recording is given up when its decoder produces no
+    samples for `timeout_s` seconds; 0 waits for ever.
+    """
+
+    raw: str | None = None
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Everything that a run can be told, one value per group. With `events` it gives events in place of windows."""
+
+    search: Search = field(default_factory=Search)
+    reading: Reading = field(default_factory=Reading)
+    windows: WindowSettings = field(default_factory=WindowSettings)
+    tags: TagFilter = field(default_factory=TagFilter)
+    events: EventSettings | None = None
+    clock: Clock = field(default_factory=Clock)
+    destination: Destination = field(default_factory=Destination)
+    compute: Compute = field(default_factory=Compute)
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """How the windows of a run are cut and which tags they get, for the model at hand: lengths in samples."""
+
+    window: int
+    hop: int
+    selector: Selector
+    events: EventSettings | None = None
+
+
+def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dict[str, Any]:
+    """The settings that decide the results of a run, by option name: runs with equal ones give equal rows."""
+    tags, kept = settings.tags, scoring.selector.grouping.labels
+    threshold, special = _most_frequent(scoring.selector.thresholds.tolist())
+    made_of = {
+        "model": model.checkpoint.name,
+        "commit": model.checkpoint.commit,
+        "weights": _sha256_of(model.checkpoint.weights),
+        "window": scoring.window / SAMPLE_RATE_HZ,
+        "hop": scoring.hop / SAMPLE_RATE_HZ,
+        "top-k": scoring.selector.top_k,
+        "threshold": threshold,
+        "thresholds": {kept[place].name: value for place, value in special.items()},
+        "labels": list(tags.labels),
+        "exclude": list(tags.exclude),
+        "group": tags.group,
+        "level": tags.depth,
+        "most-specific": tags.most_specific,
+        "where": tags.where,
+        "watch": list(tags.watch),
+        "refine": _refine(settings, scoring),
+        "raw": settings.reading.raw,
+        **model.scorer.settings,
+    }
+    clock = settings.clock
+    return made_of if clock.is_off else made_of | {"start-time": clock.start_time, "timezone": clock.timezone}
+
+
+def _refine(settings: RunSettings, scoring: Scoring) -> dict[str, Any] | None:
+    """What decides which windows are scored again, and how: where windows are refined, onsets change rows."""
+    if settings.windows.refine_s is None:
+        return None
+    assert scoring.events is not None
+    onsets = {name: value for name, value in scoring.events.to_dict().items() if name in ("onset", "onsets")}
+    return {"window": settings.windows.refine_s, **onsets}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """One phrase per setting that differs, such as "--window was 10.0 and is now 5.0"."""
+    """One phrase per setting that differs, such as "`window` was 10.0 and is now 5.0"."""
     names = [*before, *(name for name in now if name not in before)]
     return [
-        f"--{name} was {before.get(name)!s} and is now {now.get(name)!s}"
+        f"`{name}` was {before.get(name)!s} and is now {now.get(name)!s}"
         for name in names
         if before.get(name) != now.get(name)
     ]
+
+
+def _most_frequent(values: list[float]) -> tuple[float, dict[int, float]]:
+    """The most frequent value, and the places that have another."""
+    usual = max(values, key=values.count) if len(set(values)) > 1 else values[0]
+    return usual, {place: value for place, value in enumerate(values) if value != usual}
+
+
+def _sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as weights:
+        while chunk := weights.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

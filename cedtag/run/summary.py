@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, Skipped
+from cedtag.system.atomic import writing, writing_whole
 
 if TYPE_CHECKING:
     from cedtag.records import Outcome
+    from cedtag.writers.run_info import RunInfo
 
 
 @dataclass(slots=True)
@@ -103,3 +107,12 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def write_summary(file: str | None, summary: Summary, run: RunInfo) -> None:
+    """Write the counts and the settings of a run as JSON, if a file is named for them."""
+    if file is None:
+        return
+    path = Path(file)
+    with writing(path), writing_whole(path) as out:
+        out.write(json.dumps(summary.to_dict() | run.to_dict(), indent=1).encode() + b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
 _CPU_WINDOWS = 4
 _CPU_CALL_FLOP = 60e9
 
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """What computes, and with how much of the machine.
+
+    `backend` is "torch", "onnx" or "auto" (torch, but ONNX Runtime for int8); `device` "cpu", "cuda[:N]", "mps" or
+    "auto"; `precision` "fp32", "bf16", "fp16", "int8" or "auto". `batch_size` windows are scored in one call by each of
+    `threads` threads, while `jobs` recordings are decoded; None takes what suits model and machine.
+    """
+
+    backend: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    batch_size: int | None = None
+    jobs: int | None = None
+    threads: int | None = None
+
+
 # backend -> the function that loads its scorer.
 BACKENDS = {
     "torch": "cedtag.scoring.torch_scorer:open_scorer",
@@ -30,10 +49,11 @@ BACKENDS = {
 class Scorer(Protocol):
     """A loaded model. `score` is called from several threads at once, each of which computes by itself on a CPU.
 
-    `longest_window` is in samples; `settings` are those that change a number, by option name.
+    `shortest_window` and `longest_window` are in samples; `settings` are those that change a number, by option name.
     """
 
     labels: tuple[Label, ...]
+    shortest_window: int
     longest_window: int
     device: str
     precision: str
@@ -45,6 +65,20 @@ class Scorer(Protocol):
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """The probabilities `(windows, classes)` of windows of any lengths up to the longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A scorer, and the checkpoint that it was loaded from."""
+
+    checkpoint: Checkpoint
+    scorer: Scorer
+
+
+def load_model(checkpoint: Checkpoint, compute: Compute) -> LoadedModel:
+    """A checkpoint loaded into the backend, device and precision of `compute`."""
+    scorer = open_scorer(checkpoint, compute.backend, compute.device, compute.precision, compute.batch_size)
+    return LoadedModel(checkpoint, scorer)
 
 
 def open_scorer(

@@ -46,6 +46,7 @@ class OnnxScorer:
     ) -> None:
         self.precision = precision
         self.labels = labels_of(config.id2label)
+        self.shortest_window = config.patch_size * config.hop_size
         self.longest_window = (config.target_length - 1) * config.hop_size  # in samples
         self.batch_size = batch_size or cpu_batch_size(config)
         self._spectra = PowerSpectra(front_end)

@@ -56,6 +56,7 @@ class TorchScorer:
         self.device, self.precision = device.type, precision
         self._dtype = _AUTOCAST.get(precision)
         self.labels = labels_of(model.config.id2label)
+        self.shortest_window = model.config.patch_size * model.config.hop_size
         self.longest_window = (model.config.target_length - 1) * model.config.hop_size  # in samples
         self.across_recordings = device.type != "cpu"
         self.batch_size = batch_size or default_batch_size(model.config, device)

@@ -6,6 +6,8 @@ import os
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
+from cedtag.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -38,3 +40,16 @@ def writing_whole(path: Path) -> Iterator[IO[bytes]]:
         with suppress(OSError):  # some network file systems cannot, and the file is whole all the same
             os.fsync(folder)
         os.close(folder)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says of a write into a sentence about the output."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename or path}: cannot write results there ({error.strerror or error})"
+        ) from error

@@ -58,6 +58,7 @@ SUFFIXES = {
     "textgrid": "TextGrid",
 }
 _TELLS_NOTHING = ".txt"
+DEFAULT_FORMAT = "tsv"  # of streams and folders
 
 
 def writer_type(format_name: str) -> type[Writer]:
@@ -78,7 +79,7 @@ def format_of(path: PurePath) -> str:
         if path.name.lower().endswith(suffix.lower()):
             return suffixes[suffix]
     raise InputError(
-        f"{path}: this suffix stands for no format (known: {', '.join(suffixes)}); name one with -f/--format"
+        f"{path}: this suffix stands for no format (known: {', '.join(suffixes)}); name one with `formats`"
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult, seconds
+from cedtag.records import SoundEvent, TagResult
 from cedtag.writers.clock_columns import shows_clock
 from cedtag.writers.lines import encode, result_to_json
 
@@ -34,24 +34,14 @@ class JsonWriter:
             self._recordings += 1
         if isinstance(result, TagResult | SoundEvent):
             row = result_to_json(result, has_clock=shows_clock(self._run))
+            del row["file"]
             self._out.write((b",\n " if self._rows else b"\n ") + encode(row))
             self._rows += 1
             return
-        self._out.write(b"], " + encode(outcome_to_json(result))[1:])
+        outcome = result.to_dict()
+        del outcome["file"]
+        self._out.write(b"], " + encode(outcome)[1:])
         self._rows = 0
 
     def close(self) -> None:
         self._out.write(b"\n]}\n")
-
-
-def outcome_to_json(result: Result) -> dict[str, Any]:
-    """How a recording ended: its status, its length in seconds, and what is wrong with it."""
-    if isinstance(result, FileEnd):
-        return {
-            "status": result.status,
-            "duration": seconds(result.num_samples),
-            "problems": list(result.problems),
-            "warnings": list(result.warnings),
-        }
-    assert isinstance(result, FileFailed)
-    return {"status": "failed", "stage": result.stage, "error": result.error}

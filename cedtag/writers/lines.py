@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-from cedtag.records import SoundEvent, TagResult, seconds
+from cedtag.records import SoundEvent, TagResult
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
 from cedtag.writers.clock_columns import clock_times, shows_clock
 
@@ -23,21 +23,17 @@ class JsonLinesWriter:
     def write(self, result: Result) -> None:
         if isinstance(result, TagResult | SoundEvent):
             row = result_to_json(result, has_clock=self._has_clock)
-            self._out.write(encode({"file": result.source.name, **row}) + b"\n")
+            self._out.write(encode(row) + b"\n")
 
     def close(self) -> None:
         """Nothing stands at the end."""
 
 
 def result_to_json(result: TagResult | SoundEvent, *, has_clock: bool) -> dict[str, Any]:
-    when: dict[str, Any] = {"start": seconds(result.start), "end": seconds(result.stop)}
-    if has_clock:
-        when |= zip(CLOCK_COLUMNS, clock_times(result) or (None, None), strict=True)
-    if isinstance(result, TagResult):
-        tags = [{"index": tag.index, "mid": tag.mid, "label": tag.label, "score": tag.score} for tag in result.tags]
-        return {**when, "tags": tags}
-    what = {"index": result.index, "mid": result.mid, "label": result.label}
-    return {**when, **what, "peak": result.peak, "mean": result.mean}
+    """The result, with the time on the clock after its place in the recording."""
+    file, start, end, *rest = result.to_dict().items()
+    clock = zip(CLOCK_COLUMNS, clock_times(result) or (None, None), strict=True) if has_clock else ()
+    return dict([file, start, end, *clock, *rest])
 
 
 def encode(value: object) -> bytes:

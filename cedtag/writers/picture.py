@@ -9,7 +9,7 @@ import numpy as np
 
 from cedtag.audio import Decoding, open_recording, parse_raw_format
 from cedtag.errors import AudioError, InputError, OutputError
-from cedtag.events.detect import events
+from cedtag.events.detect import detect_events
 from cedtag.events.settings import EventSettings
 from cedtag.records import SAMPLE_RATE_HZ, FileFailed, SoundEvent, Tag, TagResult
 from cedtag.system.terminal import printable
@@ -206,7 +206,7 @@ def _draw_scores(
 def _mark_events(axes: Axes, rows: Sequence[Row], tags: Sequence[Tag], settings: EventSettings) -> None:
     lanes = {tag.index: lane for lane, tag in enumerate(tags)}
     windows = [row for row in rows if isinstance(row, TagResult)]
-    found = events(windows, settings) if windows else rows
+    found = detect_events(windows, settings) if windows else rows
     for event in found:
         if isinstance(event, SoundEvent) and event.index in lanes:
             corner = event.start / SAMPLE_RATE_HZ, lanes[event.index] - 0.42

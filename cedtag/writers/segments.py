@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError
+from cedtag.inputs.sources import second_recording
 from cedtag.records import SoundEvent, TagResult, seconds
 
 if TYPE_CHECKING:
@@ -74,15 +75,7 @@ class SingleRecording:
         if self._first is None:
             self._first = source
         elif source.name != self._first.name:
-            raise InputError(second_recording(self._first, source))
-
-
-def second_recording(first: Source, second: Source, what: str = "this format holds") -> str:
-    """What is said to whoever wants both in one file."""
-    return (
-        f"{second.name}: {what} one recording a file, and there is {first.name} already; "
-        "name one recording, or -f and a folder for -o"
-    )
+            raise InputError(second_recording(self._first, source, "this format holds"))
 
 
 def encoded(text: str) -> bytes:

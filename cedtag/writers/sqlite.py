@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING
 from cedtag.records import FileEnd, SoundEvent, TagResult, seconds
 from cedtag.writers import storable
 from cedtag.writers.clock_columns import clock_times, shows_clock
-from cedtag.writers.document import outcome_to_json
 
 if TYPE_CHECKING:
     from cedtag.records import Result
@@ -74,7 +73,7 @@ class SqliteWriter:
         self._database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
     def _write_outcome(self, file: str, result: Result) -> None:
-        outcome = dict.fromkeys(("duration", "problems", "warnings", "stage", "error")) | outcome_to_json(result)
+        outcome = dict.fromkeys(("duration", "problems", "warnings", "stage", "error")) | result.to_dict()
         if isinstance(result, FileEnd):
             outcome |= {"problems": json.dumps(result.problems), "warnings": json.dumps(result.warnings)}
         row = "(:file, :status, :duration, :problems, :warnings, :stage, :error)"

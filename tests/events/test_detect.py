@@ -11,7 +11,7 @@ from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
 from cedtag.errors import InputError
-from cedtag.events.detect import events
+from cedtag.events.detect import detect_events
 from cedtag.events.settings import EventSettings
 from cedtag.labels.table import audioset
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
@@ -45,7 +45,7 @@ def heard(results, settings=PLAIN) -> list[tuple[int, int, int, float, float]]:
     """The events in milliseconds: start, stop, class, peak, mean."""
     return [
         (e.start // MS, e.stop // MS, e.index, e.peak, e.mean)
-        for e in events(results, settings)
+        for e in detect_events(results, settings)
         if isinstance(e, SoundEvent)
     ]
 
@@ -215,7 +215,7 @@ def test_events_from_rows_are_events_from_audio(tmp_path_factory, scores, hop, s
             for result in [*results, end]:
                 writer.write(result)
             writer.close()
-        assert as_csv(events(read_results(path)[1], settings), settings) == expected
+        assert as_csv(detect_events(read_results(path)[1], settings), settings) == expected
 
 
 def as_csv(results, settings: EventSettings) -> bytes:
@@ -233,7 +233,7 @@ def test_memory_does_not_grow_with_the_recording():
             tags = (tag(0, 0.9), *((tag(1 + index % 5, 0.8),) if index % 7 else ()))
             yield TagResult(SOURCE, index, index * 8000, index * 8000 + 16_000, tags if index % 50 > 2 else ())
 
-    found = events(endless(), PLAIN)
+    found = detect_events(endless(), PLAIN)
     sum(1 for _ in islice(found, 20))
     tracemalloc.start()
     sum(1 for _ in islice(found, 100))

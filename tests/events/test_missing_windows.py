@@ -6,7 +6,7 @@ from hypothesis import settings as run_with
 from hypothesis import strategies as st
 
 from cedtag.errors import InputError
-from cedtag.events.detect import events
+from cedtag.events.detect import detect_events
 from cedtag.events.missing_windows import with_silent_windows
 from cedtag.events.settings import EventSettings
 from cedtag.inputs.windows import SHORTEST_REMAINDER
@@ -45,7 +45,7 @@ def test_events_of_a_table_are_those_of_all_windows(lengths, size, tags, setting
     table = [result for result in complete if result.tags]
     filled = list(with_silent_windows(table, size / 16_000))
     assert [result for result in filled if result.tags] == table
-    assert spans(events(filled, settings)) == spans(events(complete, settings))
+    assert spans(detect_events(filled, settings)) == spans(detect_events(complete, settings))
 
 
 def test_what_is_no_window_passes():

@@ -1,4 +1,4 @@
-"""The talk on standard error: errors, warnings, progress. Data never pass here."""
+"""Messages on standard error: errors, warnings, progress. Data never pass here."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LINE_EVERY_S = 60.0
 
 
 class Console(logging.Handler):
-    """Says what happens to people; a logging handler too, for the library's warnings."""
+    """Prints what happens; a logging handler too, for the library's warnings."""
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         super().__init__(logging.INFO if verbose else logging.WARNING)
         self._quiet, self._verbose = quiet, verbose
-        self._progress: Progress | None = None
+        self._progress: ProgressBar | None = None
         logger = logging.getLogger("cedtag")
         logger.handlers = [self]
         logger.setLevel(self.level)
@@ -39,7 +39,7 @@ class Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.note(record.getMessage())
 
-    def start_progress(self, progress: Progress) -> None:
+    def start_progress(self, progress: ProgressBar) -> None:
         self._progress = progress
 
     def detail(self, text: str) -> None:
@@ -95,7 +95,7 @@ def download_bar(name: str) -> Iterator[Callable[[int], None]]:
         yield show
 
 
-class Progress:
+class ProgressBar:
     """A bar on a terminal; elsewhere one plain line a minute."""
 
     def __init__(self) -> None:

@@ -6,74 +6,50 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cedtag.cli.shared.options import option, options_in
+from cedtag.cli.shared.options import gathered, option
+from cedtag.cli.shared.thresholds import threshold_fields
+from cedtag.events.settings import EventSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cedtag.events.settings import EventSettings
-    from cedtag.labels.table import Label
+    from cedtag.cli.shared.options import OptionSpec
 
 
-def _seconds(name: str, text: str) -> tuple[tuple[str, ...], dict[str, object]]:
-    return option(name, type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="S", help=text)
+def _seconds(parameter: str, name: str, text: str) -> OptionSpec:
+    return option(parameter, name, type=click.FloatRange(min=0), metavar="S", help=text)
 
 
-event_options = options_in(
-    "Events",
-    option(
-        "--onset",
-        multiple=True,
-        metavar="X",
-        help="Score with which an event begins: X, LABEL=X for one class, @FILE.csv for many; repeatable.  "
-        "[default: 0.5]",
+event_options = gathered(
+    "events",
+    EventSettings,
+    (
+        "Events",
+        [
+            option(
+                "onset",
+                "--onset",
+                also=("onsets",),
+                parse=threshold_fields("onset", "onsets"),
+                default=(),
+                show_default=False,
+                multiple=True,
+                metavar="X",
+                help="Score at which an event begins: X, LABEL=X for one class, @FILE.csv for many; repeatable.  "
+                "[default: 0.5]",
+            ),
+            option(
+                "offset",
+                "--offset",
+                also=("offsets",),
+                parse=threshold_fields("offset", "offsets"),
+                default=(),
+                multiple=True,
+                metavar="X",
+                help="Score below which an event ends, in the same form.  [default: half the onset]",
+            ),
+            _seconds("min_duration_on_s", "--min-duration-on", "Drop events shorter than S seconds."),
+            _seconds("min_duration_off_s", "--min-duration-off", "Fill gaps shorter than S seconds."),
+            _seconds("pad_onset_s", "--pad-onset", "Move the start of events earlier by S seconds."),
+            _seconds("pad_offset_s", "--pad-offset", "Move the end of events later by S seconds."),
+        ],
     ),
-    option(
-        "--offset",
-        multiple=True,
-        metavar="X",
-        help="Score below which it ends, said the same way.  [default: half the onset]",
-    ),
-    _seconds("--min-duration-on", "Leave out events shorter than this, in seconds."),
-    _seconds("--min-duration-off", "Fill gaps shorter than this, in seconds."),
-    _seconds("--pad-onset", "Begin events earlier by so many seconds."),
-    _seconds("--pad-offset", "End events later by so many seconds."),
 )
-
-refine_option = options_in(
-    "Events",
-    option(
-        "--refine",
-        type=click.FloatRange(min=0.16),
-        metavar="S",
-        help="Score windows in which something begins or ends again, in ones of S seconds every S/2.",
-    ),
-)
-
-
-def event_settings(
-    onset: Sequence[str],
-    offset: Sequence[str],
-    min_duration_on: float,
-    min_duration_off: float,
-    pad_onset: float,
-    pad_offset: float,
-    *,
-    known: Sequence[Label],
-) -> EventSettings:
-    """The settings that these options mean; `known` are the labels that can be named."""
-    from cedtag.events.settings import DEFAULT_ONSET, EventSettings
-    from cedtag.labels.thresholds import read_thresholds
-
-    usual_onset, onsets = read_thresholds(onset, known, "--onset")
-    usual_offset, offsets = read_thresholds(offset, known, "--offset")
-    return EventSettings(
-        DEFAULT_ONSET if usual_onset is None else usual_onset,
-        usual_offset,
-        min_duration_on,
-        min_duration_off,
-        pad_onset,
-        pad_offset,
-        onsets,
-        offsets,
-    )

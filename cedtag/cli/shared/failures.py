@@ -25,6 +25,13 @@ _EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
 HANDLED: tuple[type[BaseException], ...] = (Interrupted, *(kind for kind, _ in _EXIT_CODES))
 
 
+def run_code(*, complete: bool, found: bool = True) -> int:
+    """How the process ends after a run: whether anything was found, and all of it done from beginning to end."""
+    if not found:
+        return NO_AUDIO
+    return DONE if complete else SOME_FAILED
+
+
 def exit_code(error: BaseException) -> int:
     """How the process ends for one of `HANDLED`."""
     if isinstance(error, Interrupted):

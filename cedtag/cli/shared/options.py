@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import inspect
+import re
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from cedtag.errors import InputError
-from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.checkpoints.choice import ModelChoice
+from cedtag.errors import CedtagError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
 AnyFunction = TypeVar("AnyFunction", bound="Callable[..., Any]")
+_PARAMETER = re.compile(r"`([\w-]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSpec:
+    """One option: the parameter of the library that it sets, its names, and what click wants to know.
+
+    Where one option sets several parameters, `also` names the others, and `parse` turns its value into all of them.
+    """
+
+    parameter: str
+    names: tuple[str, ...]
+    settings: dict[str, Any]
+    also: tuple[str, ...] = ()
+    parse: Callable[[Any], Mapping[str, Any]] | None = None
+
+    def values(self, value: Any) -> Mapping[str, Any]:
+        """The parameters that a value of the option sets."""
+        return {self.parameter: value} if self.parse is None else self.parse(value)
 
 
 class Option(click.Option):
@@ -22,12 +46,16 @@ class Option(click.Option):
         super().__init__(*args, **kwargs)
         self.section = section
         if self.envvar is None:
-            longest = max(self.opts, key=len)
-            self.envvar = "CEDTAG_" + longest.lstrip("-").replace("-", "_").upper()
+            self.envvar = "CEDTAG_" + self.long_name.lstrip("-").replace("-", "_").upper()
+
+    @property
+    def long_name(self) -> str:
+        """The first long name, such as `--threshold`."""
+        return next((name for name in self.opts if name.startswith("--")), self.opts[0])
 
 
 class SectionedCommand(click.Command):
-    """A command whose help shows its options under the heading of their section."""
+    """A command whose help shows its options by section, and whose errors name options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
@@ -39,84 +67,133 @@ class SectionedCommand(click.Command):
             with formatter.section(name):
                 formatter.write_dl(records)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CedtagError as error:
+            error.args = (self.with_options(str(error)), *error.args[1:])
+            raise
 
-def options_in(
-    section: str, *declarations: tuple[tuple[str, ...], dict[str, Any]]
+    def with_options(self, text: str) -> str:
+        """The text with the option in the place of each parameter that stands in backquotes."""
+        options = [option for option in self.params if isinstance(option, Option)]
+        names = {option.name: option.long_name for option in options}
+        names |= {option.long_name.lstrip("-"): option.long_name for option in options}
+        return _PARAMETER.sub(lambda match: names.get(match[1]) or match[0], text)
+
+
+def option(
+    parameter: str,
+    *names: str,
+    also: tuple[str, ...] = (),
+    parse: Callable[[Any], Mapping[str, Any]] | None = None,
+    **settings: Any,
+) -> OptionSpec:
+    """The option with these names for a parameter of the library, whose default it has."""
+    return OptionSpec(parameter, names, settings, also, parse)
+
+
+def gathered(
+    argument: str, build: Callable[..., object], *sections: tuple[str, Sequence[OptionSpec]]
 ) -> Callable[[AnyFunction], AnyFunction]:
-    """A decorator that adds options to a command, in this order, under one heading."""
+    """A decorator that adds options to a command and hands it what `build` makes of them as one `argument`.
+
+    `build` is a dataclass, or a function with keywords. Its defaults are those of the options and stand nowhere else; a
+    parameter without an option keeps its own. `sections` are headings of the help, with the options below each.
+    """
+    specs = [(heading, spec) for heading, below in sections for spec in below]
+    parameters = inspect.signature(build).parameters
+    unknown = {name for _, spec in specs for name in (spec.parameter, *spec.also)} - set(parameters)
+    assert not unknown, f"{argument}: there are options for {unknown}, but no such parameters"
 
     def decorate(function: AnyFunction) -> AnyFunction:
-        for names, settings in reversed(declarations):
-            function = click.option(*names, cls=Option, section=section, **settings)(function)
-        return function
+        @wraps(function)
+        def gather(*args: Any, **values: Any) -> Any:
+            given: dict[str, Any] = {}
+            for _, spec in specs:
+                given |= spec.values(values.pop(spec.parameter))
+            values[argument] = build(**given)
+            return function(*args, **values)
+
+        for heading, spec in reversed(specs):
+            settings = _with_default(spec.settings, parameters[spec.parameter].default)
+            gather = click.option(*spec.names, spec.parameter, cls=Option, section=heading, **settings)(gather)
+        return cast("AnyFunction", gather)
 
     return decorate
 
 
-def option(*names: str, **settings: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """One declaration for `options_in`."""
-    return names, settings
+def _with_default(settings: dict[str, Any], default: object) -> dict[str, Any]:
+    """What click is told of an option whose parameter has this default: a tuple is one of a repeatable option."""
+    if default is inspect.Parameter.empty:
+        return settings
+    told: dict[str, Any] = {"default": default, "show_default": not isinstance(default, bool | tuple | None)}
+    if isinstance(default, tuple) and not isinstance(settings.get("type"), tuple):
+        told["multiple"] = True
+    if default is False:
+        told["is_flag"] = True
+    return told | settings
 
 
-model_options = options_in(
-    "Model",
-    option(
-        "-m",
-        "--model",
-        default="ced-tiny",
-        show_default=True,
-        metavar="NAME",
-        help="tiny, mini, small or base; owner/repo[@revision] on the Hub; a folder; a file of weights.",
+def number_or_auto(value: str) -> int | None:
+    """A whole number from 1, or None for "auto"."""
+    if value == "auto":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise InputError(f"`batch_size` {value}: a whole number from 1, or auto")
+    return int(value)
+
+
+model_options = gathered(
+    "choice",
+    ModelChoice,
+    (
+        "Model",
+        [
+            option(
+                "model",
+                "-m",
+                "--model",
+                metavar="NAME",
+                help="tiny, mini, small or base; owner/repo[@revision] on the Hub; a folder; a file of weights.",
+            ),
+            option("offline", "--offline", help="Never use the network."),
+            option(
+                "cache_dir",
+                "--cache-dir",
+                type=click.Path(file_okay=False, path_type=Path),
+                metavar="DIR",
+                help="Folder for downloaded checkpoints.",
+            ),
+        ],
     ),
-    option("--offline", is_flag=True, help="Never use the network."),
-    option("--cache-dir", type=click.Path(file_okay=False), metavar="DIR", help="Where checkpoints are kept."),
 )
 
-talk_options = options_in(
-    "Talk",
-    option("-q", "--quiet", is_flag=True, help="Say nothing but errors."),
-    option("-v", "--verbose", is_flag=True, help="Say what was chosen: model, device, batches, threads."),
-    option(
-        "--progress/--no-progress",
-        default=None,
-        help="A bar on a terminal, else a line a minute.  [default: not beside a table]",
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """What is written to standard error."""
+
+    quiet: bool = False
+    verbose: bool = False
+    progress: bool | None = None
+    no_color: bool = False
+
+
+logging_options = gathered(
+    "logging",
+    Logging,
+    (
+        "Logging",
+        [
+            option("quiet", "-q", "--quiet", help="Print errors only."),
+            option("verbose", "-v", "--verbose", help="Print what was chosen: model, device, batches, threads."),
+            option(
+                "progress",
+                "--progress/--no-progress",
+                help="A progress bar on a terminal, else a line a minute.  [default: not beside a table]",
+            ),
+            option("no_color", "--no-color", help="No colours (NO_COLOR and FORCE_COLOR are obeyed too)."),
+        ],
     ),
-    option("--no-color", is_flag=True, help="No colours (NO_COLOR and FORCE_COLOR are obeyed too)."),
 )
-
-
-def samples_of(seconds: float) -> int:
-    return round(seconds * SAMPLE_RATE_HZ)
-
-
-def window_and_hop(window_s: float, hop_s: float | None, overlap: str | None, longest: int) -> tuple[int, int]:
-    """The window and the distance of two windows in samples, from what -w, --hop and --overlap say.
-
-    A window holds at least one patch and at most the `longest` samples that the model takes.
-    """
-    window = samples_of(window_s)
-    shortest = samples_of(0.16)
-    if not shortest <= window <= longest:
-        raise InputError(
-            f"-w/--window {window_s:g}: this model takes from 0.16 to {longest / SAMPLE_RATE_HZ:g} seconds"
-        )
-    if hop_s is not None and overlap is not None:
-        raise InputError("--hop and --overlap say the same thing in two ways; use one of them")
-    hop = window if hop_s is None else samples_of(hop_s)
-    if overlap is not None:
-        hop = window - _overlap(overlap, window)
-    if not 0 < hop <= window:
-        raise InputError(
-            f"windows of {window_s:g} s every {hop / SAMPLE_RATE_HZ:g} s: the hop must be more than 0 "
-            "and no more than the window, so that nothing is left out"
-        )
-    return window, hop
-
-
-def _overlap(text: str, window: int) -> int:
-    number, percent = (text[:-1], True) if text.endswith("%") else (text, False)
-    try:
-        value = float(number)
-    except ValueError:
-        raise InputError(f"--overlap {text}: write seconds (2.5) or a share of the window (50%)") from None
-    return round(window * value / 100) if percent else samples_of(value)

@@ -1,89 +1,46 @@
-"""What was named to be tagged: the recordings, and how they are opened."""
+"""The paths that were named: on the command line, and in lists."""
 
 from __future__ import annotations
 
 import sys
-import time
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from cedtag.audio import AUDIO_SUFFIXES, Decoders, Decoding, read_raw, spooled
 from cedtag.errors import InputError
-from cedtag.inputs.sources import STDIN, Search, parse_shard, read_path_list
-from cedtag.records import Source
-from cedtag.writers.segments import second_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
     from contextlib import ExitStack
 
-    from cedtag.cli.tag import Options
-    from cedtag.records import Listed
-    from cedtag.run.pipeline import Recording
+STDIN = "-"
 
 
-def search_of(options: Options) -> Search:
-    """What is taken of the inputs."""
-    return Search(
-        AUDIO_SUFFIXES,
-        options.recursive,
-        options.include_glob,
-        options.exclude_glob,
-        parse_shard(options.shard) if options.shard else None,
-    )
+@dataclass(frozen=True, slots=True)
+class PathList:
+    """A file with paths, one per line or each ended by NUL; "-" is standard input."""
+
+    files_from: str | None = None
+    null: bool = False
+
+    def paths(self, typed: tuple[str, ...], stack: ExitStack) -> Iterable[str]:
+        """The paths on the command line and in the list, which is read while the run goes on."""
+        from cedtag.inputs.path_list import read_path_list
+
+        if not typed and self.files_from is None:
+            raise InputError("nothing to tag was named; give a file, a folder or -, or see cedtag --help")
+        if self.files_from is None:
+            return typed
+        if self.files_from != STDIN:
+            return chain(typed, read_path_list(stack.enter_context(_opened(self.files_from)), self.null))
+        if STDIN in typed:
+            raise InputError("standard input cannot be both a recording and the list of `files_from`")
+        return chain(typed, read_path_list(sys.stdin.buffer, self.null))
 
 
-def typed_paths(options: Options, stack: ExitStack) -> Iterator[str]:
-    """Everything that was named, on the command line and in the list, which is read while the run goes on."""
-    if not options.paths and options.files_from is None:
-        raise InputError("nothing to tag was named; give a file, a folder or -, or see cedtag --help")
-    if options.files_from is None:
-        return iter(options.paths)
-    if options.files_from != STDIN:
-        return chain(options.paths, read_path_list(stack.enter_context(opened(options.files_from)), options.null))
-    if STDIN in options.paths:
-        raise InputError("standard input cannot be both a recording and the list of --files-from")
-    return chain(options.paths, read_path_list(sys.stdin.buffer, options.null))
-
-
-def opened(path: str) -> BinaryIO:
+def _opened(path: str) -> BinaryIO:
     try:
         return Path(path).open("rb")
     except OSError as error:
-        raise InputError(f"--files-from {path}: cannot be read ({error.strerror})") from error
-
-
-def stamped(sources: Iterable[Listed]) -> Iterator[Listed]:
-    """Give standard input the time of this run, so that no later run takes its own for the same."""
-    for item in sources:
-        if isinstance(item, Source) and item.path == STDIN:
-            yield replace(item, mtime_ns=time.time_ns())
-        else:
-            yield item
-
-
-def only_one(sources: Iterable[Listed], what: str) -> Iterator[Listed]:
-    """Refuse a second recording before much is scored."""
-    first = None
-    for item in sources:
-        if isinstance(item, Source):
-            if first is not None:
-                raise InputError(second_recording(first, item, what))
-            first = item
-        yield item
-
-
-def recording_opener(decoding: Decoding, stack: ExitStack) -> Callable[[Source], Recording]:
-    """The function that opens a recording; what it needs is let go with `stack`."""
-    decoders = stack.enter_context(Decoders(decoding))
-
-    def open_source(source: Source) -> Recording:
-        if source.path != STDIN:
-            return decoders.open(source)
-        if decoding.raw is not None:
-            return read_raw(source.name, sys.stdin.buffer, decoding.raw)
-        return decoders.open(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))))
-
-    return open_source
+        raise InputError(f"`files_from` {path}: cannot be read ({error.strerror})") from error

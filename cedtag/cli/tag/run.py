@@ -1,205 +1,135 @@
-"""What `cedtag tag` does, once it is known what was asked for."""
+"""What `cedtag tag` does: load the model, run, and tell how it went."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cedtag.audio import Decoding, parse_raw_format
-from cedtag.checkpoints import cache as hub
-from cedtag.checkpoints.locate import resolve
-from cedtag.cli.shared.console import Console, Progress, download_bar
-from cedtag.cli.shared.failures import DONE, NO_AUDIO, SOME_FAILED
+from cedtag.checkpoints import cache
+from cedtag.cli.shared.console import Console, ProgressBar, download_bar
+from cedtag.cli.shared.failures import run_code
 from cedtag.cli.shared.interrupts import Interrupted, Interrupts
-from cedtag.cli.shared.options import window_and_hop
-from cedtag.cli.tag.inputs import only_one, recording_opener, search_of, stamped, typed_paths
-from cedtag.cli.tag.outputs import files_beside, open_output, shows_one_recording, to_stdout
-from cedtag.cli.tag.settings import refinement_of, selection_of
-from cedtag.errors import InputError
+from cedtag.cli.shared.streams import for_terminal
 from cedtag.inputs.sources import STDIN, find_sources
-from cedtag.inputs.start_time import parse_clock, timed
-from cedtag.records import FileFailed, ScoredWindow, Skipped
-from cedtag.run.outputs.files import writing
-from cedtag.run.pipeline import Plan, score_recordings
-from cedtag.run.refinement import refined
+from cedtag.records import FileFailed
+from cedtag.run.archive import Callbacks
 from cedtag.run.summary import Summary
-from cedtag.scoring import open_scorer
-from cedtag.system.atomic import writing_whole
-from cedtag.system.machine import usable_cpus
+from cedtag.tagger import Tagger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Sequence
 
-    from cedtag.checkpoints.locate import Checkpoint
-    from cedtag.cli.tag import Options
-    from cedtag.inputs.sources import Search
-    from cedtag.labels.selection import Selector
-    from cedtag.records import Listed, Outcome
-    from cedtag.run.outputs.files import Output
-    from cedtag.scoring import Scorer
-    from cedtag.writers.run_info import RunInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A run that is ready to go: what comes, which of it is shown, and where it goes."""
-
-    events: Iterator[Outcome]
-    selector: Selector
-    output: Output
-    run: RunInfo
+    from cedtag.checkpoints.choice import ModelChoice
+    from cedtag.cli.shared.options import Logging
+    from cedtag.cli.tag.inputs import PathList
+    from cedtag.inputs.search import Search
+    from cedtag.records import Outcome
+    from cedtag.run.outputs.destination import Destination
+    from cedtag.run.settings import RunSettings
 
 
-def tag(options: Options) -> int:
-    """Tag everything that was asked for; the exit code."""
-    if options.no_color:
+def tag(typed: tuple[str, ...], listed: PathList, choice: ModelChoice, settings: RunSettings, logging: Logging) -> int:
+    """Tag everything that was named; the exit code."""
+    if logging.no_color:
         os.environ["NO_COLOR"] = "1"
     interrupts = Interrupts()
     interrupts.install()
-    console = Console(quiet=options.quiet, verbose=options.verbose)
-    search = search_of(options)
+    console = Console(quiet=logging.quiet, verbose=logging.verbose)
+    settings = _for_terminal(settings, typed)
     with ExitStack() as stack:
-        job = prepare(options, search, console, stack)
-        summary = Summary()
-        start_progress(options, console, search)
+        paths = listed.paths(typed, stack)
+        tagger = load_tagger(choice, settings, console)
+        countable = typed if listed.files_from is None and STDIN not in typed else None
+        report = _Report(console, settings, logging, countable, interrupts)
         try:
-            if follow(job, summary, console, interrupts, fail_fast=not options.keep_going):
-                job.output.finish()
+            summary = tagger.run(paths, settings.destination, settings=settings, callbacks=report.callbacks)
         except Interrupted:
-            console.end_progress()
-            kept = options.resume and not to_stdout(options.output)
-            again = "; run the same command again to go on" if kept else ""
-            console.error(f"stopped: {summary.sentence()}{again}")
-            write_summary(options, job.run, summary)
+            report.stopped()
             raise
         finally:
             console.end_progress()
-        write_summary(options, job.run, summary)
-    return conclude(summary, console)
+    return _conclude(summary, console)
 
 
-def prepare(options: Options, search: Search, console: Console, stack: ExitStack) -> Job:
-    """Load the model and open what is written and read; `stack` lets go of all of it."""
-    raw = parse_raw_format(options.raw) if options.raw else None
-    hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
-    with download_bar(options.model) as on_progress:
-        checkpoint = resolve(options.model, on_progress=on_progress)
-    scorer = load_scorer(options, checkpoint, console)
-    window, hop = window_and_hop(options.window, options.hop, options.overlap, scorer.longest_window)
-    selector, run = selection_of(options, checkpoint, scorer, (window, hop))
-    plan = plan_of(options, scorer, window, hop)
-    output = stack.enter_context(
-        closing(
-            open_output(
-                options.output,
-                options.format,
-                files_beside(options.errors, options.plot),
-                run,
-                resume=options.resume,
-                overwrite=options.overwrite,
-                shard=search.shard,
-            )
-        )
-    )
-    sources = output.pending(listed(options, search, stack), retry_failed=options.retry_failed)
-    sources = timed(sources, parse_clock(options.start_time, options.timezone))
-    # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
-    opener = recording_opener(Decoding(raw, isolate=scorer.device != "cpu"), stack)
-    events: Iterator[Outcome] = stack.enter_context(closing(score_recordings(sources, opener, scorer, plan)))
-    if options.refine is not None and run.events is not None:
-        refinement = refinement_of(options.refine, run.events, selector, opener, scorer, plan)
-        events = stack.enter_context(closing(refined(events, refinement)))
-    return Job(events, selector, output, run)
-
-
-def listed(options: Options, search: Search, stack: ExitStack) -> Iterator[Listed]:
-    """Everything that was named, as it is found."""
-    found = stamped(find_sources(typed_paths(options, stack), search))
-    if options.plot or shows_one_recording(options.output, options.format):
-        return only_one(found, "--plot draws" if options.plot else "this format holds")
-    return found
-
-
-def follow(job: Job, summary: Summary, console: Console, interrupts: Interrupts, *, fail_fast: bool) -> bool:
-    """Write down what comes, in order; whether the run came to its end."""
-    for event in job.events:
-        with interrupts.deferred():
-            if isinstance(event, ScoredWindow):
-                job.output.write(job.selector(event))
-            elif not isinstance(event, Skipped):
-                job.output.write(event)
-            summary.count(event)
-            console.report(event, summary)
-        if fail_fast and isinstance(event, FileFailed):
-            console.error("stopped at the first failure (--fail-fast)")
-            return False
-    return True
-
-
-def load_scorer(options: Options, checkpoint: Checkpoint, console: Console) -> Scorer:
-    """The model on the device and in the precision that were asked for."""
-    scorer = open_scorer(checkpoint, options.backend, options.device, options.precision, batch_size_of(options))
+def load_tagger(choice: ModelChoice, settings: RunSettings, console: Console) -> Tagger:
+    """The model that was asked for, on its device and in its precision."""
+    cache.configure(offline=choice.offline, cache_dir=choice.cache_dir)
+    with download_bar(choice.model) as on_progress:
+        tagger = Tagger.load(choice, settings.compute, on_progress=on_progress)
+    checkpoint, scorer = tagger.model.checkpoint, tagger.model.scorer
     console.detail(
         f"model {checkpoint.name} ({checkpoint.commit or checkpoint.weights}) on {scorer.device} "
         f"in {scorer.precision} with {scorer.settings['backend']}, {scorer.batch_size} windows a call"
     )
-    return scorer
+    return tagger
 
 
-def batch_size_of(options: Options) -> int | None:
-    if options.raw and STDIN in options.paths:
-        return 1  # a live stream shows each window as soon as it is full
-    if options.batch_size == "auto":
-        return None
-    if not options.batch_size.isdecimal() or int(options.batch_size) < 1:
-        raise InputError(f"-b/--batch-size {options.batch_size}: a whole number from 1, or auto")
-    return int(options.batch_size)
+class _Report:
+    """What is printed about a run while it goes on."""
+
+    def __init__(
+        self,
+        console: Console,
+        settings: RunSettings,
+        logging: Logging,
+        countable: Sequence[str] | None,
+        interrupts: Interrupts,
+    ) -> None:
+        self._console, self._settings, self._logging, self._countable = console, settings, logging, countable
+        self._summary = Summary()
+        self.callbacks = Callbacks(self._start, self._show, interrupts.deferred)
+
+    def stopped(self) -> None:
+        """Print how far a run came that was stopped by a signal."""
+        self._console.end_progress()
+        again = "; run the same command again to go on" if self._settings.destination.keeps_journal else ""
+        self._console.error(f"stopped: {self._summary.sentence()}{again}")
+
+    def _start(self) -> None:
+        if _shows_progress(self._logging, self._settings.destination):
+            progress = ProgressBar()
+            self._console.start_progress(progress)
+            if self._countable is not None:
+                _count_beside(self._countable, self._settings.search, progress)
+
+    def _show(self, outcome: Outcome, summary: Summary) -> None:
+        self._summary = summary
+        self._console.report(outcome, summary)
+        if isinstance(outcome, FileFailed) and not self._settings.destination.keep_going:
+            self._console.error("stopped at the first failure (--fail-fast)")
 
 
-def plan_of(options: Options, scorer: Scorer, window: int, hop: int) -> Plan:
-    cpus = usable_cpus()
-    # One more than there are processors: it costs nothing on a quiet machine, and beside a process that wants a whole
-    # processor the kernel, which shares by threads, leaves more to this one.
-    scorers = options.threads or (cpus + 1 if scorer.device == "cpu" else 1)
-    timeout_s = None if options.timeout == 0 or STDIN in options.paths else options.timeout
-    return Plan(window, hop, options.jobs or cpus, scorers, timeout_s)
+def _for_terminal(settings: RunSettings, typed: Sequence[str]) -> RunSettings:
+    """The settings with what depends on the terminal: a table for people, and no waiting on live input."""
+    compute = settings.compute
+    if settings.reading.raw and STDIN in typed:
+        compute = replace(compute, batch_size=1)  # a live stream shows each window as soon as it is full
+    return replace(settings, destination=for_terminal(settings.destination), compute=compute)
 
 
-def start_progress(options: Options, console: Console, search: Search) -> None:
-    """Show progress unless rows and bar would share a terminal; count what there is to do beside the run."""
-    shown = options.progress
-    if shown is None:
-        shown = not options.quiet and not (to_stdout(options.output) and sys.stdout is not None and sys.stdout.isatty())
-    if not shown:
-        return
-    progress = Progress()
-    console.start_progress(progress)
-    if options.files_from is None and STDIN not in options.paths:
-
-        def count() -> None:
-            progress.set_total(sum(1 for _ in find_sources(options.paths, search)))
-
-        threading.Thread(target=count, name="cedtag-count", daemon=True).start()
+def _shows_progress(logging: Logging, destination: Destination) -> bool:
+    """Whether progress is shown: not where rows and bar would share a terminal."""
+    if logging.progress is not None:
+        return logging.progress
+    return not logging.quiet and not (destination.is_stdout and sys.stdout is not None and sys.stdout.isatty())
 
 
-def write_summary(options: Options, run: RunInfo, summary: Summary) -> None:
-    if options.summary is None:
-        return
-    path = Path(options.summary)
-    with writing(path), writing_whole(path) as out:
-        out.write(json.dumps(summary.to_dict() | run.to_dict(), indent=1).encode() + b"\n")
+def _count_beside(paths: Iterable[str], search: Search, progress: ProgressBar) -> None:
+    """Count the recordings while the run goes on, so that the time left can be shown."""
+
+    def count() -> None:
+        progress.set_total(sum(1 for _ in find_sources(paths, search)))
+
+    threading.Thread(target=count, name="cedtag-count", daemon=True).start()
 
 
-def conclude(summary: Summary, console: Console) -> int:
+def _conclude(summary: Summary, console: Console) -> int:
     if summary.recordings == 0:
         console.error("no audio found; see --include-glob and --recursive, or name a file")
-        return NO_AUDIO
-    if summary.found > 1 or not summary.all_complete:
+    elif summary.found > 1 or not summary.all_complete:
         console.note(summary.sentence())
-    return DONE if summary.all_complete else SOME_FAILED
+    return run_code(found=summary.recordings > 0, complete=summary.all_complete)

@@ -35,7 +35,7 @@ except ImportError:  # not a POSIX system: two runs on one output are not notice
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from cedtag.records import Listed, Result
@@ -200,18 +200,18 @@ def open_journal(path: Path, run: RunInfo, *, fresh: bool = False, by_relative: 
     return Journal(path, descriptor, contents)
 
 
-def read_journal(path: Path) -> tuple[RunInfo, Iterator[Result]]:
-    """The settings and the committed results of a journal, as they were written; later ones replace earlier ones."""
+def read_journal(path: Path) -> tuple[RunInfo, Callable[[], Iterator[Result]]]:
+    """The settings of a journal, and a function that reads its committed results; later ones replace earlier ones."""
     contents = read_contents(path)
     if contents.header is None:
-        raise OutputError(f"{path}: this journal has no header; run the command that made it again with --overwrite")
+        raise OutputError(f"{path}: this journal has no header; run the command that made it again with `overwrite`")
 
     def results() -> Iterator[Result]:
         with path.open("rb") as lines:
             for offset in contents.done.offsets().tolist():
                 yield from results_at(lines, offset)
 
-    return contents.run, results()
+    return contents.run, results
 
 
 def is_out_of_reach(source: Source) -> bool:
@@ -254,5 +254,5 @@ def _check_settings(path: Path, before: RunInfo, run: RunInfo) -> None:
     if changed := differences(before.settings, json.loads(json.dumps(dict(run.settings)))):
         raise OutputError(
             f"{path}: the results there were made with other settings ({'; '.join(changed)}); "
-            "use the same settings, --overwrite to start over, or another -o"
+            "use the same settings, `overwrite` to start over, or another `to`"
         )

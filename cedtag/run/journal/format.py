@@ -92,7 +92,7 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
             if damaged:
                 raise OutputError(
                     f"{path}: line {damaged} is damaged; restore the file, keep what is before it and do the rest "
-                    f"again (head -n {damaged - 1}), or use --overwrite to start over"
+                    f"again (head -n {damaged - 1}), or use `overwrite` to start over"
                 )
             contents.end = position
             contents.made_last = "made" in record
@@ -140,9 +140,9 @@ def _header(path: Path, line: bytes) -> dict[str, Any] | None:
         return None
     header = _parse(line)
     if header is None:
-        raise OutputError(f"{path}: line 1 is damaged; restore the file, or use --overwrite to start over")
+        raise OutputError(f"{path}: line 1 is damaged; restore the file, or use `overwrite` to start over")
     if header["journal"] != FORMAT:
-        raise OutputError(f"{path}: another version of cedtag made this journal; use that one, or another -o")
+        raise OutputError(f"{path}: another version of cedtag made this journal; use that one, or another `to`")
     return header
 
 

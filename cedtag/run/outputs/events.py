@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cedtag.events.settings import EventSettings
     from cedtag.records import Listed
-    from cedtag.run.outputs.files import Outcome, Output
+    from cedtag.run.outputs import Kept, Output
 
 
 class EventOutput:
@@ -25,7 +25,7 @@ class EventOutput:
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
         return self._output.pending(sources, retry_failed=retry_failed)
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Kept) -> None:
         if isinstance(outcome, AlreadyDone):
             self._output.write(outcome)
             return

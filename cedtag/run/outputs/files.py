@@ -1,83 +1,27 @@
-"""The places that results go to: a stream, or files that are made of a journal when the run ends."""
+"""Files with all results, made from the journal when the run ends."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import IO, TYPE_CHECKING, Any
 
 from cedtag.errors import OutputError
-from cedtag.events.detect import events
+from cedtag.events.detect import detect_events
 from cedtag.records import AlreadyDone
 from cedtag.run.journal import JOURNAL_SUFFIX, open_journal
-from cedtag.system.atomic import writing_whole
-from cedtag.writers import suffix_of
+from cedtag.system.atomic import writing, writing_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cedtag.records import Listed, Result
     from cedtag.run.journal import Journal
+    from cedtag.run.outputs import Kept
+    from cedtag.run.outputs.destination import Destination
     from cedtag.writers import Writer
     from cedtag.writers.run_info import RunInfo
-
-Outcome: TypeAlias = "Result | AlreadyDone"
-STDOUT = Path("standard output")
-LONGEST_NAME = 255  # bytes, on every file system that people keep recordings on
-
-
-class Output(Protocol):
-    """Takes what a run yields, in order."""
-
-    def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
-        """Pass on what is to be done, with `AlreadyDone` in the place of what an earlier run has done."""
-
-    def write(self, outcome: Outcome) -> None: ...
-
-    def finish(self) -> None:
-        """Put everything in its place: the run has come to its end."""
-
-    def close(self) -> None:
-        """Let go; what is needed to go on later stays."""
-
-
-class StreamOutput:
-    """Results go out to `place` as they come, through every writer; nothing is remembered. `close` closes `stack`."""
-
-    def __init__(
-        self, place: Path, writers: Sequence[tuple[IO[bytes], type[Writer]]], run: RunInfo, stack: ExitStack
-    ) -> None:
-        self._place, self._stack = place, stack
-        self._outs = [out for out, _ in writers]
-        with writing(self._place):
-            self._writers = [writer(out, run) for out, writer in writers]
-            self._flush()
-
-    def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
-        return iter(sources)
-
-    def write(self, outcome: Outcome) -> None:
-        assert not isinstance(outcome, AlreadyDone)
-        with writing(self._place):
-            for writer in self._writers:
-                writer.write(outcome)
-            self._flush()
-
-    def finish(self) -> None:
-        with writing(self._place):
-            for writer in self._writers:
-                writer.close()
-            self._flush()
-
-    def close(self) -> None:
-        with writing(self._place):
-            self._stack.close()
-
-    def _flush(self) -> None:
-        for out in self._outs:
-            out.flush()
 
 
 class FileOutput:
@@ -92,7 +36,7 @@ class FileOutput:
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
         return self._journal.pending(sources, retry_failed=retry_failed)
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Kept) -> None:
         with writing(self._journal.path):
             if isinstance(outcome, AlreadyDone):
                 self._journal.keep(outcome.source)
@@ -125,7 +69,7 @@ class OutputFiles:
         if self._journal.is_finished and self._journal.made == self._state():
             return
         results, made_of = self._journal.results(), self._run.events
-        make_files(self._files, results if made_of is None else events(results, made_of), self._run)
+        make_files(self._files, results if made_of is None else detect_events(results, made_of), self._run)
         with writing(self._journal.path):
             self._journal.note_made(self._state())
 
@@ -147,17 +91,6 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def output_name(name: str, format_name: str) -> str:
-    """The name of a recording's results: `a.wav.csv`; too long a name is cut and told apart by a hash."""
-    suffix = suffix_of(format_name)
-    encoded = os.fsencode(name)
-    # The temporary name is longer by a dot and ".part".
-    if len(encoded) + len(suffix) + 6 <= LONGEST_NAME:
-        return name + suffix
-    digest = hashlib.blake2b(encoded, digest_size=8).hexdigest()
-    return os.fsdecode(encoded[:200]) + f"~{digest}{suffix}"
-
-
 def make_files(files: Mapping[Path, type[Writer]], results: Iterable[Result], run: RunInfo) -> None:
     """Write each of the files, all in one pass, and put them in their places when all are whole."""
     with ExitStack() as stack:
@@ -177,20 +110,16 @@ def make_files(files: Mapping[Path, type[Writer]], results: Iterable[Result], ru
 
 
 def open_file_output(
-    files: Mapping[Path, type[Writer]],
-    run: RunInfo,
-    *,
-    resume: bool,
-    overwrite: bool,
-    shard: tuple[int, int] | None = None,
+    files: Mapping[Path, type[Writer]], destination: Destination, run: RunInfo, shard: tuple[int, int] | None
 ) -> FileOutput:
-    """Results in files, with the journal beside the first of them. What exists is only replaced when told to."""
+    """Results in files, with the journal beside the first of them. Existing ones are only replaced with `overwrite`."""
+    resume, overwrite = destination.resume, destination.overwrite
     files = {followed(path): writer for path, writer in files.items()}
     journal_path = journal_beside(next(iter(files)))
     goes_on = resume and journal_path.exists()
     for path in () if goes_on or overwrite else (*files, journal_path):
         if path.exists():
-            raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or another -o")
+            raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `to`")
     with writing(journal_path):
         journal = open_journal(journal_path, run, fresh=overwrite)
     return FileOutput(OutputFiles(files, journal, run, shard), journal, keep_journal=resume)
@@ -205,16 +134,3 @@ def journal_beside(path: Path) -> Path:
 def followed(path: Path) -> Path:
     """What a symbolic link stands for, so that the link stays when the file is replaced."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says of a write into a sentence about the output."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"{error.filename or path}: cannot write results there ({error.strerror or error})"
-        ) from error

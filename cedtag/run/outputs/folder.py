@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 from cedtag.errors import OutputError
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, Source
 from cedtag.run.journal import JOURNAL_SUFFIX, is_out_of_reach, open_journal
-from cedtag.run.outputs.files import OutputFiles, output_name, writing
-from cedtag.system.atomic import writing_whole
-from cedtag.writers import writer_type
+from cedtag.run.outputs.files import OutputFiles
+from cedtag.run.outputs.names import output_name
+from cedtag.system.atomic import writing, writing_whole
+from cedtag.writers import DEFAULT_FORMAT, writer_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cedtag.records import Listed, Result
     from cedtag.run.journal import Journal
-    from cedtag.run.outputs.files import Outcome
+    from cedtag.run.outputs import Kept
+    from cedtag.run.outputs.destination import Destination
     from cedtag.writers import Writer
     from cedtag.writers.run_info import RunInfo
 
@@ -33,13 +35,8 @@ class FolderOutput:
     def __init__(
         self, folder: Path, formats: Sequence[str], output_files: OutputFiles, journal: Journal, run: RunInfo
     ) -> None:
-        self._folder, self._formats, self._output_files, self._journal, self._run = (
-            folder,
-            formats,
-            output_files,
-            journal,
-            run,
-        )
+        self._folder, self._formats, self._output_files = folder, formats, output_files
+        self._journal, self._run = journal, run
         self._open = ExitStack()
         self._writers: list[Writer] = []
 
@@ -62,7 +59,7 @@ class FolderOutput:
                 self._check_replaceable(source)
                 yield source
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: Kept) -> None:
         if isinstance(outcome, AlreadyDone):
             self._journal.keep(outcome.source)
             return
@@ -107,7 +104,7 @@ class FolderOutput:
             return
         for path in self._paths(source):
             if path.exists() and path.stat().st_mtime_ns < self._journal.since_ns:
-                raise OutputError(f"{path}: this file exists; use --overwrite to replace it, or another -o")
+                raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `to`")
 
     def _remove_stale(self, failed: FileFailed) -> None:
         """Remove the results of a recording that has changed since and can no longer be read."""
@@ -126,26 +123,18 @@ class _Unfinished(Exception):
     pass
 
 
-def open_folder_output(
-    folder: Path,
-    formats: Sequence[str],
-    files: Mapping[Path, type[Writer]],
-    run: RunInfo,
-    *,
-    resume: bool,
-    overwrite: bool,
-    shard: tuple[int, int] | None = None,
-) -> FolderOutput:
+def open_folder_output(destination: Destination, run: RunInfo, shard: tuple[int, int] | None) -> FolderOutput:
     """Results in a folder, with the journal in it."""
+    folder, formats = Path(destination.to[0]), destination.formats or (DEFAULT_FORMAT,)
     path = journal_in(folder)
-    if path.exists() and not resume and not overwrite:
-        raise OutputError(f"{folder}: this folder holds results; use --overwrite to replace them, or another -o")
+    if path.exists() and not destination.resume and not destination.overwrite:
+        raise OutputError(f"{folder}: this folder holds results; use `overwrite` to replace them, or another `to`")
     # Only here layout and events cannot be changed later: the rows are not in the journal.
     made_of = {} if run.events is None else run.events.to_dict()
     settings = {**run.settings, "layout": run.layout, **made_of}
     with writing(path):
-        journal = open_journal(path, replace(run, settings=settings), fresh=overwrite, by_relative=True)
-    return FolderOutput(folder, formats, OutputFiles(files, journal, run, shard), journal, run)
+        journal = open_journal(path, replace(run, settings=settings), fresh=destination.overwrite, by_relative=True)
+    return FolderOutput(folder, formats, OutputFiles(destination.files_beside(), journal, run, shard), journal, run)
 
 
 def journal_in(folder: Path) -> Path:

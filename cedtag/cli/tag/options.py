@@ -1,0 +1,329 @@
+"""The options of tagging, gathered into the values that the library takes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from cedtag.cli.shared.options import AnyFunction, gathered, number_or_auto, option
+from cedtag.cli.shared.thresholds import threshold_fields
+from cedtag.cli.tag.inputs import PathList
+from cedtag.inputs.clock import Clock
+from cedtag.inputs.search import Search, parse_shard
+from cedtag.inputs.window_settings import WindowSettings
+from cedtag.labels.tag_filter import TagFilter
+from cedtag.run.outputs.destination import Destination
+from cedtag.run.settings import Reading, RunSettings
+from cedtag.scoring import BACKENDS, Compute
+from cedtag.writers import WRITERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+list_options = gathered(
+    "listed",
+    PathList,
+    (
+        "Input",
+        [
+            option(
+                "files_from",
+                "--files-from",
+                metavar="FILE",
+                help="Read the paths, one per line, from FILE or - (standard input).",
+            ),
+            option("null", "-0", "--null", help="Paths of --files-from end with NUL, as written by `find -print0`."),
+        ],
+    ),
+)
+
+search_options = gathered(
+    "search",
+    Search,
+    (
+        "Input",
+        [
+            option("recursive", "--recursive/--no-recursive", help="Search folders in folders.  [default: recursive]"),
+            option(
+                "include_globs",
+                "--include-glob",
+                metavar="GLOB",
+                help="Take only paths or names that match; repeatable.",
+            ),
+            option(
+                "exclude_globs",
+                "--exclude-glob",
+                metavar="GLOB",
+                help="Leave out paths or names that match; repeatable.",
+            ),
+            option(
+                "shard",
+                "--shard",
+                parse=lambda text: {"shard": parse_shard(text) if text else None},
+                metavar="I/N",
+                help="Take the I-th of N parts, which stay the same when files are added.",
+            ),
+        ],
+    ),
+)
+
+reading_options = gathered(
+    "reading",
+    Reading,
+    (
+        "Input",
+        [
+            option(
+                "raw",
+                "--raw",
+                metavar="FORMAT",
+                help="Input is headerless PCM: encoding,rate,channels such as s16le,16000,1.",
+            ),
+            option(
+                "timeout_s",
+                "--timeout",
+                type=click.FloatRange(min=0),
+                metavar="S",
+                help="Skip a recording if its decoder produces no samples for S seconds; 0 waits for ever.",
+            ),
+        ],
+    ),
+)
+
+window_options = gathered(
+    "windows",
+    WindowSettings,
+    (
+        "Windows and tags",
+        [
+            option("window_s", "-w", "--window", type=float, metavar="S", help="Length of a window in seconds."),
+            option(
+                "hop_s",
+                "--hop",
+                type=float,
+                metavar="S",
+                help="Seconds from the start of a window to the start of the next.  [default: the window]",
+            ),
+            option(
+                "overlap",
+                "--overlap",
+                metavar="S|P%",
+                help="Overlap of consecutive windows, in seconds or percent (alternative to --hop).",
+            ),
+        ],
+    ),
+    (
+        "Events",
+        [
+            option(
+                "refine_s",
+                "--refine",
+                type=click.FloatRange(min=0.16),
+                metavar="S",
+                help="Score windows in which an event begins or ends again, in windows of S seconds every S/2.",
+            ),
+        ],
+    ),
+)
+
+tag_options = gathered(
+    "tags",
+    TagFilter,
+    (
+        "Windows and tags",
+        [
+            option(
+                "top_k",
+                "-k",
+                "--top-k",
+                type=click.IntRange(min=0),
+                metavar="N",
+                help="Tags per window; 0 for all.  [default: 5, with --events all]",
+            ),
+            option(
+                "threshold",
+                "-t",
+                "--threshold",
+                "--min-conf",
+                also=("thresholds",),
+                parse=threshold_fields("threshold", "thresholds"),
+                default=(),
+                multiple=True,
+                metavar="X",
+                help="Minimum score: X, LABEL=X for one class, @FILE.csv for many; repeatable.  "
+                "[default: 0.1, with --events the lowest offset]",
+            ),
+            option("labels", "--labels", metavar="L", help="Only this class (name, MID or index); repeatable."),
+            option("exclude", "--exclude", metavar="L", help="Not this class; repeatable."),
+            option("watch", "--watch", metavar="L", help="This class whenever it reaches its threshold; repeatable."),
+            option(
+                "group", "--group", help="--labels and --exclude mean a node of the ontology and all nodes below it."
+            ),
+            option(
+                "depth",
+                "--level",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Put classes in their groups at this depth of the ontology.",
+            ),
+            option(
+                "most_specific",
+                "--most-specific",
+                help="Drop a tag if one of its descendants in the ontology scores at least as high.",
+            ),
+            option(
+                "where",
+                "--where",
+                metavar="CONDITION",
+                help="Only windows for which the condition holds: 'Siren > 0.3 and not Music > 0.5'.",
+            ),
+        ],
+    ),
+)
+
+clock_options = gathered(
+    "clock",
+    Clock,
+    (
+        "Output",
+        [
+            option(
+                "start_time",
+                "--start-time",
+                metavar="HOW",
+                help="Add clock times to rows: auto, name or metadata (the source of start times), or the time itself.",
+            ),
+            option(
+                "timezone",
+                "--timezone",
+                metavar="ZONE",
+                help="Time zone of start times that carry no offset: Europe/Berlin, +02:00, UTC.",
+            ),
+        ],
+    ),
+)
+
+target_options = [
+    option(
+        "to",
+        "-o",
+        "--output",
+        metavar="PATH",
+        help="A file, a folder (a file per recording), or -; repeatable with files.",
+    ),
+    option(
+        "formats",
+        "-f",
+        "--format",
+        type=click.Choice(list(WRITERS), case_sensitive=False),
+        help="Repeatable.  [default: by the suffix of -o; table on a terminal, tsv in a pipe]",
+    ),
+    option(
+        "layout",
+        "--layout",
+        type=click.Choice(["long", "wide"]),
+        help="CSV and TSV: a row per tag, or a row per window with a column per class.",
+    ),
+    option("overwrite", "--overwrite", help="Replace existing results."),
+]
+errors_option = option("errors", "--errors", metavar="FILE", help="Write failures as JSON lines {path, stage, error}.")
+
+destination_options = gathered(
+    "destination",
+    Destination,
+    (
+        "Output",
+        [
+            *target_options,
+            option(
+                "resume",
+                "--resume/--no-resume",
+                help="With -o, continue an earlier run of the same command.  [default: resume]",
+            ),
+            option("retry_failed", "--retry-failed", help="Try recordings again that failed in an earlier run."),
+            errors_option,
+            option(
+                "plot",
+                "--plot",
+                metavar="FILE",
+                help="Draw the one recording: spectrogram and scores, as .png, .svg or .pdf.",
+            ),
+            option(
+                "summary", "--summary", metavar="FILE", help="Write counts, hours, speed, model and settings as JSON."
+            ),
+            option(
+                "keep_going",
+                "--keep-going/--fail-fast",
+                help="Continue or stop after a recording that failed.  [default: keep-going]",
+            ),
+        ],
+    ),
+)
+
+compute_options = gathered(
+    "compute",
+    Compute,
+    (
+        "Compute",
+        [
+            option(
+                "backend",
+                "--backend",
+                type=click.Choice(["auto", *BACKENDS]),
+                help="torch, or ONNX Runtime (CPU only, needs cedtag[onnx]); auto is torch, but onnx for int8.",
+            ),
+            option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
+            option(
+                "precision",
+                "--precision",
+                type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+                help="Numbers that the model computes with; half precision needs a GPU, int8 a CPU and cedtag[onnx].",
+            ),
+            option(
+                "batch_size",
+                "-b",
+                "--batch-size",
+                parse=lambda text: {"batch_size": number_or_auto(text)},
+                default="auto",
+                show_default=True,
+                metavar="N",
+                help="Windows per call of the model.",
+            ),
+            option(
+                "jobs",
+                "-j",
+                "--jobs",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Recordings decoded at once.  [default: cores]",
+            ),
+            option(
+                "threads",
+                "--threads",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Threads that score.  [default: cores + 1]",
+            ),
+        ],
+    ),
+)
+
+
+def run_options(*groups: Callable[[AnyFunction], AnyFunction]) -> Callable[[AnyFunction], AnyFunction]:
+    """A decorator that adds these groups of options to a command and hands it all of them as `settings`."""
+    names = {entry.name for entry in fields(RunSettings)}
+
+    def decorate(function: AnyFunction) -> AnyFunction:
+        @wraps(function)
+        def gather(*args: Any, **values: Any) -> Any:
+            values["settings"] = RunSettings(**{name: values.pop(name) for name in names & values.keys()})
+            return function(*args, **values)
+
+        for group in reversed(groups):
+            gather = group(gather)
+        return cast("AnyFunction", gather)
+
+    return decorate

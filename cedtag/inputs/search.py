@@ -1,0 +1,33 @@
+"""What is taken of the inputs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cedtag.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is taken of the inputs.
+
+    In folders, files with a suffix of audio or video are recordings, in any case of letters. Globs
+    are matched, case-sensitively, against the path below the folder and against the name alone: `*`, `?` and `[a-z]`
+    stay within one name, `**` does not; a folder that an exclude glob matches is not entered. Of a `shard` (i, n) only
+    the recordings with `shard_of(relative, n) == i` are taken.
+    """
+
+    recursive: bool = True
+    include_globs: tuple[str, ...] = ()
+    exclude_globs: tuple[str, ...] = ()
+    shard: tuple[int, int] | None = None
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """(2, 8) for "2/8", the second of eight parts."""
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
+    part, count = map(int, match.groups()) if match else (0, 0)
+    if not 1 <= part <= count:
+        raise InputError(f"{text!r} is no shard; write I/N with I from 1 to N, such as 2/8")
+    return part, count

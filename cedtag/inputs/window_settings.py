@@ -1,0 +1,54 @@
+"""Length and distance of the windows that are scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cedtag.errors import InputError
+from cedtag.records import SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """Length and distance of the windows, in seconds.
+
+    Windows follow each other unless `hop_s` (the distance of their starts) or `overlap` (seconds, or a share of the
+    window such as "50%") is given. With `refine_s`, windows in which an event begins or ends are scored again in
+    shorter ones of that length.
+    """
+
+    window_s: float = 10.0
+    hop_s: float | None = None
+    overlap: str | float | None = None
+    refine_s: float | None = None
+
+    def in_samples(self, shortest: int, longest: int) -> tuple[int, int]:
+        """Window and hop in samples; InputError unless the window holds `shortest` to `longest` samples."""
+        window = samples_of(self.window_s)
+        if not shortest <= window <= longest:
+            lengths = f"{shortest / SAMPLE_RATE_HZ:g} to {longest / SAMPLE_RATE_HZ:g}"
+            raise InputError(f"`window_s` {self.window_s:g}: this model takes from {lengths} seconds")
+        if self.hop_s is not None and self.overlap is not None:
+            raise InputError("`hop_s` and `overlap` are alternatives; use one of them")
+        hop = window if self.hop_s is None else samples_of(self.hop_s)
+        if self.overlap is not None:
+            hop = window - self._overlap_samples(str(self.overlap), window)
+        if not 0 < hop <= window:
+            raise InputError(
+                f"windows of {self.window_s:g} s every {hop / SAMPLE_RATE_HZ:g} s: the hop must be more than 0 "
+                "and no more than the window, so that nothing is left out"
+            )
+        return window, hop
+
+    def _overlap_samples(self, text: str, window: int) -> int:
+        number, percent = (text[:-1], True) if text.endswith("%") else (text, False)
+        try:
+            value = float(number)
+        except ValueError:
+            raise InputError(f"`overlap` {text}: write seconds (2.5) or a share of the window (50%)") from None
+        return round(window * value / 100) if percent else samples_of(value)
+
+
+def samples_of(seconds: float) -> int:
+    """The number of samples in so many seconds."""
+    return round(seconds * SAMPLE_RATE_HZ)

@@ -1,0 +1,37 @@
+"""Making the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cedtag.errors import InputError, OutputError
+from cedtag.inputs.clock import Clock
+from cedtag.report.archive import collect
+from cedtag.report.html import write_page
+from cedtag.results.convert import read_all
+from cedtag.system.atomic import writing, writing_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cedtag.report import PageSettings
+
+
+def write_report(paths: Sequence[Path], settings: PageSettings) -> float:
+    """Make one page of the results in these files; the score below which tags are left out of it.
+
+    That is `settings.threshold`, or more where the page would have become too large for a browser.
+    """
+    page = settings.page
+    if page.exists() and not settings.overwrite:
+        raise OutputError(f"{page}: this file exists; use `overwrite` to replace it, or another `page`")
+    run, results = read_all(paths)
+    # The page shows the time of the recorder's own clock, whatever its zone.
+    clock = Clock(settings.start_time)
+    archive = collect(results, page.absolute().parent, least_score=settings.threshold, clock=clock)
+    if not archive.names:
+        raise InputError(f"{', '.join(map(str, paths))}: no recording is named there; tag some first")
+    with writing(page), writing_whole(page) as out:
+        write_page(out, archive, settings.title or paths[0].stem, run.settings)
+    return max(settings.threshold, archive.least_score / 10_000)

@@ -1,0 +1,27 @@
+"""Which clips are cut out of recordings, and how they are named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = "{label}/{number:03d}_{score:.2f}_{name}_{start:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSettings:
+    """Which clips go to `folder`, and how they are named.
+
+    Of each class, or of those in `labels`, the `max_per_class` best (0: all), with `pad_s` seconds more on both sides.
+    `name` is a template with the fields label, mid, index, number, score, name, start and end. The paths in results
+    begin at `root`.
+    """
+
+    folder: Path
+    audio_format: str = "wav"
+    name: str = NAME
+    labels: tuple[str, ...] = ()
+    max_per_class: int = 10
+    pad_s: float = 0.0
+    root: Path = Path()
+    overwrite: bool = False

@@ -1,0 +1,192 @@
+"""One run over any number of recordings: found, decoded, scored, and written as they are done."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from cedtag.audio import Decoders, Decoding, parse_raw_format, read_raw, spooled
+from cedtag.errors import InputError
+from cedtag.inputs.sources import STDIN, find_sources
+from cedtag.inputs.start_time import timed
+from cedtag.inputs.window_settings import samples_of
+from cedtag.labels.groups import ontology
+from cedtag.labels.selection import selector_of
+from cedtag.records import FileFailed, ScoredWindow, Skipped
+from cedtag.run.outputs.open import open_output
+from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.run.refinement import Refinement, refined
+from cedtag.run.settings import Scoring, identity
+from cedtag.run.summary import Summary, write_summary
+from cedtag.system.machine import usable_cpus
+from cedtag.writers.run_info import RunInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cedtag.audio import Recording
+    from cedtag.records import Outcome, Source
+    from cedtag.run.outputs import Output
+    from cedtag.run.outputs.destination import Destination
+    from cedtag.run.settings import RunSettings
+    from cedtag.scoring import Compute, LoadedModel, Scorer
+
+    OpenRecording: TypeAlias = Callable[[Source], Recording]
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """Who is told of a run: `on_start` when it is ready, `on_outcome` of every outcome once it is written.
+
+    A result is written inside a block of `committing`, which may put off an interruption to its end.
+    """
+
+    on_start: Callable[[], object] = lambda: None
+    on_outcome: Callable[[Outcome, Summary], object] = lambda outcome, summary: None
+    committing: Callable[[], AbstractContextManager[object]] = nullcontext
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A run that is ready: its outcomes, the tags that windows get, and where results go."""
+
+    outcomes: Iterator[Outcome]
+    scoring: Scoring
+    output: Output
+    info: RunInfo
+
+
+def run_archive(
+    paths: Iterable[str], model: LoadedModel, settings: RunSettings, callbacks: Callbacks | None = None
+) -> Summary:
+    """Tag what is found at `paths` and write it to `settings.destination`; the counts of what became of it.
+
+    A recording that fails is an outcome, not an error. KeyboardInterrupt leaves what is finished in the journal, and
+    the same run goes on from there. Raises InputError, ModelError and OutputError.
+    """
+    callbacks = callbacks or Callbacks()
+    with ExitStack() as stack:
+        job = _prepare(paths, model, settings, stack)
+        summary = Summary()
+        callbacks.on_start()
+        try:
+            if _follow(job, summary, callbacks, keep_going=settings.destination.keep_going):
+                job.output.finish()
+        except KeyboardInterrupt:
+            write_summary(settings.destination.summary, summary, job.info)
+            raise
+        write_summary(settings.destination.summary, summary, job.info)
+    return summary
+
+
+def scoring_of(settings: RunSettings, scorer: Scorer) -> Scoring:
+    """How windows are cut, and which tags they get, with this scorer."""
+    window, hop = settings.windows.in_samples(scorer.shortest_window, scorer.longest_window)
+    if settings.events is None:
+        selector = selector_of(scorer.labels, settings.tags)
+        return Scoring(window, hop, selector)
+    events = settings.events.for_labels(ontology(scorer.labels))
+    return Scoring(window, hop, selector_of(scorer.labels, settings.tags.for_events(events.lowest_offset)), events)
+
+
+def pipeline_plan(settings: RunSettings, scoring: Scoring, scorer: Scorer, *, is_live: bool = False) -> Plan:
+    """The numbers of threads and their time limit; input that `is_live` may be silent for any time."""
+    scorers = scoring_threads(settings.compute, scorer)
+    timeout_s = None if is_live or settings.reading.timeout_s == 0 else settings.reading.timeout_s
+    return Plan(scoring.window, scoring.hop, settings.compute.jobs or usable_cpus(), scorers, timeout_s)
+
+
+def scoring_threads(compute: Compute, scorer: Scorer) -> int:
+    """The number of threads that score.
+
+    On a CPU one more than there are processors: it costs nothing on a quiet machine, and beside a process that wants a
+    whole processor the kernel, which shares by threads, leaves more to this one.
+    """
+    return compute.threads or (usable_cpus() + 1 if scorer.device == "cpu" else 1)
+
+
+def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, stack: ExitStack) -> _Job:
+    """Open what is written and read; `stack` closes all of it."""
+    scorer = model.scorer
+    raw = parse_raw_format(settings.reading.raw) if settings.reading.raw else None
+    is_live = STDIN in paths if isinstance(paths, tuple) else False
+    scoring = scoring_of(settings, scorer)
+    _check(settings, scoring, is_live=is_live)
+    plan = pipeline_plan(settings, scoring, scorer, is_live=is_live)
+    kept = scoring.selector.grouping.labels
+    info = RunInfo(identity(settings, scoring, model), kept, settings.destination.layout, scoring.events)
+    output = stack.enter_context(closing(open_output(settings.destination, info, settings.search.shard)))
+    found = find_sources(paths, settings.search, one_recording=_single_recording_output(settings.destination))
+    sources = timed(output.pending(found, retry_failed=settings.destination.retry_failed), settings.clock)
+    # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
+    open_recording = _opener(Decoding(raw, isolate=scorer.device != "cpu"), stack)
+    outcomes: Iterator[Outcome] = stack.enter_context(closing(score_recordings(sources, open_recording, scorer, plan)))
+    if settings.windows.refine_s is not None:
+        refinement = _refinement(settings.windows.refine_s, scoring, open_recording, scorer, plan)
+        outcomes = stack.enter_context(closing(refined(outcomes, refinement)))
+    return _Job(outcomes, scoring, output, info)
+
+
+def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
+    """InputError for groups of settings that exclude each other."""
+    if settings.events is not None and settings.destination.layout == "wide":
+        raise InputError("`layout` wide has a row per window, and `events` shows none; leave one of them")
+    refine_s = settings.windows.refine_s
+    if refine_s is None:
+        return
+    if settings.events is None or scoring.hop != scoring.window or samples_of(refine_s) >= scoring.window or is_live:
+        raise InputError(
+            f"`refine_s` {refine_s:g} goes with `events`, windows that are longer and do not overlap, "
+            "and recordings that can be read twice, so not with -; leave one of them"
+        )
+
+
+def _single_recording_output(destination: Destination) -> str | None:
+    """What says why only one recording can be written; None where any number can."""
+    if destination.plot:
+        return "`plot` draws"
+    return "this format holds" if destination.shows_one_recording() else None
+
+
+def _opener(decoding: Decoding, stack: ExitStack) -> OpenRecording:
+    """The function that opens a recording; `stack` closes what it needs."""
+    decoders = stack.enter_context(Decoders(decoding))
+
+    def open_source(source: Source) -> Recording:
+        if source.path != STDIN:
+            return decoders.open(source)
+        if decoding.raw is not None:
+            return read_raw(source.name, sys.stdin.buffer, decoding.raw)
+        return decoders.open(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))))
+
+    return open_source
+
+
+def _refinement(
+    size_s: float, scoring: Scoring, open_recording: OpenRecording, scorer: Scorer, plan: Plan
+) -> Refinement:
+    """How windows in which an event begins or ends are scored again."""
+    events, selector = scoring.events, scoring.selector
+    assert events is not None
+
+    def active(window: ScoredWindow) -> frozenset[int]:
+        return frozenset(tag.index for tag in selector(window).tags if tag.score >= events.onset_of(tag.index))
+
+    return Refinement(open_recording, scorer, active, samples_of(size_s), plan.scorers)
+
+
+def _follow(job: _Job, summary: Summary, callbacks: Callbacks, *, keep_going: bool) -> bool:
+    """Write down what comes, in order; whether the run came to its end."""
+    for outcome in job.outcomes:
+        with callbacks.committing():
+            if isinstance(outcome, ScoredWindow):
+                job.output.write(job.scoring.selector(outcome))
+            elif not isinstance(outcome, Skipped):
+                job.output.write(outcome)
+            summary.count(outcome)
+            callbacks.on_outcome(outcome, summary)
+        if isinstance(outcome, FileFailed) and not keep_going:
+            return False
+    return True

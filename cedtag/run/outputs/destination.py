@@ -1,0 +1,112 @@
+"""Where results should go, and what happens to those that are there."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cedtag.errors import InputError
+from cedtag.writers import format_of, writer_type
+from cedtag.writers.errors import ErrorsWriter
+
+if TYPE_CHECKING:
+    from cedtag.writers import Writer
+
+STDIO = "-"
+PICTURES = (".pdf", ".png", ".svg")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where results go, and what happens to those that are there.
+
+    `to` holds files, or one folder (a file per recording and format), or "-" for standard output, which is also meant
+    when it is empty. `formats` are told by the suffixes of the files unless given. `layout` is "long" or "wide".
+    Beside these, failures go to the file `errors`, a picture to `plot` and counts to `summary`. With `resume` a journal
+    is kept and an earlier run goes on; `overwrite` replaces results; `retry_failed` tries failed recordings again;
+    `keep_going` goes on after a recording that failed.
+    """
+
+    to: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    layout: str = "long"
+    resume: bool = True
+    overwrite: bool = False
+    retry_failed: bool = False
+    errors: str | None = None
+    plot: str | None = None
+    summary: str | None = None
+    keep_going: bool = True
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether results go to standard output."""
+        return not self.to or self.to == (STDIO,)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether results go out as they come: to standard output, a device or a pipe."""
+        return self.is_stdout or is_special(self.to[0])
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether results go to a folder, with a file per recording and format."""
+        return not self.is_stream and any(map(is_folder, self.to))
+
+    @property
+    def keeps_journal(self) -> bool:
+        """Whether the same run goes on after it was stopped."""
+        return self.resume and not self.is_stdout
+
+    def check(self) -> None:
+        """InputError for places that cannot stand beside each other."""
+        if len(self.to) > 1 and any(place == STDIO or is_special(place) for place in self.to):
+            raise InputError("`to` with standard output or a device cannot stand beside other outputs")
+        if not self.is_folder:
+            return
+        if len(self.to) > 1:
+            raise InputError("`to` with a folder can stand only once; several formats are a file each per recording")
+        if self.plot is not None and Path(self.plot).suffix.lower() in PICTURES:
+            raise InputError("`plot` draws one recording beside other output; the format png draws each into a folder")
+
+    def files(self) -> dict[Path, type[Writer]]:
+        """Each file of `to` with its writer: by its suffix, or by its format where each has one."""
+        if self.formats and len(self.formats) != len(self.to):
+            raise InputError(
+                f"{len(self.formats)} formats for {len(self.to)} output files: give every `formats` its own `to`, "
+                "or name a folder"
+            )
+        names = self.formats or [format_of(Path(place)) for place in self.to]
+        return {Path(place): writer_type(name) for place, name in zip(self.to, names, strict=True)}
+
+    def files_beside(self) -> dict[Path, type[Writer]]:
+        """The files of `errors` and `plot`, with their writers."""
+        files: dict[Path, type[Writer]] = {}
+        if self.errors:
+            files[Path(self.errors)] = ErrorsWriter
+        if self.plot:
+            if Path(self.plot).suffix.lower() not in PICTURES:
+                raise InputError(f"`plot` {self.plot}: pictures are files that end in {', '.join(PICTURES)}")
+            files[Path(self.plot)] = writer_type(format_of(Path(self.plot)))
+        return files
+
+    def shows_one_recording(self) -> bool:
+        """Whether one of the files can hold one recording alone."""
+        if self.is_folder:
+            return False
+        writers = [writer_type(name) for name in self.formats] if self.is_stream else list(self.files().values())
+        return any(getattr(writer, "one_recording", False) for writer in writers)
+
+
+def is_folder(place: str) -> bool:
+    """Whether a place is a folder: one that is there, or a new name without a suffix."""
+    path = Path(place)
+    return place.endswith(os.sep) or path.is_dir() or not (path.suffix or path.exists())
+
+
+def is_special(place: str) -> bool:
+    """Whether a place is a device or a pipe, which is written as it stands."""
+    path = Path(place)
+    return path.exists() and not (path.is_file() or path.is_dir())
