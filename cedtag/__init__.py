@@ -1,4 +1,12 @@
-"""cedtag tells what can be heard in recordings, with the CED audio taggers (arXiv 2308.11957)."""
+"""Tags sounds in recordings with the CED audio taggers (arXiv 2308.11957).
+
+    >>> import cedtag
+    >>> for window in cedtag.tag("birds.wav", model="demo"):
+    ...     print(window.to_dict())
+
+`tag` is for one recording, `Tagger` for many and for whole archives. Everything else in `__all__` is what these take
+and give, what can be done with results that are written, and the CED networks themselves.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +15,151 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 __all__ = [
+    "SAMPLE_RATE_HZ",
+    "AlreadyDone",
+    "AudioError",
+    "Callbacks",
     "CedConfig",
     "CedFeatureExtractor",
     "CedForAudioClassification",
     "CedModel",
     "CedtagError",
+    "ClipSettings",
+    "Clock",
+    "Compute",
+    "Destination",
     "EventSettings",
+    "FileEnd",
+    "FileFailed",
+    "InputError",
+    "Label",
+    "ModelError",
+    "OutputError",
+    "PageSettings",
+    "Reading",
+    "RecordingResults",
+    "RunSettings",
+    "ScoredWindow",
+    "Scores",
+    "Search",
+    "Skipped",
+    "SoundEvent",
+    "Source",
+    "Summary",
+    "Tag",
+    "TagFilter",
+    "TagResult",
+    "Tagger",
+    "WindowSettings",
     "__version__",
+    "audioset",
+    "convert",
+    "detect_events",
+    "extract_clips",
+    "find_labels",
+    "merge",
     "most_specific",
     "read_results",
     "roll_up",
+    "seconds",
+    "tag",
+    "write_events",
+    "write_report",
 ]
 
 if TYPE_CHECKING:
-    from cedtag.errors import CedtagError
+    from cedtag.errors import AudioError, CedtagError, InputError, ModelError, OutputError
+    from cedtag.events.detect import detect_events
     from cedtag.events.settings import EventSettings
+    from cedtag.inputs.clock import Clock
+    from cedtag.inputs.search import Search
+    from cedtag.inputs.window_settings import WindowSettings
     from cedtag.labels.groups import most_specific, roll_up
+    from cedtag.labels.table import Label, audioset, find_labels
+    from cedtag.labels.tag_filter import TagFilter
     from cedtag.model.config import CedConfig
     from cedtag.model.features import CedFeatureExtractor
     from cedtag.model.network import CedForAudioClassification, CedModel
+    from cedtag.records import (
+        SAMPLE_RATE_HZ,
+        AlreadyDone,
+        FileEnd,
+        FileFailed,
+        ScoredWindow,
+        Skipped,
+        SoundEvent,
+        Source,
+        Tag,
+        TagResult,
+        seconds,
+    )
+    from cedtag.report import PageSettings
+    from cedtag.report.write import write_report
+    from cedtag.results.clip_settings import ClipSettings
+    from cedtag.results.convert import convert
+    from cedtag.results.events import write_events
+    from cedtag.results.extract import extract_clips
     from cedtag.results.read import read_results
+    from cedtag.results.recording import RecordingResults, Scores
+    from cedtag.run.archive import Callbacks
+    from cedtag.run.merging import merge
+    from cedtag.run.outputs.destination import Destination
+    from cedtag.run.settings import Reading, RunSettings
+    from cedtag.run.summary import Summary
+    from cedtag.scoring import Compute
+    from cedtag.tagger import Tagger, tag
 
-# Loaded at first use, so that `import cedtag` costs no torch.
+# Loaded at first use, so that `import cedtag` costs neither torch nor NumPy.
 _LAZY = {
+    "AlreadyDone": "cedtag.records",
+    "AudioError": "cedtag.errors",
+    "Callbacks": "cedtag.run.archive",
     "CedConfig": "cedtag.model.config",
     "CedFeatureExtractor": "cedtag.model.features",
     "CedForAudioClassification": "cedtag.model.network",
     "CedModel": "cedtag.model.network",
     "CedtagError": "cedtag.errors",
-    "EventSettings": "cedtag.events.detect",
+    "ClipSettings": "cedtag.results.clip_settings",
+    "Clock": "cedtag.inputs.clock",
+    "Compute": "cedtag.scoring",
+    "Destination": "cedtag.run.outputs.destination",
+    "EventSettings": "cedtag.events.settings",
+    "FileEnd": "cedtag.records",
+    "FileFailed": "cedtag.records",
+    "InputError": "cedtag.errors",
+    "Label": "cedtag.labels.table",
+    "ModelError": "cedtag.errors",
+    "OutputError": "cedtag.errors",
+    "PageSettings": "cedtag.report",
+    "Reading": "cedtag.run.settings",
+    "RecordingResults": "cedtag.results.recording",
+    "RunSettings": "cedtag.run.settings",
+    "SAMPLE_RATE_HZ": "cedtag.records",
+    "ScoredWindow": "cedtag.records",
+    "Scores": "cedtag.results.recording",
+    "Search": "cedtag.inputs.search",
+    "Skipped": "cedtag.records",
+    "SoundEvent": "cedtag.records",
+    "Source": "cedtag.records",
+    "Summary": "cedtag.run.summary",
+    "Tag": "cedtag.records",
+    "TagFilter": "cedtag.labels.tag_filter",
+    "TagResult": "cedtag.records",
+    "Tagger": "cedtag.tagger",
+    "WindowSettings": "cedtag.inputs.window_settings",
+    "audioset": "cedtag.labels.table",
+    "convert": "cedtag.results.convert",
+    "detect_events": "cedtag.events.detect",
+    "extract_clips": "cedtag.results.extract",
+    "find_labels": "cedtag.labels.table",
+    "merge": "cedtag.run.merging",
     "most_specific": "cedtag.labels.groups",
     "read_results": "cedtag.results.read",
     "roll_up": "cedtag.labels.groups",
+    "seconds": "cedtag.records",
+    "tag": "cedtag.tagger",
+    "write_events": "cedtag.results.events",
+    "write_report": "cedtag.report.write",
 }
 
 

@@ -13,8 +13,9 @@ import soundfile
 
 from cedtag.checkpoints.locate import Checkpoint
 from cedtag.cli import main
-from cedtag.cli.tag import run as tagging
 from cedtag.labels.table import Label, audioset
+from cedtag.scoring import LoadedModel
+from cedtag.tagger import Tagger
 from tests.micro import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cedtag.checkpoints.choice import ModelChoice
+    from cedtag.cli.tag.run import LoadTagger
     from cedtag.records import Window
+    from cedtag.scoring import Compute
 
 ODD_NAMES = (
     b"tab\there",
@@ -51,7 +55,7 @@ class StubScorer:
     longest_window = 161_760
     device = "cpu"
     precision = "fp32"
-    settings = {"device": "cpu"}  # noqa: RUF012
+    settings = {"backend": "stub", "device": "cpu"}  # noqa: RUF012
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         time.sleep(self.delay_s)
@@ -60,8 +64,14 @@ class StubScorer:
         return np.modf(loudness[:, None] * [1.0, 3.0, 7.0, 11.0, 13.0])[0].astype(np.float32)
 
 
-def stub_checkpoint(name: str, **_: object) -> Checkpoint:
-    return Checkpoint(name, None, None, CHECKPOINT / "model.safetensors", None)
+def stub_tagger(scorer: StubScorer) -> LoadTagger:
+    """A function that "loads" this scorer, whatever model is asked for."""
+
+    def load(choice: ModelChoice, compute: Compute, **_: object) -> Tagger:
+        checkpoint = Checkpoint(choice.model, None, None, CHECKPOINT / "model.safetensors", None)
+        return Tagger(LoadedModel(checkpoint, scorer), compute)
+
+    return load
 
 
 def make_archive(folder: Path, num_recordings: int, seed: int = 0) -> Path:
@@ -88,6 +98,4 @@ def write_recording(path: Path, rng: np.random.Generator) -> None:
 
 if __name__ == "__main__":
     scorer = StubScorer(float(os.environ.get(DELAY, "0")) / 1000, deque(maxlen=1))
-    tagging.resolve = stub_checkpoint
-    tagging.load_scorer = lambda *_: scorer  # type: ignore[assignment,return-value]
-    main()
+    main(stub_tagger(scorer))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from cedtag.cli.tag.run import LoadTagger
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -30,14 +32,20 @@ class Finished:
 
 
 @pytest.fixture
-def cedtag(capfdbinary, monkeypatch) -> Iterator[Callable[..., Finished]]:
+def load_tagger() -> LoadTagger | None:
+    """What loads the model of command lines, for test modules to replace."""
+    return None
+
+
+@pytest.fixture
+def cedtag(capfdbinary, monkeypatch, load_tagger) -> Iterator[Callable[..., Finished]]:
     """Runs a command line in this process, with the micro checkpoint as the model."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     monkeypatch.setenv("CEDTAG_MODEL", str(CHECKPOINT))
 
     def finished(*args: object) -> Finished:
         capfdbinary.readouterr()
-        code = run([str(arg) for arg in args])
+        code = run([str(arg) for arg in args], load_tagger)
         out, err = capfdbinary.readouterr()
         return Finished(code, out, err.decode())
 

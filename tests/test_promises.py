@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cedtag.cli.tag import run as tagging
-from tests.archive import ODD_NAMES, StubScorer, stub_checkpoint, write_recording
+from tests.archive import ODD_NAMES, StubScorer, stub_tagger, write_recording
 from tests.bad_audio import recordings
 
 QUIET = ["--no-progress", "-q"]
@@ -23,10 +22,12 @@ QUIET = ["--no-progress", "-q"]
 @pytest.fixture(autouse=True)
 def scorer(monkeypatch, tmp_path) -> StubScorer:
     monkeypatch.chdir(tmp_path)
-    scorer = StubScorer()
-    monkeypatch.setattr(tagging, "resolve", stub_checkpoint)
-    monkeypatch.setattr(tagging, "load_scorer", lambda *_: scorer)
-    return scorer
+    return StubScorer()
+
+
+@pytest.fixture
+def load_tagger(scorer):
+    return stub_tagger(scorer)
 
 
 def strict(text: bytes) -> dict:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from cedtag.cli.tag.run import LoadTagger
+
 # command -> (the module of its click command, what it does). `cedtag PATH` is `cedtag tag PATH`.
 COMMANDS = {
     "tag": ("cedtag.cli.tag", "Tag recordings (the default: a first word that is no command is a path)."),
@@ -100,19 +102,22 @@ def cli(context: click.Context) -> None:
         context.exit(2)
 
 
-def main() -> NoReturn:
+def main(load: LoadTagger | None = None) -> NoReturn:
     """The console script."""
     _open_closed_streams()
-    _leave(run(sys.argv[1:]))
+    _leave(run(sys.argv[1:], load))
 
 
-def run(args: Sequence[str]) -> int:
-    """Run one command line; every way out is a sentence on stderr and an exit code."""
+def run(args: Sequence[str], load: LoadTagger | None = None) -> int:
+    """Run one command line; every way out is a sentence on stderr and an exit code.
+
+    `load` replaces the function that loads the model, for programs that have one already.
+    """
     if COMPLETE_VARIABLE in os.environ:
         cli.main(prog_name="cedtag", complete_var=COMPLETE_VARIABLE)  # answers the shell and exits
     try:
         # Not through click's own `main`, which turns a closed pipe into exit code 1.
-        with cli.make_context("cedtag", list(args)) as context:
+        with cli.make_context("cedtag", list(args), obj=load) as context:
             result = cli.invoke(context)
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -77,4 +77,4 @@ class SqliteWriter:
         if isinstance(result, FileEnd):
             outcome |= {"problems": json.dumps(result.problems), "warnings": json.dumps(result.warnings)}
         row = "(:file, :status, :duration, :problems, :warnings, :stage, :error)"
-        self._database.execute(f"INSERT INTO recordings VALUES {row}", {"file": file, **outcome})
+        self._database.execute(f"INSERT INTO recordings VALUES {row}", {**outcome, "file": file})

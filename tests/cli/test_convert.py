@@ -126,7 +126,7 @@ def test_nothing_is_replaced_without_being_told(here, capfd):
     assert run(["convert", "r.jsonl", "-o", "r.csv"]) == 1
     assert run(["convert", "r.jsonl", "-f", "srt", "-o", "labels/"]) == 1
     assert capfd.readouterr().err.splitlines() == [
-        f"cedtag: {name}: this file exists; use --overwrite to replace it, or another -o"
+        f"cedtag: {name}: this file exists; use --overwrite to replace it, or another --output"
         for name in ("r.csv", "labels/in/a.wav.srt")
     ]
     assert (here / "r.csv").read_text() == (here / "labels/in/a.wav.srt").read_text() == "mine"
@@ -138,5 +138,5 @@ def test_a_format_of_one_recording_wants_a_folder(here, capfd):
     write(here / "r.csv")
 
     assert run(["convert", "r.csv", "-o", "r.TextGrid"]) == 2
-    assert "a folder for -o" in capfd.readouterr().err
+    assert "a folder for --output" in capfd.readouterr().err
     assert not (here / "r.TextGrid").exists()

@@ -163,7 +163,7 @@ def test_groups_conditions_and_watch_lists_reach_the_rows(cedtag, sounds):
         (["events"], "nothing to tag was named"),
         (["events", "rows.csv", "sounds"], "rows and recordings cannot be mixed"),
         (["events", "rows.csv", "-m", "tiny"], "--model is about scoring"),
-        (["events", "rows.csv", "--pad-offset", "1"], "--pad-offset needs to know where recordings end"),
+        (["events", "rows.csv", "--pad-offset", "1"], "--pad-offset needs the ends of recordings"),
         (["events", "rows.csv", "-w", "3"], "say with -w how long they are"),
         (["events", "nowhere.csv"], "nowhere.csv"),
         (["events", "events.csv"], "these are events already"),

@@ -7,19 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cedtag.cli.tag import run as tagging
-from tests.archive import StubScorer, make_archive, stub_checkpoint, write_recording
+from tests.archive import StubScorer, make_archive, stub_tagger, write_recording
 
 TINY = ["-w", "0.2", "--no-progress", "-q"]
 PARTS = ["parts/1.csv", "parts/2.json.journal", "parts/3.csv"]
 
 
 @pytest.fixture
-def scorer(monkeypatch) -> StubScorer:
-    scorer = StubScorer()
-    monkeypatch.setattr(tagging, "resolve", stub_checkpoint)
-    monkeypatch.setattr(tagging, "load_scorer", lambda *_: scorer)
-    return scorer
+def scorer() -> StubScorer:
+    return StubScorer()
+
+
+@pytest.fixture
+def load_tagger(scorer):
+    return stub_tagger(scorer)
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_parts_of_undivided_runs_join_too(cedtag, archive):
         (PARTS[:2], 2, "of 3 shards these are missing: 3/3"),
         (PARTS[2:], 2, "of 3 shards these are missing: 1/3, 2/3"),
         ([*PARTS, "parts/3.csv"], 2, "is in both parts/3.csv.journal and parts/3.csv.journal"),
-        ([*PARTS, "other.csv"], 2, "--top-k was 5 and is now 2"),
+        ([*PARTS, "other.csv"], 2, "`top-k` was 5 and is now 2"),
         ([*PARTS, "whole.csv"], 2, "other.csv, which is no shard"),
         ([*PARTS[:2], "quarter.csv"], 2, "there are shards of 3 and shards of 4"),
         ([*PARTS[:2], "cut.csv"], 2, "has not come to its end"),

@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cedtag.cli.tag import run as tagging
 from cedtag.run import journal as journal_module
 from cedtag.run.journal import open_journal
 from cedtag.writers.run_info import RunInfo
-from tests.archive import StubScorer, make_archive, stub_checkpoint, write_recording
+from tests.archive import StubScorer, make_archive, stub_tagger, write_recording
 
 OUTPUTS = {
     "csv": ["-o", "out/all.csv"],
@@ -31,11 +30,13 @@ TINY = ["-w", "0.2", "--no-progress", "-q"]
 
 
 @pytest.fixture
-def scorer(monkeypatch) -> StubScorer:
-    scorer = StubScorer()
-    monkeypatch.setattr(tagging, "resolve", stub_checkpoint)
-    monkeypatch.setattr(tagging, "load_scorer", lambda *_: scorer)
-    return scorer
+def scorer() -> StubScorer:
+    return StubScorer()
+
+
+@pytest.fixture
+def load_tagger(scorer):
+    return stub_tagger(scorer)
 
 
 @pytest.fixture

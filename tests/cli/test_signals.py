@@ -90,7 +90,7 @@ def test_a_reader_that_leaves_ends_the_run_quietly(archive):
 
 def test_closed_standard_output_is_an_error_and_no_success_without_rows(archive):
     done = shell(f"cedtag {' '.join(TREE)} >&-")
-    assert (done.returncode, done.stderr) == (1, b"cedtag: standard output is closed; name a file with -o\n")
+    assert (done.returncode, done.stderr) == (1, b"cedtag: standard output is closed; name a file with --output\n")
 
 
 def test_with_standard_error_closed_no_message_gets_into_the_results(archive):

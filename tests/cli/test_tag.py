@@ -7,7 +7,6 @@ import os
 import random
 from itertools import chain
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,8 +15,6 @@ import soxr
 import torch
 
 from cedtag import CedFeatureExtractor, CedForAudioClassification
-from cedtag.cli.tag.run import plan_of
-from cedtag.system.machine import usable_cpus
 from tests.micro import CHECKPOINT
 
 FILES = ["sounds/a.wav", "sounds/b/short.wav", "sounds/b/stereo.flac", "sounds/c.ogg"]
@@ -208,9 +205,9 @@ def test_a_folder_of_no_recording_is_no_audio(cedtag, sounds, tmp_path):
         (["sounds", "-b", "0"], 2, "a whole number from 1, or auto"),
         (["sounds", "-m", "./nowhere"], 1, "nowhere"),
         (["sounds", "-m", "tinny"], 1, "did you mean tiny"),
-        (["sounds", "-o", "x.xyz"], 2, "name one with -f/--format"),
+        (["sounds", "-o", "x.xyz"], 2, "name one with --format"),
         (["sounds", "-f", "csv", "-f", "json"], 2, "several formats cannot share standard output"),
-        (["sounds", "-f", "csv", "-f", "json", "-o", "x.csv"], 2, "give every -f its own -o"),
+        (["sounds", "-f", "csv", "-f", "json", "-o", "x.csv"], 2, "give every --format its own --output"),
         (["sounds", "-o", "x.csv", "-o", "-"], 2, "cannot stand beside other outputs"),
         (["sounds", "--shard", "3/2"], 2, "such as 2/8"),
         (["sounds", "--raw", "mp3"], 2, "s16le"),
@@ -338,12 +335,3 @@ def test_names_that_are_not_utf8_survive_to_the_byte(cedtag, sounds):
     assert cedtag("sounds", "-f", "table").code == 0
     assert cedtag("sounds", "-o", "out/", "-f", "csv").code == 0
     assert Path(os.fsdecode(b"out/caf\xe9.ogg.csv")).exists()
-
-
-@pytest.mark.parametrize(
-    ("device", "asked", "scorers"), [("cpu", None, usable_cpus() + 1), ("cuda", None, 1), ("cpu", 5, 5)]
-)
-def test_there_is_one_scoring_thread_more_than_processors(device, asked, scorers):
-    options = SimpleNamespace(threads=asked, jobs=None, timeout=0, paths=())
-    plan = plan_of(options, SimpleNamespace(device=device), 160_000, 160_000)
-    assert (plan.scorers, plan.decoders) == (scorers, usable_cpus())

@@ -117,7 +117,7 @@ def test_events_come_by_start_and_then_by_class_and_then_the_outcome():
     end = FileEnd(SOURCE, 5000 * MS, 5)
     other = Source("b.wav", "b.wav", "b.wav")
     failed = FileFailed(other, "open", "b.wav: broken")
-    found = list(events([*results, end, failed], PLAIN))
+    found = list(detect_events([*results, end, failed], PLAIN))
     assert [(e.start // MS, e.index) for e in found if isinstance(e, SoundEvent)] == [
         (0, 5),
         (1000, 3),
@@ -132,7 +132,7 @@ def test_events_come_by_start_and_then_by_class_and_then_the_outcome():
 
 def test_recordings_without_outcomes_are_told_apart():
     other = Source("b.wav", "b.wav", "b.wav")
-    found = list(events([*windows(0.9), *windows(0.8, source=other)], PLAIN))
+    found = list(detect_events([*windows(0.9), *windows(0.8, source=other)], PLAIN))
     assert [(e.source.name, e.stop // MS, e.peak) for e in found] == [("a.wav", 1000, 0.9), ("b.wav", 1000, 0.8)]
 
 
@@ -207,7 +207,7 @@ def test_events_from_rows_are_events_from_audio(tmp_path_factory, scores, hop, s
         for r in windows(*scores, size=20, hop=hop)
     ]
     end = FileEnd(SOURCE, results[-1].stop, len(results))
-    expected = as_csv(events([*results, end], settings), settings)
+    expected = as_csv(detect_events([*results, end], settings), settings)
     for name in ("json", "jsonl"):
         path = tmp_path_factory.mktemp("rows") / f"rows.{name}"
         with path.open("wb") as out:

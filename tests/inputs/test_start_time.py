@@ -10,8 +10,10 @@ import pytest
 import soundfile
 
 from cedtag.errors import InputError
-from cedtag.inputs.start_time import clock_times, parse_clock, timed, with_time
+from cedtag.inputs.clock import Clock
+from cedtag.inputs.start_time import start_time_of, timed, with_time
 from cedtag.records import Source, TagResult, TimedSource
+from cedtag.writers.clock_columns import clock_times
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +50,7 @@ def source(name: str, path: str = "/nowhere") -> Source:
     ],
 )
 def test_names_tell_when_the_recording_began(name, began):
-    found = parse_clock("name", "UTC").began(source(name))
+    found = start_time_of(source(name), Clock("name", "UTC"))
 
     assert (found and found.isoformat()) == began
 
@@ -56,13 +58,13 @@ def test_names_tell_when_the_recording_began(name, began):
 def test_a_time_without_zone_is_in_the_zone_that_is_asked_for():
     name = "20240701_053000.wav"
 
-    assert parse_clock("name", "Europe/Berlin").began(source(name)).isoformat() == "2024-07-01T05:30:00+02:00"
-    assert parse_clock("name", "-03:30").began(source(name)).isoformat() == "2024-07-01T05:30:00-03:30"
-    assert parse_clock("name", "UTC+2").began(source(name)).utcoffset() == timedelta(hours=2)
+    assert start_time_of(source(name), Clock("name", "Europe/Berlin")).isoformat() == "2024-07-01T05:30:00+02:00"
+    assert start_time_of(source(name), Clock("name", "-03:30")).isoformat() == "2024-07-01T05:30:00-03:30"
+    assert start_time_of(source(name), Clock("name", "UTC+2")).utcoffset() == timedelta(hours=2)
 
 
 def test_a_recording_may_outlast_a_change_of_the_clocks():
-    began = with_time(source("20241027_013000.wav"), parse_clock("name", "Europe/Berlin"))
+    began = with_time(source("20241027_013000.wav"), Clock("name", "Europe/Berlin"))
     two_hours = TagResult(began, 0, 0, 2 * 3600 * 16_000 + 15, ())
 
     start, stop = clock_times(two_hours)
@@ -71,11 +73,11 @@ def test_a_recording_may_outlast_a_change_of_the_clocks():
 
 
 def test_without_a_start_time_there_are_no_clock_times():
-    assert clock_times(TagResult(with_time(source("a.wav"), parse_clock("auto", "UTC")), 0, 0, 16_000, ())) is None
+    assert clock_times(TagResult(with_time(source("a.wav"), Clock("auto", "UTC")), 0, 0, 16_000, ())) is None
 
 
 def test_a_start_time_may_be_given_for_one_recording():
-    clock = parse_clock("2024-05-01T05:30:00Z", "UTC")
+    clock = Clock("2024-05-01T05:30:00Z", "UTC")
 
     assert list(timed([source("a.wav")], clock)) == [
         TimedSource("/nowhere", "a.wav", "a.wav", began="2024-05-01T05:30:00+00:00")
@@ -87,15 +89,15 @@ def test_a_start_time_may_be_given_for_one_recording():
 @pytest.mark.parametrize(
     ("start_time", "zone", "said"),
     [
-        ("yesterday", "UTC", "--start-time yesterday: write auto, name, metadata, none, or a time such as"),
-        ("auto", "Berlin", "--timezone Berlin: no such zone; write UTC"),
-        ("auto", "../etc/passwd", "--timezone ../etc/passwd: no such zone"),
+        ("yesterday", "UTC", "`start_time` yesterday: write auto, name, metadata, none, or a time such as"),
+        ("auto", "Berlin", "`timezone` Berlin: no such zone; write UTC"),
+        ("auto", "../etc/passwd", "`timezone` ../etc/passwd: no such zone"),
         ("auto", "+99:00", r"\+99: no zone is that far"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(start_time, zone, said):
     with pytest.raises(InputError, match=said):
-        parse_clock(start_time, zone)
+        Clock(start_time, zone)
 
 
 def wav(path: Path, *added: tuple[bytes, bytes], first: bool = False) -> Source:
@@ -139,30 +141,30 @@ BWF = bext(b"2022-01-02", b"03:04:05")
     ],
 )
 def test_metadata_tell_when_the_recording_began(tmp_path, added, began, first):
-    found = parse_clock("metadata", "+01:00").began(wav(tmp_path / "a.wav", added, first=first))
+    found = start_time_of(wav(tmp_path / "a.wav", added, first=first), Clock("metadata", "+01:00"))
 
     assert (found and found.isoformat()) == began
 
 
 def test_recorders_are_believed_before_names_and_names_before_editors(tmp_path):
-    clock = parse_clock("auto", "UTC")
+    clock = Clock("auto", "UTC")
 
-    assert clock.began(wav(tmp_path / "20200101_000000.wav", BWF, MOTH, GUANO)).year == 2023
-    assert clock.began(wav(tmp_path / "20200101_000000.wav", BWF, MOTH)).year == 2021
-    assert clock.began(wav(tmp_path / "20200101_000000.wav", BWF)).year == 2020
-    assert clock.began(wav(tmp_path / "a.wav", BWF)).year == 2022
+    assert start_time_of(wav(tmp_path / "20200101_000000.wav", BWF, MOTH, GUANO), clock).year == 2023
+    assert start_time_of(wav(tmp_path / "20200101_000000.wav", BWF, MOTH), clock).year == 2021
+    assert start_time_of(wav(tmp_path / "20200101_000000.wav", BWF), clock).year == 2020
+    assert start_time_of(wav(tmp_path / "a.wav", BWF), clock).year == 2022
 
 
 def test_files_that_are_no_wav_or_gone_tell_nothing(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"junk")
 
     for path in (tmp_path / "a.wav", tmp_path / "gone.wav", tmp_path):
-        assert parse_clock("metadata", "UTC").began(source("a.wav", str(path))) is None
+        assert start_time_of(source("a.wav", str(path)), Clock("metadata", "UTC")) is None
 
 
 def test_none_asks_nothing():
-    assert parse_clock("none", "UTC").began(source("20240501_053000.wav")) is None
+    assert start_time_of(source("20240501_053000.wav"), Clock("none", "UTC")) is None
 
 
 def test_the_zone_of_utc_is_utc():
-    assert parse_clock("name", "utc").zone is timezone.utc
+    assert Clock("name", "utc").zone is timezone.utc

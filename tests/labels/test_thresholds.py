@@ -4,16 +4,16 @@ import pytest
 
 from cedtag.errors import InputError
 from cedtag.labels.table import audioset, find_labels
-from cedtag.labels.thresholds import class_thresholds
+from cedtag.labels.thresholds import read_thresholds, thresholds_by_index
 
 LABELS = audioset()
 
 
 def thresholds(*specs: str, default: float = 0.1) -> dict[str, float]:
-    """The thresholds that are not the most frequent one, and that one as ""."""
-    values = class_thresholds(specs, LABELS, LABELS, default).tolist()
-    usual = max(values, key=values.count)
-    return {"": usual} | {one.name: value for one, value in zip(LABELS, values, strict=True) if value != usual}
+    """The threshold of most classes as "", and those of single ones by name."""
+    usual, by_name = read_thresholds(specs, "threshold")
+    by_index = thresholds_by_index(by_name, LABELS)
+    return {"": default if usual is None else usual} | {LABELS[index].name: value for index, value in by_index.items()}
 
 
 def test_the_default_counts_where_nothing_is_said():
@@ -46,18 +46,22 @@ def test_a_file_has_one_for_each_label_or_mid(tmp_path, bom):
     assert thresholds(f"@{path}") == {"": 0.1, "Speech": 0.6, "Dog": 0.5}
 
 
-def test_only_what_is_shown_has_a_threshold_and_all_that_is_known_can_be_named():
-    shown = find_labels("Dog", LABELS)
-    assert class_thresholds(["Speech=0.6", "Dog=0.3"], shown, LABELS, 0.1).tolist() == [0.3]
+def test_the_later_of_two_names_of_one_class_counts():
+    assert thresholds("Speech=0.6", "/m/09x0r=0.7", "Speech=0.8") == {"": 0.1, "Speech": 0.8}
+    assert thresholds("Speech=0.8", "/m/09x0r=0.7") == {"": 0.1, "Speech": 0.7}
+
+
+def test_an_index_is_taken_as_it_is():
+    assert thresholds_by_index({0: 0.5, "Dog": 0.3}, LABELS) == {0: 0.5, find_labels("Dog", LABELS)[0].index: 0.3}
 
 
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("2", "-t/--threshold 2: a threshold is a number from 0 to 1, not '2'"),
-        ("nan", "-t/--threshold nan: a threshold is a number from 0 to 1, not 'nan'"),
-        ("Speech=", "-t/--threshold Speech=: a threshold is a number from 0 to 1, not ''"),
-        ("Speech=-0.1", "-t/--threshold Speech=-0.1: a threshold is a number from 0 to 1, not '-0.1'"),
+        ("2", "`threshold` 2: a threshold is a number from 0 to 1, not '2'"),
+        ("nan", "`threshold` nan: a threshold is a number from 0 to 1, not 'nan'"),
+        ("Speech=", "`threshold` Speech=: a threshold is a number from 0 to 1, not ''"),
+        ("Speech=-0.1", "`threshold` Speech=-0.1: a threshold is a number from 0 to 1, not '-0.1'"),
         ("Speach=0.1", "no label is called 'Speach'; did you mean 'Speech'?"),
         ("=0.1", "an empty label was asked for; name a label, its MID or its index"),
         ("@none.csv", "none.csv: cannot read thresholds ([Errno 2] No such file or directory: 'none.csv')"),

@@ -9,7 +9,8 @@ import pytest
 
 from cedtag.inputs.start_time import timed_source
 from cedtag.records import FileEnd, FileFailed, Source, Tag, TagResult
-from cedtag.report import collect, write_page
+from cedtag.report.archive import collect
+from cedtag.report.html import write_page
 from tests.browser import CHROMIUM, Browser
 from tests.sounds import bursts, write
 

@@ -14,9 +14,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cedtag.inputs.start_time import parse_clock, timed_source
+from cedtag.inputs.clock import Clock
+from cedtag.inputs.start_time import timed_source
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
-from cedtag.report import Archive, collect, write_page
+from cedtag.report.archive import Archive, collect
+from cedtag.report.html import write_page
 
 BARK, RAIN = Tag(74, "/m/05tny_", "Bark", 0.8125), Tag(289, "/m/06mb1", "Rain", 0.25)
 TYPES = {
@@ -109,7 +111,7 @@ def test_events_are_steps_in_order_of_time():
 
 
 def test_start_times_are_the_recorders_own_clock():
-    clock = parse_clock("name", "UTC")
+    clock = Clock("name", "UTC")
     known = timed_source(source("known.wav"), "2024-05-01T05:30:00+02:00")
     results = [FileEnd(s, 16_000, 0) for s in (known, source("SM4_20240501_053000.wav"), source("unknown.wav"))]
     started = collect(results, Path.cwd(), clock=clock).started

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cedtag.cli import run
 from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.records import FileEnd, SoundEvent, Source, Tag, TagResult
+from cedtag.results.clip_settings import ClipSettings
 from cedtag.results.extract import Clip, Cut, best_clips, cut_all, named, write_table
 from tests.sounds import bursts
 
@@ -149,7 +150,7 @@ def test_what_flac_cannot_hold_is_told_and_leaves_nothing(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros((16_000, 9), np.int16), 16_000)
 
-    with pytest.raises(OutputError, match=r"clip\.flac: cannot be written .* another --audio-format"):
+    with pytest.raises(OutputError, match=r"clip\.flac: cannot be written .* another `audio_format`"):
         cut(clip_of(path, 0, 8_000, "clip.flac"))
     assert [left.name for left in tmp_path.iterdir()] == ["a.wav"]
 
@@ -188,7 +189,7 @@ def test_names_are_made_from_a_template(tmp_path):
     clip = Clip(source, 24_000, 40_000, Tag(500, "/m/07p6fty", "Shout / yell", 0.8), 3)
 
     def path(template: str) -> str:
-        return str(named([clip], tmp_path, template, "wav")[0].path.relative_to(tmp_path))
+        return str(named([clip], ClipSettings(tmp_path, name=template))[0].path.relative_to(tmp_path))
 
     assert path("{label}/{number:03d}_{score:.2f}_{name}_{start:.3f}") == "Shout_yell/003_0.80_a_b__1.500.wav"
     assert path("{mid}-{index}-{end:.1f}") == "m_07p6fty-500-2.5.wav"
@@ -196,13 +197,13 @@ def test_names_are_made_from_a_template(tmp_path):
 
 @pytest.mark.parametrize("template", ["{what}", "{label", "{}", "../{label}", "/{label}", "{score:d}", "{label.x}"])
 def test_templates_that_give_no_name_are_refused(tmp_path, template):
-    with pytest.raises(InputError, match="--name"):
-        named([Clip(A, 0, 1, DOG, 1)], tmp_path, template, "wav")
+    with pytest.raises(InputError, match="`name`"):
+        named([Clip(A, 0, 1, DOG, 1)], ClipSettings(tmp_path, name=template))
 
 
 def test_two_clips_of_one_name_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"add \{number\}"):
-        named([Clip(A, 0, 1, DOG, 1), Clip(A, 1, 2, DOG, 2)], tmp_path, "{label}", "wav")
+        named([Clip(A, 0, 1, DOG, 1), Clip(A, 1, 2, DOG, 2)], ClipSettings(tmp_path, name="{label}"))
 
 
 def test_the_table_says_where_each_clip_came_from(tmp_path):

@@ -70,7 +70,7 @@ def test_audacity_labels():
 
 @pytest.mark.parametrize("format_name", ["audacity", "srt", "vtt", "textgrid"])
 def test_formats_of_one_recording_refuse_a_second(format_name):
-    with pytest.raises(InputError, match=r"^in/b\.wav: .* one recording a file.* in/a b\.wav .* folder for -o"):
+    with pytest.raises(InputError, match=r"^in/b\.wav: .* one recording a file.* in/a b\.wav .* folder for `to`"):
         written(format_name, TWO)
 
 
@@ -322,5 +322,5 @@ def test_suffixes_differ():
 
 
 def test_text_could_be_anything():
-    with pytest.raises(InputError, match=r"labels\.txt: this suffix stands for no format .*; name one with -f"):
+    with pytest.raises(InputError, match=r"labels\.txt: this suffix stands for no format .*; name one with `formats`"):
         format_of(Path("labels.txt"))

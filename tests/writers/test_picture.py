@@ -136,7 +136,7 @@ def test_plot_refuses_what_it_cannot_do_and_leaves_nothing(cedtag, sounds):
     several = cedtag("sounds", "--plot", "a.png")
     assert (several.code, "--plot draws one recording" in several.stderr) == (2, True)
     assert "pictures are files that end in" in cedtag("sounds/a.wav", "--plot", "a.gif").stderr
-    assert "-f png" in cedtag("sounds/a.wav", "-o", "out/", "--plot", "a.png").stderr
+    assert "--format png" in cedtag("sounds/a.wav", "-o", "out/", "--plot", "a.png").stderr
     assert [path.name for path in Path().iterdir()] == ["sounds"]
 
 

@@ -7,7 +7,9 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+import click
 
 from cedtag.checkpoints import cache
 from cedtag.cli.shared.console import Console, ProgressBar, download_bar
@@ -21,7 +23,7 @@ from cedtag.run.summary import Summary
 from cedtag.tagger import Tagger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cedtag.checkpoints.choice import ModelChoice
     from cedtag.cli.shared.options import Logging
@@ -30,6 +32,15 @@ if TYPE_CHECKING:
     from cedtag.records import Outcome
     from cedtag.run.outputs.destination import Destination
     from cedtag.run.settings import RunSettings
+    from cedtag.scoring import Compute
+
+
+class LoadTagger(Protocol):
+    """Loads a model; `on_progress` is called with the bytes that have been downloaded."""
+
+    def __call__(
+        self, choice: ModelChoice, compute: Compute, *, on_progress: Callable[[int], None] | None = None
+    ) -> Tagger: ...
 
 
 def tag(typed: tuple[str, ...], listed: PathList, choice: ModelChoice, settings: RunSettings, logging: Logging) -> int:
@@ -59,7 +70,8 @@ def load_tagger(choice: ModelChoice, settings: RunSettings, console: Console) ->
     """The model that was asked for, on its device and in its precision."""
     cache.configure(offline=choice.offline, cache_dir=choice.cache_dir)
     with download_bar(choice.model) as on_progress:
-        tagger = Tagger.load(choice, settings.compute, on_progress=on_progress)
+        load: LoadTagger = click.get_current_context().obj or Tagger.load
+        tagger = load(choice, settings.compute, on_progress=on_progress)
     checkpoint, scorer = tagger.model.checkpoint, tagger.model.scorer
     console.detail(
         f"model {checkpoint.name} ({checkpoint.commit or checkpoint.weights}) on {scorer.device} "
