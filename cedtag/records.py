@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+STATUSES = ("ok", "partial", "failed")  # how a recording can end
 
 
 def seconds(sample: int) -> float:

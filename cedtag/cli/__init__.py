@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from cedtag import __version__
-from cedtag.cli.shared.failures import HANDLED, exit_code, explain
+from cedtag.cli.shared.failures import HANDLED, exit_code, sentence_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +124,7 @@ def run(args: Sequence[str], load: LoadTagger | None = None) -> int:
     except click.exceptions.Exit as way_out:
         return way_out.exit_code
     except HANDLED as error:  # anything else is a bug of ours, and its traceback is what helps
-        if sentence := explain(error):
+        if sentence := sentence_for(error):
             click.echo(sentence, err=True)
         return exit_code(error)
     return result if isinstance(result, int) else 0

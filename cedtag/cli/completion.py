@@ -6,11 +6,11 @@ import click
 from click.shell_completion import get_completion_class
 
 # shell -> the name of its file in completions/
-SCRIPTS = {"bash": "cedtag.bash", "zsh": "_cedtag", "fish": "cedtag.fish"}
+SHELLS = {"bash": "cedtag.bash", "zsh": "_cedtag", "fish": "cedtag.fish"}
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(list(SCRIPTS)))
+@click.argument("shell", type=click.Choice(list(SHELLS)))
 def command(shell: str) -> None:
     """Print the completion script of SHELL.
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from cedtag.labels.table import AudioSetClass, Node
 
-Row = tuple[str, str, str]
-HEADER: Row = ("index", "mid", "name")
+Cells = tuple[str, str, str]
+HEADER: Cells = ("index", "mid", "name")
 
 
 @click.command("labels")
@@ -37,12 +37,12 @@ def command(wanted: str, tree: bool) -> None:
     _show(_tree_rows(wanted) if tree else _class_rows(wanted))
 
 
-def _class_rows(wanted: str) -> list[Row]:
+def _class_rows(wanted: str) -> list[Cells]:
     found = _matching(wanted, audioset())
     return [(str(label.index), label.mid, label.name) for label in audioset() if label.mid in found]
 
 
-def _tree_rows(wanted: str) -> list[Row]:
+def _tree_rows(wanted: str) -> list[Cells]:
     found = _matching(wanted, nodes())
     kept = found.union(*map(ancestors, found), *map(descendants, found))
     return [
@@ -60,7 +60,7 @@ def _matching(wanted: str, known: Sequence[AudioSetClass | Node]) -> frozenset[s
     return found
 
 
-def _show(rows: Iterable[Row]) -> None:
+def _show(rows: Iterable[Cells]) -> None:
     if not sys.stdout.isatty():
         for row in (HEADER, *rows):
             click.echo("\t".join(row))

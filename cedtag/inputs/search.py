@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from cedtag.errors import InputError
 
+STDIN = "-"
+
 
 @dataclass(frozen=True, slots=True)
 class Search:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from cedtag.audio import AUDIO_SUFFIXES
 from cedtag.errors import InputError
 from cedtag.inputs.globs import glob_matcher
+from cedtag.inputs.search import STDIN
 from cedtag.records import FileFailed, Skipped, Source
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Found: TypeAlias = "Source | Skipped | FileFailed"
 
-STDIN = "-"
 
 _KINDS = {
     stat.S_IFDIR: "a folder",

@@ -122,10 +122,17 @@ def roll_up(
         yield replace(result, tags=_grouped(result.tags, groups_of)) if isinstance(result, TagResult) else result
 
 
-def _grouped(tags: Iterable[Tag], groups_of: dict[int, list[Label]]) -> tuple[Tag, ...]:
+def best_of_each(tags: Iterable[Tag]) -> list[Tag]:
+    """The best tag of each class, best first; of equal scores the first class."""
     best: dict[int, Tag] = {}
     for tag in tags:
-        for label in groups_of.get(tag.index, ()):
-            if label.index not in best or tag.score > best[label.index].score:
-                best[label.index] = Tag(label.index, label.mid, label.name, tag.score)
-    return tuple(sorted(best.values(), key=lambda tag: (-tag.score, tag.index)))
+        if tag.index not in best or tag.score > best[tag.index].score:
+            best[tag.index] = tag
+    return sorted(best.values(), key=lambda tag: (-tag.score, tag.index))
+
+
+def _grouped(tags: Iterable[Tag], groups_of: dict[int, list[Label]]) -> tuple[Tag, ...]:
+    of_groups = (
+        Tag(label.index, label.mid, label.name, tag.score) for tag in tags for label in groups_of.get(tag.index, ())
+    )
+    return tuple(best_of_each(of_groups))

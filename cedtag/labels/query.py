@@ -35,13 +35,13 @@ _TOKEN = re.compile(
 )
 
 
-class Scores(Protocol):
+class Probabilities(Protocol):
     """The scores of a window by class."""
 
     def __getitem__(self, index: int, /) -> float: ...
 
 
-Condition: TypeAlias = "Callable[[Scores], bool]"
+Condition: TypeAlias = "Callable[[Probabilities], bool]"
 
 
 @dataclass(frozen=True, slots=True)

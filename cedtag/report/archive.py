@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 
 from cedtag.inputs.start_time import start_time_of
-from cedtag.records import FileFailed, SoundEvent, TagResult, TimedSource
+from cedtag.records import STATUSES, FileFailed, SoundEvent, TagResult, TimedSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from cedtag.inputs.clock import Clock
     from cedtag.records import FileEnd, Source
 
-STATUSES = ("ok", "partial", "failed")
 MAX_TAGS = 4_000_000  # about 15 MB of page, and a tenth of a second for a browser to go through
 _MAX_MS = 2**32 - 1
 _SCORE_STEPS = 10_000  # scores have four decimals

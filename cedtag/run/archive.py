@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cedtag.audio import Decoders, Decoding, parse_raw_format, read_raw, spooled
 from cedtag.errors import InputError
-from cedtag.inputs.sources import STDIN, find_sources
+from cedtag.inputs.search import STDIN
+from cedtag.inputs.sources import find_sources
 from cedtag.inputs.start_time import timed
 from cedtag.inputs.window_settings import samples_of
 from cedtag.labels.groups import ontology

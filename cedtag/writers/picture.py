@@ -11,6 +11,7 @@ from cedtag.audio import Decoding, open_recording, parse_raw_format
 from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.events.detect import detect_events
 from cedtag.events.settings import EventSettings
+from cedtag.labels.groups import best_of_each
 from cedtag.records import SAMPLE_RATE_HZ, FileFailed, SoundEvent, Tag, TagResult
 from cedtag.system.terminal import printable
 from cedtag.writers.spectrogram import mel_frequencies_hz, spectrogram
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from cedtag.writers.run_info import RunInfo
     from cedtag.writers.spectrogram import Spectrogram
 
-Row: TypeAlias = "TagResult | SoundEvent"
+Shown: TypeAlias = "TagResult | SoundEvent"
 MAX_CLASSES = 12
 MAX_COLUMNS = 4096
 _WIDTH_IN, _SPECTROGRAM_IN, _CLASS_IN = 12.0, 2.6, 0.27
@@ -61,7 +62,7 @@ class PngWriter:
         self._events = run.events or EventSettings()
         raw = run.settings.get("raw")
         self._decoding = Decoding(raw=parse_raw_format(raw)) if raw else None
-        self._rows: list[Row] = []
+        self._rows: list[Shown] = []
         self._end: FileEnd | FileFailed | None = None
 
     def write(self, result: TagResult | SoundEvent | FileEnd | FileFailed) -> None:
@@ -80,7 +81,7 @@ class PngWriter:
             raise InputError("a picture shows one recording, and there is none")
         with mpl.rc_context(_STYLE), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # names in scripts that the font lacks
-            figure = draw(self._end, self._rows, self._events, self._decoding)
+            figure = draw_recording(self._end, self._rows, self._events, self._decoding)
             figure.savefig(self._out, format=self.format, dpi=150, metadata=_NO_DATE[self.format])
 
 
@@ -92,8 +93,8 @@ class PdfWriter(PngWriter):
     format = "pdf"
 
 
-def draw(
-    end: FileEnd | FileFailed, rows: Sequence[Row], settings: EventSettings, decoding: Decoding | None = None
+def draw_recording(
+    end: FileEnd | FileFailed, rows: Sequence[Shown], settings: EventSettings, decoding: Decoding | None = None
 ) -> Figure:
     """The picture of a recording and its rows, with the events that rows of windows make; says what it cannot draw."""
     tags = best_classes(rows)
@@ -115,21 +116,17 @@ def draw(
     return figure
 
 
-def best_classes(rows: Sequence[Row]) -> list[Tag]:
+def best_classes(rows: Sequence[Shown]) -> list[Tag]:
     """The classes to show, each with its best score, best first."""
-    best: dict[int, Tag] = {}
-    for row in rows:
-        if isinstance(row, SoundEvent):
-            heard: Sequence[Tag] = (Tag(row.index, row.mid, row.label, row.peak),)
-        else:
-            heard = row.tags
-        for tag in heard:
-            if tag.index not in best or tag.score > best[tag.index].score:
-                best[tag.index] = tag
-    return sorted(best.values(), key=lambda tag: (-tag.score, tag.index))[:MAX_CLASSES]
+    tags = (
+        tag
+        for row in rows
+        for tag in ((Tag(row.index, row.mid, row.label, row.peak),) if isinstance(row, SoundEvent) else row.tags)
+    )
+    return best_of_each(tags)[:MAX_CLASSES]
 
 
-def score_grid(rows: Sequence[Row], tags: Sequence[Tag], num_samples: int) -> NDArray[np.float32]:
+def score_grid(rows: Sequence[Shown], tags: Sequence[Tag], num_samples: int) -> NDArray[np.float32]:
     """`(classes, columns)` scores over the recording, NaN where a class has none.
 
     Where windows overlap it is their mean, as events have it; an event shows its own mean.
@@ -180,7 +177,7 @@ def _label_frequencies(axes: Axes, sound: Spectrogram) -> None:
 
 
 def _draw_scores(
-    axes: Axes, rows: Sequence[Row], tags: Sequence[Tag], num_samples: int, settings: EventSettings
+    axes: Axes, rows: Sequence[Shown], tags: Sequence[Tag], num_samples: int, settings: EventSettings
 ) -> None:
     if not tags:
         _say(axes, "no tag reached its threshold")
@@ -203,7 +200,7 @@ def _draw_scores(
     axes.figure.colorbar(image, ax=axes, label="score", pad=0.01, aspect=12)
 
 
-def _mark_events(axes: Axes, rows: Sequence[Row], tags: Sequence[Tag], settings: EventSettings) -> None:
+def _mark_events(axes: Axes, rows: Sequence[Shown], tags: Sequence[Tag], settings: EventSettings) -> None:
     lanes = {tag.index: lane for lane, tag in enumerate(tags)}
     windows = [row for row in rows if isinstance(row, TagResult)]
     found = detect_events(windows, settings) if windows else rows

@@ -32,7 +32,7 @@ class SrtWriter:
             self._out.write(encoded(self.cue(self._cues, result.start, result.stop, lines)))
 
     def cue(self, number: int, start: int, stop: int, lines: list[str]) -> str:
-        return "\n".join([str(number), f"{clock(start, ',')} --> {clock(stop, ',')}", *lines, "", ""])
+        return "\n".join([str(number), f"{subtitle_time(start, ',')} --> {subtitle_time(stop, ',')}", *lines, "", ""])
 
     def close(self) -> None:
         """Nothing stands at the end."""
@@ -47,10 +47,10 @@ class VttWriter(SrtWriter):
 
     def cue(self, number: int, start: int, stop: int, lines: list[str]) -> str:
         texts = [escape(line, quote=False) for line in lines]
-        return "\n".join([f"{clock(start, '.')} --> {clock(stop, '.')}", *texts, "", ""])
+        return "\n".join([f"{subtitle_time(start, '.')} --> {subtitle_time(stop, '.')}", *texts, "", ""])
 
 
-def clock(sample: int, point: str) -> str:
+def subtitle_time(sample: int, point: str) -> str:
     """`HH:MM:SS`, the point, and milliseconds, cut."""
     milliseconds = sample // 16  # 16 samples are one at 16 kHz
     seconds = milliseconds // 1000

@@ -33,7 +33,7 @@ class TableWriter:
         if self._heading != result.source.name:
             self._heading = result.source.name
             self._console.print(Text(printable(result.source.name), style="bold"))
-        line = Text(f"  {clock(result.start)} - {clock(result.stop)}  ", style="dim")
+        line = Text(f"  {table_time(result.start)} - {table_time(result.stop)}  ", style="dim")
         if isinstance(result, SoundEvent):
             self._console.print(line + tag_text(Tag(result.index, result.mid, result.label, result.peak)))
             return
@@ -48,7 +48,7 @@ def tag_text(tag: Tag) -> Text:
     return Text.assemble((f"{tag.score:.2f}", style), f" {tag.label}")
 
 
-def clock(sample: int) -> str:
+def table_time(sample: int) -> str:
     """`h:mm:ss.s` of a sample, cut to a tenth of a second."""
     tenths = sample // 1600
     return f"{tenths // 36000}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"

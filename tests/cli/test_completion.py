@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from cedtag.cli.completion import SCRIPTS, completion_script
+from cedtag.cli.completion import SHELLS, completion_script
 
 FOLDER = Path(__file__).parent.parent.parent / "completions"
 
 
-@pytest.mark.parametrize("shell", SCRIPTS)
+@pytest.mark.parametrize("shell", SHELLS)
 def test_the_scripts_in_the_repository_are_current(shell):
-    assert (FOLDER / SCRIPTS[shell]).read_text() == completion_script(shell)
+    assert (FOLDER / SHELLS[shell]).read_text() == completion_script(shell)
 
 
-@pytest.mark.parametrize("shell", SCRIPTS)
+@pytest.mark.parametrize("shell", SHELLS)
 def test_the_command_prints_the_script(cedtag, shell):
     assert cedtag("completion", shell).stdout.decode() == completion_script(shell)
 
@@ -52,6 +52,6 @@ def test_what_a_shell_is_offered(words, wanted):
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_bash_reads_its_script():
-    script = FOLDER / SCRIPTS["bash"]
+    script = FOLDER / SHELLS["bash"]
     done = subprocess.run(["bash", "-c", f"source {script} && complete -p cedtag"], capture_output=True, check=True)
     assert b"cedtag" in done.stdout

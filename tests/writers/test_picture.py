@@ -18,7 +18,15 @@ from cedtag.errors import InputError, OutputError
 from cedtag.events.settings import EventSettings
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.writers import writer_type
-from cedtag.writers.picture import MAX_CLASSES, PdfWriter, PngWriter, SvgWriter, best_classes, draw, score_grid
+from cedtag.writers.picture import (
+    MAX_CLASSES,
+    PdfWriter,
+    PngWriter,
+    SvgWriter,
+    best_classes,
+    draw_recording,
+    score_grid,
+)
 from cedtag.writers.run_info import RunInfo
 from cedtag.writers.spectrogram import mel_frequencies_hz, spectrogram
 from tests.sounds import bursts, source_of, write
@@ -98,9 +106,9 @@ def test_the_best_classes_are_few_and_in_order():
 
 def test_windows_are_framed_where_they_make_events_and_events_where_they_are():
     end = FileEnd(NOWHERE, 64_000, 4)
-    by_windows = draw(end, windows(NOWHERE, (BARK,), (BARK,), (), (RAIN,)), EventSettings())
+    by_windows = draw_recording(end, windows(NOWHERE, (BARK,), (BARK,), (), (RAIN,)), EventSettings())
     event = SoundEvent(NOWHERE, 0, 32_000, BARK.index, BARK.mid, BARK.label, 0.8, 0.8)
-    by_events = draw(end, [event], EventSettings())
+    by_events = draw_recording(end, [event], EventSettings())
     for figure in (by_windows, by_events):
         (frame,) = figure.axes[1].patches
         assert (frame.get_x(), frame.get_width()) == (0, 2)

@@ -39,7 +39,7 @@ def exit_code(error: BaseException) -> int:
     return next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
 
 
-def explain(error: BaseException) -> str:
+def sentence_for(error: BaseException) -> str:
     """The sentence for one of `HANDLED`; "" when nothing is left to say."""
     if isinstance(error, BrokenPipeError | Interrupted):
         return ""

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cedtag.errors import InputError
+from cedtag.inputs.search import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import ExitStack
-
-STDIN = "-"
 
 
 @dataclass(frozen=True, slots=True)

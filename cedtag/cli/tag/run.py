@@ -16,7 +16,8 @@ from cedtag.cli.shared.console import Console, ProgressBar, download_bar
 from cedtag.cli.shared.failures import run_code
 from cedtag.cli.shared.interrupts import Interrupted, Interrupts
 from cedtag.cli.shared.streams import for_terminal
-from cedtag.inputs.sources import STDIN, find_sources
+from cedtag.inputs.search import STDIN
+from cedtag.inputs.sources import find_sources
 from cedtag.records import FileFailed
 from cedtag.run.archive import Callbacks
 from cedtag.run.summary import Summary

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cedtag.records import STATUSES
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cedtag.records import Source
 
-STATUSES = ("ok", "partial", "failed")
 _FAILED = STATUSES.index("failed")
 # Two names in a million share 64 bits once in 40 million archives.
 _ENTRY = np.dtype([("key", "<u8"), ("root", "<u8"), ("stamp", "<u8"), ("offset", "<i8"), ("status", "u1")])
