@@ -23,7 +23,7 @@ from cedtag.events.detect import detect_events
 from cedtag.events.settings import EventSettings
 from cedtag.labels.selection import TagFilter, selector_of
 from cedtag.records import SAMPLE_RATE_HZ, ScoredWindow, SoundEvent, Source
-from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
 from cedtag.scoring import open_scorer
 
@@ -154,7 +154,7 @@ def found_events(
     source = Source("mixture", "mixture", "mixture")
     wanted = TagFilter(default_threshold=settings.lowest_offset, top_k=0)
     selector = selector_of(scorer.labels, wanted)
-    plan = Plan(round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ), scorers=2)
+    plan = PipelineSettings(round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ), scorers=2)
     scored = score_recordings([source], lambda _: Memory(samples), scorer, plan)
     if refine_s is not None:
 

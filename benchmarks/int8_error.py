@@ -12,7 +12,7 @@ from cedtag.audio import AUDIO_SUFFIXES, open_recording
 from cedtag.checkpoints.locate import resolve
 from cedtag.inputs.sources import Search, find_sources
 from cedtag.records import ScoredWindow
-from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.scoring import open_scorer
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _scores(
     scorer = open_scorer(resolve(checkpoint), backend, "cpu", precision)
     size = round(window_s * 16_000)
     search = Search(AUDIO_SUFFIXES, recursive=True)
-    events = score_recordings(find_sources(paths, search), open_recording, scorer, Plan(size, size, 2, 2))
+    events = score_recordings(find_sources(paths, search), open_recording, scorer, PipelineSettings(size, size, 2, 2))
     rows = [event.probabilities for event in events if isinstance(event, ScoredWindow)]
     if not rows:
         raise click.UsageError("no recordings there")

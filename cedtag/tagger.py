@@ -23,7 +23,7 @@ from cedtag.records import FileEnd, FileFailed, ScoredWindow, SoundEvent, Source
 from cedtag.results.recording import RecordingResults, Scores
 from cedtag.run.archive import run_archive, scoring_of, scoring_threads
 from cedtag.run.outputs.destination import Destination
-from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.settings import RunSettings
 from cedtag.scoring import Compute, load_model
 
@@ -161,7 +161,7 @@ class Tagger:
         """All windows of one recording, and how it ended."""
         with ExitStack() as stack:
             source, open_recording = _opened(audio, sampling_rate, stack)
-            plan = Plan(scoring.window, scoring.hop, scorers=scoring_threads(self.compute, self.model.scorer))
+            plan = PipelineSettings(scoring.window, scoring.hop, scorers=scoring_threads(self.compute, self.model.scorer))
             outcomes = score_recordings([source], open_recording, self.model.scorer, plan)
             *windows, end = stack.enter_context(closing(outcomes))
         if isinstance(end, FileFailed):

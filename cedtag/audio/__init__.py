@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cedtag.audio.array import ArrayDecoder
 from cedtag.audio.containers.identify import AUDIO_SUFFIXES, AV_SUFFIXES
-from cedtag.audio.in_process import DecodedHere, container_of, open_here
+from cedtag.audio.in_process import InProcessRecording, container_of, open_here
 from cedtag.audio.raw import RawDecoder, RawFormat, parse_raw_format
 from cedtag.audio.spool import spooled
 from cedtag.audio.subprocess_decoder import Children
@@ -109,12 +109,12 @@ def open_recording(source: Source, decoding: Decoding | None = None) -> Recordin
 
 def read_raw(name: str, stream: BinaryIO, raw: RawFormat) -> Recording:
     """Read headerless PCM from a stream, such as standard input, and yield blocks as it comes in."""
-    return DecodedHere(name, RawDecoder(stream, raw))
+    return InProcessRecording(name, RawDecoder(stream, raw))
 
 
 def read_array(samples: NDArray[np.floating], rate_hz: int, name: str = "array") -> Recording:
     """Read samples `(n,)` or `(n, channels)` in [-1, 1]; InputError for other shapes and types."""
-    return DecodedHere(name, ArrayDecoder(samples, rate_hz, name))
+    return InProcessRecording(name, ArrayDecoder(samples, rate_hz, name))
 
 
 def _needs_av(source: Source, raw: RawFormat | None) -> bool:

@@ -17,7 +17,7 @@ from cedtag.labels.groups import ontology
 from cedtag.labels.selection import selector_of
 from cedtag.records import FileFailed, ScoredWindow, Skipped
 from cedtag.run.outputs.open import open_output
-from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
 from cedtag.run.settings import Scoring, identity
 from cedtag.run.summary import Summary, write_summary
@@ -92,11 +92,11 @@ def scoring_of(settings: RunSettings, scorer: Scorer) -> Scoring:
     return Scoring(window, hop, selector_of(scorer.labels, settings.tags.for_events(events.lowest_offset)), events)
 
 
-def pipeline_plan(settings: RunSettings, scoring: Scoring, scorer: Scorer, *, is_live: bool = False) -> Plan:
+def pipeline_plan(settings: RunSettings, scoring: Scoring, scorer: Scorer, *, is_live: bool = False) -> PipelineSettings:
     """The numbers of threads and their time limit; input that `is_live` may be silent for any time."""
     scorers = scoring_threads(settings.compute, scorer)
     timeout_s = None if is_live or settings.reading.timeout_s == 0 else settings.reading.timeout_s
-    return Plan(scoring.window, scoring.hop, settings.compute.jobs or usable_cpus(), scorers, timeout_s)
+    return PipelineSettings(scoring.window, scoring.hop, settings.compute.jobs or usable_cpus(), scorers, timeout_s)
 
 
 def scoring_threads(compute: Compute, scorer: Scorer) -> int:
@@ -166,7 +166,7 @@ def _opener(decoding: Decoding, stack: ExitStack) -> OpenRecording:
 
 
 def _refinement(
-    size_s: float, scoring: Scoring, open_recording: OpenRecording, scorer: Scorer, plan: Plan
+    size_s: float, scoring: Scoring, open_recording: OpenRecording, scorer: Scorer, plan: PipelineSettings
 ) -> Refinement:
     """How windows in which an event begins or ends are scored again."""
     events, selector = scoring.events, scoring.selector

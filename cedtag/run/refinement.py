@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cedtag.audio import Recording
     from cedtag.records import Outcome, Source, Window
-    from cedtag.run.pipeline import Recording, Scorer
+    from cedtag.scoring import Scorer
 
     Samples = NDArray[np.float32]
 

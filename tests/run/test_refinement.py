@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cedtag.errors import AudioError
 from cedtag.records import FileEnd, FileFailed, ScoredWindow, Source
-from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
 
 COARSE, FINE = 16_000, 4_000
@@ -72,7 +72,9 @@ def run(samples: np.ndarray, *, scorer=None, again=None, fine: int = FINE, threa
         opened.append(FakeRecording(samples if again is None else again, 5_000))
         return opened[-1]
 
-    coarse = score_recordings([source], lambda _: FakeRecording(samples), scorer, plan or Plan(COARSE, COARSE))
+    coarse = score_recordings(
+        [source], lambda _: FakeRecording(samples), scorer, plan or PipelineSettings(COARSE, COARSE)
+    )
     found = list(refined(coarse, Refinement(reopen, scorer, heard, fine, threads)))
     assert not any(recording.open for recording in opened)
     return found
@@ -138,7 +140,9 @@ def test_outcomes_pass_and_a_recording_that_is_let_go_is_closed():
         return opened[-1]
 
     scorer = LoudestScorer()
-    coarse = score_recordings([Source("a", "a", "a")], lambda _: FakeRecording(samples), scorer, Plan(COARSE, COARSE))
+    coarse = score_recordings(
+        [Source("a", "a", "a")], lambda _: FakeRecording(samples), scorer, PipelineSettings(COARSE, COARSE)
+    )
     events = refined([failed, *coarse], Refinement(reopen, scorer, heard, FINE))
     assert next(events) == failed
     next(events)

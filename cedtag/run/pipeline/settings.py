@@ -1,0 +1,38 @@
+"""How recordings are cut and spread over threads, and how much may wait between one thread and the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cedtag.scoring import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineSettings:
+    """Window and hop in samples, numbers of threads, and after how long without samples a decoder is given up."""
+
+    window: int
+    hop: int
+    decoders: int = 1
+    scorers: int = 1
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookAhead:
+    """The bounds of what waits: windows in a group, groups in a lane, and lanes that are not drained yet."""
+
+    windows: int
+    groups: int
+    lanes: int
+
+
+def look_ahead(scorer: Scorer, settings: PipelineSettings) -> LookAhead:
+    """The least that keeps all threads of `settings` at work."""
+    # A group is what one call scores, or one window where the scorer mixes what waits: then two calls' worth waits.
+    windows = 1 if scorer.across_recordings else scorer.batch_size
+    groups = 2 * scorer.batch_size if scorer.across_recordings else settings.scorers + 2
+    # Short files make one group each, and scorers must not wait for them either.
+    return LookAhead(windows, groups, settings.decoders + 2 * groups)
