@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cedtag.audio.array import ArrayDecoder
 from cedtag.audio.containers.identify import AUDIO_SUFFIXES, AV_SUFFIXES
-from cedtag.audio.in_process import InProcessRecording, container_of, open_here
+from cedtag.audio.in_process import InProcessRecording, container_of, open_in_process
 from cedtag.audio.raw import RawDecoder, RawFormat, parse_raw_format
 from cedtag.audio.spool import spooled
-from cedtag.audio.subprocess_decoder import Children
+from cedtag.audio.subprocess_decoder import DecoderPool
 from cedtag.errors import AudioError
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ class Decoders:
 
     def __init__(self, decoding: Decoding | None = None) -> None:
         self._decoding = decoding or Decoding()
-        self._children = Children()
+        self._children = DecoderPool()
 
     def open(self, source: Source) -> Recording:
         """Open the file at `source.path`; an `AudioError`, here or from `blocks`, says why it cannot give audio."""
         raw = self._decoding.raw
         if _needs_av(source, raw) or self._decoding.isolate:
             return self._children.open(source, raw)
-        return open_here(source, raw)
+        return open_in_process(source, raw)
 
     def close(self) -> None:
         """End the child processes, those that are at work when their recording is closed."""

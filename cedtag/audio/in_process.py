@@ -11,9 +11,9 @@ from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.identify import Container, describe_stranger, identify
 from cedtag.audio.mono import MonoStream, Samples
-from cedtag.audio.open import fingerprint, open_regular, unreadable
+from cedtag.audio.open import open_regular, size_and_mtime, unreadable
 from cedtag.audio.raw import RawDecoder, RawFormat
-from cedtag.audio.repaired import mended
+from cedtag.audio.repaired import repaired
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
 
@@ -36,7 +36,7 @@ class Decoder(Protocol):
     def close(self) -> None: ...
 
 
-class DecodedHere:
+class InProcessRecording:
     """A recording that is decoded in this process; see `cedtag.audio.Recording`."""
 
     def __init__(self, name: str, decoder: Decoder, fd: int | None = None, container: Container | None = None) -> None:
@@ -47,7 +47,7 @@ class DecodedHere:
         self._fd = fd
         self._container = container
         self._mono = MonoStream(decoder.rate_hz)
-        self._opened = None if fd is None else fingerprint(fd)
+        self._opened = None if fd is None else size_and_mtime(fd)
         self._in_use = threading.Lock()
         self._abandoned = False
         self._closed = False
@@ -79,7 +79,7 @@ class DecodedHere:
             finally:
                 self._in_use.release()
 
-    def __enter__(self) -> DecodedHere:
+    def __enter__(self) -> InProcessRecording:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -118,7 +118,7 @@ class DecodedHere:
         self.warnings += findings.warnings
         if self._mono.num_not_finite:
             self.problems.append(f"samples that are not finite numbers and were read as 0: {self._mono.num_not_finite}")
-        if self._fd is not None and fingerprint(self._fd) != self._opened:
+        if self._fd is not None and size_and_mtime(self._fd) != self._opened:
             self.problems.append("the file changed while it was read")
         if self._mono.cancels:
             self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
@@ -141,15 +141,15 @@ class DecodedHere:
             return Findings((f"whether it is complete could not be checked ({error.strerror})",))
 
 
-def open_here(source: Source, raw: RawFormat | None) -> DecodedHere:
+def open_in_process(source: Source, raw: RawFormat | None) -> InProcessRecording:
     """Open the file at `source.path` with the decoder of its container, or as headerless PCM."""
     fd = open_regular(source)
     try:
         if raw is not None:
-            return DecodedHere(source.name, RawDecoder(os.fdopen(os.dup(fd), "rb", buffering=0), raw), fd)
+            return InProcessRecording(source.name, RawDecoder(os.fdopen(os.dup(fd), "rb", buffering=0), raw), fd)
         file = FileBytes(fd)
         container = identified(source.name, file)
-        return DecodedHere(source.name, decoder_of(source.name, file, container), fd, container)
+        return InProcessRecording(source.name, decoder_of(source.name, file, container), fd, container)
     except OSError as error:
         os.close(fd)
         raise unreadable(source.name, error) from error
@@ -180,7 +180,7 @@ def identified(name: str, file: FileBytes) -> Container:
 def decoder_of(name: str, file: FileBytes, container: Container) -> Decoder:
     """Return the one decoder of a container, at the beginning of the file."""
     if container.demuxer is None:
-        return SoundFileDecoder(mended(file, container) or file.fd, name)
+        return SoundFileDecoder(repaired(file, container) or file.fd, name)
     from cedtag.audio.pyav import AvDecoder
 
     return AvDecoder(file.fd, name, container.demuxer)

@@ -41,7 +41,7 @@ def unreadable(name: str, error: OSError) -> AudioError:
     return AudioError(f"{name}: cannot be read ({error.strerror})", stage="open")
 
 
-def fingerprint(fd: int) -> tuple[int, int]:
+def size_and_mtime(fd: int) -> tuple[int, int]:
     """Return size and modification time of an open file: they differ when somebody wrote to it in between."""
     status = os.fstat(fd)
     return status.st_size, status.st_mtime_ns

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
     from cedtag.audio.containers.identify import Container
 
-# Headers are copied to be mended; no sound one is as long as this.
+# Headers are copied to be repaired; no sound one is as long as this.
 _LONGEST_HEAD = 1 << 20
 
 
-class Mended:
+class RepairedFile:
     """An open file that seems to begin with `head`, then has its own bytes from `rest` to `stop`."""
 
     def __init__(self, fd: int, head: bytes, rest: int, stop: int | None = None) -> None:
@@ -44,33 +44,33 @@ class Mended:
         return num_bytes
 
 
-def mended(file: FileBytes, container: Container) -> Mended | None:
+def repaired(file: FileBytes, container: Container) -> RepairedFile | None:
     """Return the file as its header should have announced it, or None where that changes nothing."""
     if container.name in ("wav", "w64", "aiff", "caf", "au"):
         audio = find_audio(file)
-        return None if audio is None else _mended_chunks(file, container, audio)
+        return None if audio is None else _repaired_chunks(file, container, audio)
     if container.name == "mp3" and (walk := walk_frames(file, container.start)) is not None:
-        return _mended_mp3(file, walk)
+        return _repaired_mp3(file, walk)
     return None
 
 
-def _mended_chunks(file: FileBytes, container: Container, audio: AudioData) -> Mended | None:
+def _repaired_chunks(file: FileBytes, container: Container, audio: AudioData) -> RepairedFile | None:
     if audio.is_understated:  # libsndfile itself reads such AIFF files to the end
         return _with_true_size(file, audio) if container.name == "wav" else None
     promised = audio.promised
     if container.name == "caf" and (promised is None or promised > audio.present) and audio.offset < _LONGEST_HEAD:
         # libsndfile refuses a CAF file that is cut off, or that was written to a pipe.
         head = file.at(0, audio.offset - 8) + audio.present.to_bytes(8, "big")
-        return Mended(file.fd, head, audio.offset)
+        return RepairedFile(file.fd, head, audio.offset)
     if promised is None or promised >= audio.present:
         return None
     # libsndfile takes what follows in a W64 file for audio, and stumbles over a second file or audio chunk elsewhere.
     if audio.unread or audio.num_chunks > 1 or container.name == "w64":
-        return Mended(file.fd, b"", 0, stop=audio.offset + promised)
+        return RepairedFile(file.fd, b"", 0, stop=audio.offset + promised)
     return None
 
 
-def _with_true_size(file: FileBytes, audio: AudioData) -> Mended | None:
+def _with_true_size(file: FileBytes, audio: AudioData) -> RepairedFile | None:
     """Make a WAV header of the format chunk alone with the true size; RF64 where that does not fit 32 bits."""
     layout = LAYOUTS[file.at(0, 4)]
     form = next((chunk for chunk in chunks(file, layout, layout.first_chunk) if chunk.kind == b"fmt "), None)
@@ -84,10 +84,10 @@ def _with_true_size(file: FileBytes, audio: AudioData) -> Mended | None:
         sizes = (size + len(fmt) + 48, size, 0)
         ds64 = b"ds64" + _uint32(28) + b"".join(number.to_bytes(8, "little") for number in sizes) + bytes(4)
         head = b"RF64" + _uint32(0xFFFF_FFFF) + b"WAVE" + ds64 + fmt + b"data" + _uint32(0xFFFF_FFFF)
-    return Mended(file.fd, head, audio.offset)
+    return RepairedFile(file.fd, head, audio.offset)
 
 
-def _mended_mp3(file: FileBytes, walk: Walk) -> Mended | None:
+def _repaired_mp3(file: FileBytes, walk: Walk) -> RepairedFile | None:
     """Make the tag state the frames that are there.
 
     libsndfile stops where the tag says. Without one it guesses from the length of the first frame and the size of the
@@ -96,11 +96,11 @@ def _mended_mp3(file: FileBytes, walk: Walk) -> Mended | None:
     header = walk.header
     if walk.promised_frames is None:
         # A tag makes the length exact. Only layer III has one, and layers I and II hardly ever vary their bit rate.
-        return Mended(file.fd, info_frame(header, walk.num_frames), walk.start) if header.layer == 3 else None
+        return RepairedFile(file.fd, info_frame(header, walk.num_frames), walk.start) if header.layer == 3 else None
     if walk.num_frames > walk.promised_frames:
         head = file.at(walk.start, header.count_offset) + walk.num_frames.to_bytes(4, "big")
-        return Mended(file.fd, head, walk.start + len(head))
-    return Mended(file.fd, b"", walk.start) if walk.start > id3_end(file) else None
+        return RepairedFile(file.fd, head, walk.start + len(head))
+    return RepairedFile(file.fd, b"", walk.start) if walk.start > id3_end(file) else None
 
 
 def _uint32(number: int) -> bytes:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cedtag.audio.mono import Samples
-    from cedtag.audio.repaired import Mended
+    from cedtag.audio.repaired import RepairedFile
 
 # libsndfile's way of saying that a stream's length is unknown: 2^63 - 1, or what a lying header makes of it.
 _UNKNOWN_FRAMES = 1 << 62
@@ -43,11 +43,11 @@ class _ForwardOnly(soundfile.SoundFile):  # type: ignore[misc]
 
 
 class SoundFileDecoder:
-    """The frames of a file that libsndfile reads, given as a descriptor, which stays open, or mended."""
+    """The frames of a file that libsndfile reads, given as a descriptor, which stays open, or repaired."""
 
     problems: tuple[str, ...] = ()
 
-    def __init__(self, file: int | Mended, name: str) -> None:
+    def __init__(self, file: int | RepairedFile, name: str) -> None:
         self._name = name
         try:
             self._file = _ForwardOnly(file, closefd=False)

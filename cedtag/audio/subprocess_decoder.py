@@ -36,7 +36,7 @@ BLOCK, ENDED, FAILED = range(3)
 _SECONDS_TO_END = 5.0
 
 
-class Child:
+class DecoderProcess:
     """A process that decodes recordings for this one."""
 
     def __init__(self) -> None:
@@ -103,14 +103,16 @@ class Child:
         return body
 
 
-class DecodedApart:
+class SubprocessRecording:
     """A recording that a child process decodes; see `cedtag.audio.Recording`.
 
     Nothing waits for the child before the first block, so `close` ends a decoder that hangs while it opens the file.
     `release` takes the child back when it is ready for another recording.
     """
 
-    def __init__(self, source: Source, raw: RawFormat | None, child: Child, release: Callable[[Child], None]) -> None:
+    def __init__(
+        self, source: Source, raw: RawFormat | None, child: DecoderProcess, release: Callable[[DecoderProcess], None]
+    ) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self._name = source.name
@@ -146,7 +148,7 @@ class DecodedApart:
             else:
                 self._child.stop()
 
-    def __enter__(self) -> DecodedApart:
+    def __enter__(self) -> SubprocessRecording:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -176,17 +178,17 @@ class DecodedApart:
         return AudioError(f"{self._name}: its decoder crashed ({self._child.cause_of_death()})")
 
 
-class Children:
+class DecoderPool:
     """The child processes that wait for their next recording; more are started when none does."""
 
     def __init__(self) -> None:
-        self._waiting: list[Child] = []
+        self._waiting: list[DecoderProcess] = []
         self._closed = False
         self._lock = threading.Lock()
 
-    def open(self, source: Source, raw: RawFormat | None) -> DecodedApart:
+    def open(self, source: Source, raw: RawFormat | None) -> SubprocessRecording:
         """Open a recording in a child process."""
-        return DecodedApart(source, raw, self._take() or Child(), self._take_back)
+        return SubprocessRecording(source, raw, self._take() or DecoderProcess(), self._take_back)
 
     def close(self) -> None:
         """End the children that wait, and from now on every other when its recording is closed."""
@@ -196,7 +198,7 @@ class Children:
         for child in waiting:
             child.stop()
 
-    def _take(self) -> Child | None:
+    def _take(self) -> DecoderProcess | None:
         with self._lock:
             while self._waiting:
                 child = self._waiting.pop()
@@ -205,7 +207,7 @@ class Children:
                 child.stop()  # somebody killed it while it had nothing to do
         return None
 
-    def _take_back(self, child: Child) -> None:
+    def _take_back(self, child: DecoderProcess) -> None:
         with self._lock:
             if not self._closed:
                 self._waiting.append(child)

@@ -10,7 +10,7 @@ import sys
 import threading
 from typing import Any, BinaryIO
 
-from cedtag.audio.in_process import open_here
+from cedtag.audio.in_process import open_in_process
 from cedtag.audio.raw import RawFormat
 from cedtag.audio.subprocess_decoder import BLOCK, ENDED, FAILED, MESSAGE
 from cedtag.errors import AudioError
@@ -37,7 +37,7 @@ def main() -> None:
 def _serve(asked: dict[str, Any], answers: BinaryIO) -> None:
     source = Source(path=asked["path"], name=asked["name"], relative="")
     try:
-        with open_here(source, RawFormat(*asked["raw"]) if asked["raw"] else None) as recording:
+        with open_in_process(source, RawFormat(*asked["raw"]) if asked["raw"] else None) as recording:
             for block in recording.blocks():
                 _send(answers, BLOCK, block.data)
     except AudioError as error:

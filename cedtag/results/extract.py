@@ -61,7 +61,7 @@ class Cut:
     rate_hz: int
 
 
-Outcome: TypeAlias = "Cut | AudioError"
+CutOrError: TypeAlias = "Cut | AudioError"
 
 
 def extract_clips(
@@ -164,7 +164,7 @@ def _safe(text: str) -> str:
     return re.sub(r'[\s/\\:*?"<>|\x00-\x1f]+', "_", text).lstrip(".") or "_"
 
 
-def cut_all(clips: Iterable[Clip], pad_s: float, root: Path) -> Iterator[Outcome]:
+def cut_all(clips: Iterable[Clip], pad_s: float, root: Path) -> Iterator[CutOrError]:
     """Write the clips, in one pass over each recording, and yield what was written and which recordings failed.
 
     Recordings are looked for from `root` on.
@@ -192,9 +192,9 @@ def _cut_recording(source: Source, clips: Sequence[Clip], pad_s: float) -> Itera
 
 def _cut_frames(source: Source, decoder: Decoder, clips: Sequence[Clip], pad_s: float) -> Iterator[Cut]:
     pad = round(pad_s * decoder.rate_hz)
-    spans = [_Span(clip, decoder, pad) for clip in clips]
+    spans = [_ClipWriter(clip, decoder, pad) for clip in clips]
     waiting = deque(sorted(spans, key=lambda span: span.first))
-    writing: list[_Span] = []
+    writing: list[_ClipWriter] = []
     at = 0
     try:
         for frames in decoder.frames():
@@ -217,7 +217,7 @@ def _cut_frames(source: Source, decoder: Decoder, clips: Sequence[Clip], pad_s: 
             span.drop()
 
 
-class _Span:
+class _ClipWriter:
     """The frames `first` to `last` of a recording, on their way into a file."""
 
     def __init__(self, clip: Clip, decoder: Decoder, pad: int) -> None:

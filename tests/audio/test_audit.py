@@ -16,7 +16,7 @@ from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.identify import Container, identify
 from cedtag.audio.containers.mpeg import frame_header, info_frame
 from cedtag.audio.containers.mpeg_walk import walk_frames
-from cedtag.audio.repaired import mended
+from cedtag.audio.repaired import repaired
 from cedtag.audio.sndfile import SoundFileDecoder
 from tests.sounds import bursts, heard, write
 
@@ -163,7 +163,7 @@ def test_a_wav_beyond_4_gib_is_read_though_its_size_wrapped_around(tmp_path: Pat
         stream.seek(-4, os.SEEK_END)
         stream.write(b"\0\x40" * 2)
     with path.open("rb") as opened:
-        whole = mended(FileBytes(opened.fileno()), Container("wav"))
+        whole = repaired(FileBytes(opened.fileno()), Container("wav"))
         assert whole is not None
         assert SoundFileDecoder(whole, "a.wav").declared_frames == (1 << 31) + 1_000
     assert "promises 2000 bytes of audio where 4294969296 follow" in audited(path).problems[0]

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cedtag.audio.containers import chunks, flac, mpeg_walk, ogg
+from cedtag.audio.containers.chunks import inspect_chunks
 from cedtag.audio.containers.findings import Findings
+from cedtag.audio.containers.flac import inspect_flac
+from cedtag.audio.containers.mpeg_walk import inspect_mpeg
+from cedtag.audio.containers.ogg import inspect_ogg
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
@@ -20,11 +23,11 @@ _CHUNKED = frozenset(["wav", "w64", "aiff", "caf", "au"])
 def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: int) -> Findings:
     """Return what is missing or odd in a file of which `decoded_frames` came out, its bytes up to `read_to` read."""
     if container.name in _CHUNKED:
-        return chunks.inspect(file)
+        return inspect_chunks(file)
     if container.name == "mp3":
-        return mpeg_walk.inspect(file, decoded_frames)
+        return inspect_mpeg(file, decoded_frames)
     if container.name == "ogg":
-        return ogg.inspect(file, reads_chains=container.demuxer is not None)
+        return inspect_ogg(file, reads_chains=container.demuxer is not None)
     if container.name == "flac":
-        return flac.inspect(file, decoded_frames, read_to)
+        return inspect_flac(file, decoded_frames, read_to)
     return Findings()

@@ -120,7 +120,7 @@ def find_audio(file: FileBytes) -> AudioData | None:
     return None
 
 
-def inspect(file: FileBytes) -> Findings:
+def inspect_chunks(file: FileBytes) -> Findings:
     """Compare the size of the audio that the header promises with what is there."""
     audio = find_audio(file)
     if audio is None:

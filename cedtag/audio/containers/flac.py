@@ -16,7 +16,7 @@ _LONGEST_FRAME = 1 << 17
 _BEGINNING = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 
 
-def inspect(file: FileBytes, decoded_frames: int, read_to: int) -> Findings:
+def inspect_flac(file: FileBytes, decoded_frames: int, read_to: int) -> Findings:
     """Compare the last frame in the file with what was decoded; look for a second stream.
 
     The decoder has read the file's bytes up to about `read_to`.

@@ -66,7 +66,7 @@ def walk_frames(file: FileBytes, start: int) -> Walk | None:
     return walk
 
 
-def inspect(file: FileBytes, decoded_samples: int) -> Findings:
+def inspect_mpeg(file: FileBytes, decoded_samples: int) -> Findings:
     """Compare the frames that are there with those that the tag promises and those decoded; name what is no frame."""
     start = id3_end(file)
     walk = walk_frames(file, start)

@@ -44,7 +44,7 @@ class _Walk:
         self.is_ended = bool(flags & _LAST_PAGE)
 
 
-def inspect(file: FileBytes, *, reads_chains: bool) -> Findings:
+def inspect_ogg(file: FileBytes, *, reads_chains: bool) -> Findings:
     """Walk the pages: none may be missing or cut, and the last must be marked as such.
 
     `reads_chains` tells whether the decoder goes on to a second recording after the first.
