@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
 
-from cedtag.audio import Decoding, open_recording
+from cedtag.audio import Decoders, Decoding, Recording, open_recording
 from cedtag.records import Source
 
 if TYPE_CHECKING:
@@ -40,7 +41,16 @@ def source_of(path: Path | str) -> Source:
 
 def heard(path: Path | str, decoding: Decoding | None = None) -> tuple[Samples, list[str], list[str]]:
     """Read a recording wholly: its samples at 16 kHz, its problems and its warnings."""
-    with open_recording(source_of(path), decoding) as recording:
+    return _read(open_recording(source_of(path), decoding))
+
+
+def heard_by(decoders: Decoders, path: Path | str) -> tuple[Samples, list[str], list[str]]:
+    """The same, with decoders that are there already."""
+    return _read(decoders.open(source_of(path)))
+
+
+def _read(recording: Recording) -> tuple[Samples, list[str], list[str]]:
+    with recording:
         blocks = list(recording.blocks())
         samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
         return samples, recording.problems, recording.warnings
@@ -64,3 +74,12 @@ def write_av(path: Path, samples: Samples, rate_hz: int, codec: str, **container
             frame.sample_rate, frame.pts = rate_hz, start
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
+
+
+def times_open(path: Path, pid: int | str = "self") -> int:
+    """How many descriptors of a process lead to a file."""
+    count = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of the folder itself
+            count += descriptor.readlink() == path
+    return count

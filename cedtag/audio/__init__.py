@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cedtag.audio.array import ArrayDecoder
+from cedtag.audio.audio_file import open_audio
 from cedtag.audio.containers.identify import AUDIO_SUFFIXES, AV_SUFFIXES
-from cedtag.audio.in_process import InProcessRecording, container_of, open_in_process
+from cedtag.audio.in_process import InProcessRecording, open_in_process
 from cedtag.audio.raw import RawDecoder, RawFormat, parse_raw_format
 from cedtag.audio.spool import spooled
 from cedtag.audio.subprocess_decoder import DecoderPool
-from cedtag.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,18 +78,21 @@ class Decoders:
 
     def __init__(self, decoding: Decoding | None = None) -> None:
         self._decoding = decoding or Decoding()
-        self._children = DecoderPool()
+        self._pool = DecoderPool()
 
     def open(self, source: Source) -> Recording:
-        """Open the file at `source.path`; an `AudioError`, here or from `blocks`, says why it cannot give audio."""
-        raw = self._decoding.raw
-        if _needs_av(source, raw) or self._decoding.isolate:
-            return self._children.open(source, raw)
-        return open_in_process(source, raw)
+        """Open the file at `source.path`, once; an `AudioError`, here or from `blocks`, says why it gives no audio.
+
+        What has the file's place afterwards is not read: a child process gets the open descriptor.
+        """
+        file = open_audio(source, self._decoding.raw)
+        if file.needs_pyav or self._decoding.isolate:
+            return self._pool.open(file)
+        return open_in_process(file)
 
     def close(self) -> None:
         """End the child processes, those that are at work when their recording is closed."""
-        self._children.close()
+        self._pool.close()
 
     def __enter__(self) -> Decoders:
         return self
@@ -115,20 +117,3 @@ def read_raw(name: str, stream: BinaryIO, raw: RawFormat) -> Recording:
 def read_array(samples: NDArray[np.floating], rate_hz: int, name: str = "array") -> Recording:
     """Read samples `(n,)` or `(n, channels)` in [-1, 1]; InputError for other shapes and types."""
     return InProcessRecording(name, ArrayDecoder(samples, rate_hz, name))
-
-
-def _needs_av(source: Source, raw: RawFormat | None) -> bool:
-    """Tell whether PyAV is what decodes the file at `source.path`; it must be there, then."""
-    if raw is not None:
-        return False
-    container = container_of(source)
-    if container.demuxer is None:
-        return False
-    if not _has_av():
-        said = f'{source.name}: {container.name} is decoded by PyAV; install it with: pip install "cedtag[av]"'
-        raise AudioError(said, stage="open")
-    return True
-
-
-def _has_av() -> bool:
-    return importlib.util.find_spec("av") is not None

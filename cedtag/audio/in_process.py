@@ -6,12 +6,12 @@ import os
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from cedtag.audio.audio_file import AudioFile, closed_on_error
 from cedtag.audio.containers.audit import audit
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.findings import Findings
-from cedtag.audio.containers.identify import Container, describe_stranger, identify
 from cedtag.audio.mono import MonoStream, Samples
-from cedtag.audio.open import open_regular, size_and_mtime, unreadable
+from cedtag.audio.open import size_and_mtime, unreadable
 from cedtag.audio.raw import RawDecoder, RawFormat
 from cedtag.audio.repaired import repaired
 from cedtag.audio.sndfile import SoundFileDecoder
@@ -20,8 +20,6 @@ from cedtag.errors import AudioError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
-
-    from cedtag.records import Source
 
 
 class Decoder(Protocol):
@@ -39,15 +37,13 @@ class Decoder(Protocol):
 class InProcessRecording:
     """A recording that is decoded in this process; see `cedtag.audio.Recording`."""
 
-    def __init__(self, name: str, decoder: Decoder, fd: int | None = None, container: Container | None = None) -> None:
+    def __init__(self, name: str, decoder: Decoder, file: AudioFile | None = None) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self._name = name
         self._decoder = decoder
-        self._fd = fd
-        self._container = container
+        self._file = file
         self._mono = MonoStream(decoder.rate_hz)
-        self._opened = None if fd is None else size_and_mtime(fd)
         self._in_use = threading.Lock()
         self._abandoned = False
         self._closed = False
@@ -106,8 +102,8 @@ class InProcessRecording:
         if not self._closed:
             self._closed = True
             self._decoder.close()
-            if self._fd is not None:
-                os.close(self._fd)
+            if self._file is not None:
+                self._file.close()
 
     def _conclude(self, damage: AudioError | None) -> None:
         decoded = self._mono.num_frames
@@ -118,7 +114,7 @@ class InProcessRecording:
         self.warnings += findings.warnings
         if self._mono.num_not_finite:
             self.problems.append(f"samples that are not finite numbers and were read as 0: {self._mono.num_not_finite}")
-        if self._fd is not None and size_and_mtime(self._fd) != self._opened:
+        if self._file is not None and size_and_mtime(self._file.fd) != self._file.size_and_mtime:
             self.problems.append("the file changed while it was read")
         if self._mono.cancels:
             self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
@@ -132,55 +128,28 @@ class InProcessRecording:
             yield count
 
     def _audit(self) -> Findings:
-        if self._fd is None or self._container is None:
+        if self._file is None or isinstance(self._file.format, RawFormat):
             return Findings()
-        read_to = os.lseek(self._fd, 0, os.SEEK_CUR)
+        fd = self._file.fd
+        read_to = os.lseek(fd, 0, os.SEEK_CUR)
         try:
-            return audit(FileBytes(self._fd), self._container, self._mono.num_frames, read_to)
+            return audit(FileBytes(fd), self._file.format, self._mono.num_frames, read_to)
         except OSError as error:
             return Findings((f"whether it is complete could not be checked ({error.strerror})",))
 
 
-def open_in_process(source: Source, raw: RawFormat | None) -> InProcessRecording:
-    """Open the file at `source.path` with the decoder of its container, or as headerless PCM."""
-    fd = open_regular(source)
-    try:
-        if raw is not None:
-            return InProcessRecording(source.name, RawDecoder(os.fdopen(os.dup(fd), "rb", buffering=0), raw), fd)
-        file = FileBytes(fd)
-        container = identified(source.name, file)
-        return InProcessRecording(source.name, decoder_of(source.name, file, container), fd, container)
-    except OSError as error:
-        os.close(fd)
-        raise unreadable(source.name, error) from error
-    except BaseException:
-        os.close(fd)
-        raise
+def open_in_process(file: AudioFile) -> InProcessRecording:
+    """Decode a file in this process; its descriptor is closed with the recording, or here when there is none."""
+    with closed_on_error(file.name, file.fd):
+        return InProcessRecording(file.name, decoder_of(file), file)
 
 
-def container_of(source: Source) -> Container:
-    """Return the container of the file at `source.path`; an `AudioError` says what else it is."""
-    fd = open_regular(source)
-    try:
-        return identified(source.name, FileBytes(fd))
-    except OSError as error:
-        raise unreadable(source.name, error) from error
-    finally:
-        os.close(fd)
-
-
-def identified(name: str, file: FileBytes) -> Container:
-    """Return the container that a file is; an `AudioError` says what else it is."""
-    container = identify(file)
-    if container is None:
-        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_stranger(file)}", stage="open")
-    return container
-
-
-def decoder_of(name: str, file: FileBytes, container: Container) -> Decoder:
-    """Return the one decoder of a container, at the beginning of the file."""
-    if container.demuxer is None:
-        return SoundFileDecoder(repaired(file, container) or file.fd, name)
+def decoder_of(file: AudioFile) -> Decoder:
+    """Return the one decoder of a file's format, at the beginning of the file; it leaves the descriptor open."""
+    if isinstance(file.format, RawFormat):
+        return RawDecoder(os.fdopen(os.dup(file.fd), "rb", buffering=0), file.format)
+    if file.format.demuxer is None:
+        return SoundFileDecoder(repaired(FileBytes(file.fd), file.format) or file.fd, file.name)
     from cedtag.audio.pyav import AvDecoder
 
-    return AvDecoder(file.fd, name, container.demuxer)
+    return AvDecoder(file.fd, file.name, file.format.demuxer)

@@ -1,7 +1,6 @@
 """Decoding in child processes: a decoder that crashes or hangs there costs its recording, and nothing else.
 
-A child serves one recording after another. It gets a line of JSON for each, and answers in messages: a kind, a length,
-and that many bytes.
+A child process decodes one recording after another: see `cedtag.audio.subprocess_channel`.
 """
 
 from __future__ import annotations
@@ -9,15 +8,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import struct
+import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from cedtag.audio.subprocess_channel import BLOCK, FAILED, receive_message, send_file
 from cedtag.errors import AudioError
 
 if TYPE_CHECKING:
@@ -25,60 +25,39 @@ if TYPE_CHECKING:
     from io import FileIO
     from types import TracebackType
 
+    from cedtag.audio.audio_file import AudioFile
     from cedtag.audio.mono import Samples
-    from cedtag.audio.raw import RawFormat
-    from cedtag.records import Source
-
-MESSAGE = struct.Struct("<BI")
-# What a message says: a block of float32; the recording has ended (problems, warnings); it failed (error, stage).
-BLOCK, ENDED, FAILED = range(3)
 
 _SECONDS_TO_END = 5.0
 
 
 class DecoderProcess:
-    """A process that decodes recordings for this one."""
+    """A child process that decodes recordings for this one."""
 
     def __init__(self) -> None:
-        # The child searches modules where this process does: with `-m` it would begin in the current folder, which may
-        # be anybody's. In a session of its own, Ctrl-C reaches this process alone, which then decides.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from cedtag.audio.subprocess_worker import main; main()"
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        self._requests = cast("FileIO", self._process.stdin)
+        self._requests, theirs = socket.socketpair()
+        with theirs:
+            self._process = _started(theirs)
         self._answers = cast("FileIO", self._process.stdout)
 
-    def ask(self, source: Source, raw: RawFormat | None) -> None:
-        """Tell the child which recording to decode."""
-        asked = {"path": source.path, "name": source.name, "raw": raw and [raw.encoding, raw.rate_hz, raw.channels]}
-        with suppress(BrokenPipeError):  # it is dead, as reading its answer will show
-            self._requests.write(json.dumps(asked).encode() + b"\n")
+    def ask(self, file: AudioFile) -> None:
+        """Send the process what to decode."""
+        with suppress(ConnectionError):  # it is dead, as reading its answer will show
+            send_file(self._requests, file)
 
     def answer(self) -> tuple[int, bytearray] | None:
-        """Return the next message, or None when the child is dead."""
-        header = self._read(MESSAGE.size)
-        if header is None:
-            return None
-        kind, length = MESSAGE.unpack(header)
-        body = self._read(length)
-        return None if body is None else (kind, body)
+        """Return the next message, or None when the process is dead."""
+        return receive_message(self._answers)
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
     def kill(self) -> None:
-        """End the child at once; whoever waits for its answer gets None."""
+        """End the process at once; whoever waits for its answer gets None."""
         self._process.kill()
 
     def stop(self) -> None:
-        """End the child and let go of its pipes; nobody may be waiting for its answer."""
+        """End the process and close what leads to it; nobody may be waiting for its answer."""
         self._requests.close()
         self._answers.close()
         try:
@@ -88,39 +67,42 @@ class DecoderProcess:
             self._process.wait()
 
     def cause_of_death(self) -> str:
-        """Say how the child ended."""
+        """Return the signal or the exit status with which the process ended."""
         status = self._process.wait()
         return signal.Signals(-status).name if status < 0 else f"exit status {status}"
 
-    def _read(self, length: int) -> bytearray | None:
-        body = bytearray(length)
-        view = memoryview(body)
-        while view:
-            num_bytes = self._answers.readinto(view)
-            if not num_bytes:
-                return None
-            view = view[num_bytes:]
-        return body
+
+def _started(requests: socket.socket) -> subprocess.Popen[bytes]:
+    # Modules are searched where this process does: with `-m` that would begin in the current folder, which may be
+    # anybody's. In a session of its own, Ctrl-C reaches this process alone, which then decides.
+    program = f"import sys; sys.path[:] = {sys.path!r}; from cedtag.audio.subprocess_worker import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=requests.fileno(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
 
 
 class SubprocessRecording:
     """A recording that a child process decodes; see `cedtag.audio.Recording`.
 
-    Nothing waits for the child before the first block, so `close` ends a decoder that hangs while it opens the file.
-    `release` takes the child back when it is ready for another recording.
+    Nothing waits for the process before the first block, so `close` ends a decoder that hangs at once. `release` takes
+    the process back when it is ready for another recording.
     """
 
-    def __init__(
-        self, source: Source, raw: RawFormat | None, child: DecoderProcess, release: Callable[[DecoderProcess], None]
-    ) -> None:
+    def __init__(self, file: AudioFile, process: DecoderProcess, release: Callable[[DecoderProcess], None]) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
-        self._name = source.name
-        self._child = child
+        self._name = file.name
+        self._process = process
         self._release = release
         self._in_use = threading.Lock()
         self._abandoned = self._closed = self._is_idle = False
-        child.ask(source, raw)
+        process.ask(file)
 
     def blocks(self) -> Iterator[Samples]:
         """Yield new arrays `(n,)` of 16 kHz mono."""
@@ -135,18 +117,18 @@ class SubprocessRecording:
             self.problems.append(str(error).removeprefix(f"{self._name}: "))
 
     def close(self) -> None:
-        """Let go of the recording; a child in the middle of it is killed."""
+        """Let go of the recording; a process in the middle of it is killed."""
         self._abandoned = True
         if not self._is_idle:
-            self._child.kill()
+            self._process.kill()
         with self._in_use:
             if self._closed:
                 return
             self._closed = True
             if self._is_idle:
-                self._release(self._child)
+                self._release(self._process)
             else:
-                self._child.stop()
+                self._process.stop()
 
     def __enter__(self) -> SubprocessRecording:
         return self
@@ -157,7 +139,7 @@ class SubprocessRecording:
     def _next_block(self) -> Samples | None:
         """Return the next block, or None at the end."""
         with self._in_use:
-            answer = None if self._closed else self._child.answer()
+            answer = None if self._closed else self._process.answer()
             if answer is None:
                 raise self._given_up() if self._abandoned else self._crashed()
             kind, body = answer
@@ -175,7 +157,7 @@ class SubprocessRecording:
         return AudioError(f"{self._name}: was given up while it was read", stage="timeout")
 
     def _crashed(self) -> AudioError:
-        return AudioError(f"{self._name}: its decoder crashed ({self._child.cause_of_death()})")
+        return AudioError(f"{self._name}: its decoder crashed ({self._process.cause_of_death()})")
 
 
 class DecoderPool:
@@ -186,30 +168,31 @@ class DecoderPool:
         self._closed = False
         self._lock = threading.Lock()
 
-    def open(self, source: Source, raw: RawFormat | None) -> SubprocessRecording:
-        """Open a recording in a child process."""
-        return SubprocessRecording(source, raw, self._take() or DecoderProcess(), self._take_back)
+    def open(self, file: AudioFile) -> SubprocessRecording:
+        """Decode a file in a child process, which gets its descriptor; here it is closed."""
+        with closing(file):
+            return SubprocessRecording(file, self._take() or DecoderProcess(), self._take_back)
 
     def close(self) -> None:
-        """End the children that wait, and from now on every other when its recording is closed."""
+        """End the processes that wait, and from now on every other when its recording is closed."""
         with self._lock:
             self._closed = True
             waiting, self._waiting = self._waiting, []
-        for child in waiting:
-            child.stop()
+        for process in waiting:
+            process.stop()
 
     def _take(self) -> DecoderProcess | None:
         with self._lock:
             while self._waiting:
-                child = self._waiting.pop()
-                if child.is_alive():
-                    return child
-                child.stop()  # somebody killed it while it had nothing to do
+                process = self._waiting.pop()
+                if process.is_alive():
+                    return process
+                process.stop()  # somebody killed it while it had nothing to do
         return None
 
-    def _take_back(self, child: DecoderProcess) -> None:
+    def _take_back(self, process: DecoderProcess) -> None:
         with self._lock:
             if not self._closed:
-                self._waiting.append(child)
+                self._waiting.append(process)
                 return
-        child.stop()
+        process.stop()

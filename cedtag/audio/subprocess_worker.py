@@ -1,27 +1,28 @@
-"""The program of a decoding child process: see `cedtag.audio.subprocess_decoder`."""
+"""The program of a child process that decodes: see `cedtag.audio.subprocess_decoder`."""
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import select
+import socket
 import sys
 import threading
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from cedtag.audio.in_process import open_in_process
-from cedtag.audio.raw import RawFormat
-from cedtag.audio.subprocess_decoder import BLOCK, ENDED, FAILED, MESSAGE
+from cedtag.audio.subprocess_channel import BLOCK, ENDED, FAILED, receive_file, send_json, send_message
 from cedtag.errors import AudioError
-from cedtag.records import Source
+
+if TYPE_CHECKING:
+    from cedtag.audio.audio_file import AudioFile
 
 # Decoders may be made to ask for any amount of memory; none needs more than a fraction of this.
 _MAX_MEMORY_BYTES = 2 << 30
 
 
 def main() -> None:
-    """Decode the recordings that are asked for on standard input until it ends."""
+    """Decode the files that come through the socket at standard input until it is closed."""
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = _MAX_MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(_MAX_MEMORY_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
@@ -30,35 +31,25 @@ def main() -> None:
     # What decoders print themselves must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for line in sys.stdin.buffer:
-        _serve(json.loads(line), answers)
+    with socket.socket(fileno=sys.stdin.fileno()) as requests:
+        while (file := receive_file(requests)) is not None:
+            _decode(file, answers)
 
 
-def _serve(asked: dict[str, Any], answers: BinaryIO) -> None:
-    source = Source(path=asked["path"], name=asked["name"], relative="")
+def _decode(file: AudioFile, answers: BinaryIO) -> None:
     try:
-        with open_in_process(source, RawFormat(*asked["raw"]) if asked["raw"] else None) as recording:
+        with open_in_process(file) as recording:
             for block in recording.blocks():
-                _send(answers, BLOCK, block.data)
+                send_message(answers, BLOCK, block.data)
     except AudioError as error:
-        _send_json(answers, FAILED, {"error": str(error), "stage": error.stage})
+        send_json(answers, FAILED, {"error": str(error), "stage": error.stage})
     except MemoryError:
-        _send_json(answers, FAILED, {"error": f"{source.name}: decoding it takes too much memory", "stage": "decode"})
+        send_json(answers, FAILED, {"error": f"{file.name}: decoding it takes too much memory", "stage": "decode"})
     except Exception as error:  # noqa: BLE001 -- damaged files make decoders raise anything
-        said = f"{source.name}: its decoder failed ({type(error).__name__}: {error})"
-        _send_json(answers, FAILED, {"error": said, "stage": "decode"})
+        said = f"{file.name}: its decoder failed ({type(error).__name__}: {error})"
+        send_json(answers, FAILED, {"error": said, "stage": "decode"})
     else:
-        _send_json(answers, ENDED, {"problems": recording.problems, "warnings": recording.warnings})
-
-
-def _send_json(answers: BinaryIO, kind: int, said: dict[str, Any]) -> None:
-    _send(answers, kind, json.dumps(said).encode())
-
-
-def _send(answers: BinaryIO, kind: int, body: bytes | memoryview) -> None:
-    answers.write(MESSAGE.pack(kind, memoryview(body).nbytes))
-    answers.write(body)
-    answers.flush()
+        send_json(answers, ENDED, {"problems": recording.problems, "warnings": recording.warnings})
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,81 @@
+"""The file of a recording, opened once and identified once, whichever process then decodes it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cedtag.audio.containers.file_bytes import FileBytes
+from cedtag.audio.containers.identify import Container, describe_stranger, identify
+from cedtag.audio.open import open_regular, size_and_mtime, unreadable
+from cedtag.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cedtag.audio.raw import RawFormat
+    from cedtag.records import Source
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """An open file and what it holds: a container, or headerless PCM.
+
+    `size_and_mtime` are those from when it was opened. Whoever has the value closes it.
+    """
+
+    name: str
+    fd: int
+    format: Container | RawFormat
+    size_and_mtime: tuple[int, int]
+
+    @property
+    def needs_pyav(self) -> bool:
+        return isinstance(self.format, Container) and self.format.demuxer is not None
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+def open_audio(source: Source, raw: RawFormat | None = None) -> AudioFile:
+    """Open the file at `source.path` and identify it, unless it is `raw`.
+
+    An `AudioError` says why it cannot be decoded: what else it is, or that its decoder is not installed.
+    """
+    fd = open_regular(source)
+    with closed_on_error(source.name, fd):
+        opened = size_and_mtime(fd)
+        file = AudioFile(source.name, fd, raw or _identified(source.name, fd), opened)
+        if file.needs_pyav and not _has_pyav():
+            assert isinstance(file.format, Container)
+            hint = f'{file.format.name} is decoded by PyAV; install it with: pip install "cedtag[av]"'
+            raise AudioError(f"{source.name}: {hint}", stage="open")
+        return file
+
+
+@contextmanager
+def closed_on_error(name: str, fd: int) -> Iterator[None]:
+    """Close a descriptor when the block fails; a disk that fails there is an `AudioError`."""
+    try:
+        yield
+    except OSError as error:
+        os.close(fd)
+        raise unreadable(name, error) from error
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _identified(name: str, fd: int) -> Container:
+    file = FileBytes(fd)
+    container = identify(file)
+    if container is None:
+        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_stranger(file)}", stage="open")
+    return container
+
+
+def _has_pyav() -> bool:
+    return importlib.util.find_spec("av") is not None

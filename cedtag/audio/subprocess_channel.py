@@ -1,0 +1,78 @@
+"""What goes between this process and one that decodes for it.
+
+A request is a line of JSON and an open descriptor, through a socket; the next one waits until all answers have come.
+Answers are messages through a pipe: a kind, a length, and that many bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from cedtag.audio.audio_file import AudioFile
+from cedtag.audio.containers.identify import Container
+from cedtag.audio.raw import RawFormat
+
+if TYPE_CHECKING:
+    from io import FileIO
+
+# What a message says: a block of float32; the recording has ended (problems, warnings); it failed (error, stage).
+BLOCK, ENDED, FAILED = range(3)
+
+_MESSAGE = struct.Struct("<BI")
+_REQUEST_BYTES = 1 << 16
+
+
+def send_file(requests: socket.socket, file: AudioFile) -> None:
+    """Send what is to be decoded. Both descriptors share one position in the file: close this one."""
+    form = {"raw" if isinstance(file.format, RawFormat) else "container": astuple(file.format)}
+    request = json.dumps({"name": file.name, "size_and_mtime": file.size_and_mtime, **form}).encode() + b"\n"
+    num_sent = socket.send_fds(requests, [request], [file.fd])
+    requests.sendall(request[num_sent:])
+
+
+def receive_file(requests: socket.socket) -> AudioFile | None:
+    """Wait for what is to be decoded next; None when nobody can ask any more."""
+    request, descriptors, _, _ = socket.recv_fds(requests, _REQUEST_BYTES, 1)
+    while not request.endswith(b"\n"):
+        if not (more := requests.recv(_REQUEST_BYTES)):
+            return None
+        request += more
+    said = json.loads(request)
+    form = RawFormat(*said["raw"]) if "raw" in said else Container(*said["container"])
+    size, mtime_ns = said["size_and_mtime"]
+    return AudioFile(said["name"], descriptors[0], form, (size, mtime_ns))
+
+
+def send_message(answers: BinaryIO, kind: int, body: bytes | memoryview) -> None:
+    answers.write(_MESSAGE.pack(kind, memoryview(body).nbytes))
+    answers.write(body)
+    answers.flush()
+
+
+def send_json(answers: BinaryIO, kind: int, said: dict[str, Any]) -> None:
+    send_message(answers, kind, json.dumps(said).encode())
+
+
+def receive_message(answers: FileIO) -> tuple[int, bytearray] | None:
+    """Wait for the next message; None when the sender is dead."""
+    header = _read(answers, _MESSAGE.size)
+    if header is None:
+        return None
+    kind, length = _MESSAGE.unpack(header)
+    body = _read(answers, length)
+    return None if body is None else (kind, body)
+
+
+def _read(answers: FileIO, length: int) -> bytearray | None:
+    body = bytearray(length)
+    view = memoryview(body)
+    while view:
+        num_bytes = answers.readinto(view)
+        if not num_bytes:
+            return None
+        view = view[num_bytes:]
+    return body
