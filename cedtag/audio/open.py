@@ -7,17 +7,10 @@ import stat
 from typing import TYPE_CHECKING
 
 from cedtag.errors import AudioError
+from cedtag.system.file_kinds import file_kind
 
 if TYPE_CHECKING:
     from cedtag.records import Source
-
-_KINDS = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a named pipe (FIFO)",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 def open_regular(source: Source) -> int:
@@ -49,8 +42,7 @@ def size_and_mtime(fd: int) -> tuple[int, int]:
 
 def _refuse_irregular(source: Source, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "no regular file")
-        raise AudioError(f"{source.name}: is {kind}, not an audio file", stage="open")
+        raise AudioError(f"{source.name}: is {file_kind(status.st_mode)}, not an audio file", stage="open")
 
 
 def _why(error: OSError | ValueError) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
-import select
 import socket
 import sys
-import threading
 from typing import TYPE_CHECKING, BinaryIO
 
 from cedtag.audio.in_process import open_in_process
 from cedtag.audio.subprocess_channel import BLOCK, ENDED, FAILED, receive_file, send_json, send_message
 from cedtag.errors import AudioError
+from cedtag.system.processes import on_input_closed
 
 if TYPE_CHECKING:
     from cedtag.audio.audio_file import AudioFile
@@ -27,7 +26,7 @@ def main() -> None:
     limit = _MAX_MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(_MAX_MEMORY_BYTES, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    on_input_closed(lambda: os._exit(0))  # also from the middle of a decoder that hangs
     # What decoders print themselves must not get among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -50,11 +49,3 @@ def _decode(file: AudioFile, answers: BinaryIO) -> None:
         send_json(answers, FAILED, {"error": said, "stage": "decode"})
     else:
         send_json(answers, ENDED, {"problems": recording.problems, "warnings": recording.warnings})
-
-
-def _end_with_parent() -> None:
-    """Exit as soon as nobody can ask any more, also from the middle of a decoder that hangs."""
-    ended = select.poll()
-    ended.register(sys.stdin.fileno(), 0)
-    ended.poll()
-    os._exit(0)

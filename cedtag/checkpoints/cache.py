@@ -123,6 +123,15 @@ def repo_folder(repo: str, cache_dir: Path) -> Path:
     return cache_dir / f"models--{repo.replace('/', '--')}"
 
 
+def bytes_in(folder: Path) -> int:
+    """The size of the files in a folder, which may be downloaded at this moment; 0 without the folder."""
+    size = 0
+    for file in folder.glob("*"):
+        with suppress(OSError):  # a temporary file that was renamed meanwhile
+            size += file.stat().st_size
+    return size
+
+
 def offline_hint(repo: str) -> str:
     """What helps where the Hub is out of reach."""
     return (
@@ -153,24 +162,28 @@ def _download(
     command = [sys.executable, "-I", "-c", _DOWNLOADER.format(path=sys.path), json.dumps(order)]
     # In a session of its own a Ctrl-C of the terminal reaches us alone, and we end it in order.
     downloader = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=_environment(), start_new_session=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), start_new_session=True
     )
+    # The downloader ends when its input is closed, at the latest with this process; `communicate` would close it now.
+    lifeline, downloader.stdin = downloader.stdin, None
     try:
         return _answer(downloader, folder / "blobs", patience.stall_s, on_progress)
     finally:
         _end(downloader)
+        if lifeline:
+            lifeline.close()
 
 
 def _answer(
     downloader: subprocess.Popen[bytes], blobs: Path, stall_s: float, on_progress: Callable[[int], None] | None
 ) -> dict[str, str]:
-    start = size = _bytes_in(blobs)
+    start = size = bytes_in(blobs)
     moved = time.monotonic()
     while time.monotonic() - moved < stall_s:
         output = _output_within(_POLL_S, downloader)
         if output is not None:
             return dict(json.loads(output or '{"error": "the download was ended from outside"}'))
-        if (now := _bytes_in(blobs)) != size:
+        if (now := bytes_in(blobs)) != size:
             size, moved = now, time.monotonic()
             if on_progress:
                 on_progress(max(size - start, 0))
@@ -200,11 +213,3 @@ def _environment() -> dict[str, str]:
     # Plain HTTP unless the user says otherwise: it resumes a cut download and shows its progress on the disk.
     defaults = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_VERBOSITY": "error"}
     return defaults | os.environ | {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-
-
-def _bytes_in(folder: Path) -> int:
-    size = 0
-    for file in folder.glob("*"):
-        with suppress(OSError):  # a temporary file that was renamed meanwhile
-            size += file.stat().st_size
-    return size

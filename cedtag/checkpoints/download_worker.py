@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread, Timer
+from threading import Timer
 from typing import TYPE_CHECKING
 
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url
@@ -34,6 +34,7 @@ from cedtag.checkpoints.cache import offline_hint, repo_folder
 from cedtag.checkpoints.checksums import damage_of
 from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
 from cedtag.system.atomic import replacing
+from cedtag.system.processes import on_input_closed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +63,8 @@ class DownloadRequest:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception: the client then removes its temporary file
-    Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    # Nobody would miss this process, but others would wait for the client's lock.
+    on_input_closed(lambda: os.kill(os.getpid(), signal.SIGTERM))
     request = DownloadRequest(**json.loads(sys.argv[1]))
     try:
         _reply(commit=fetch(request))
@@ -203,13 +205,6 @@ def _time_limit(request: DownloadRequest) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-def _end_with_parent(parent: int) -> None:
-    """Nobody would miss us, but other processes would wait for the client's lock."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _reply(**answer: str) -> None:

@@ -121,7 +121,7 @@ def _models() -> str:
     from huggingface_hub import constants
 
     cache = Path(constants.HF_HUB_CACHE)
-    sizes = {known.name: _bytes_in(hub.repo_folder(known.repo, cache)) for known in KNOWN_CHECKPOINTS}
+    sizes = {known.name: hub.bytes_in(hub.repo_folder(known.repo, cache) / "blobs") for known in KNOWN_CHECKPOINTS}
     there = ", ".join(f"{name} {_size(size)}" for name, size in sizes.items() if size) or "none of the published ones"
     return f"{cache}: {there}"
 
@@ -168,10 +168,6 @@ def _self_test() -> str:
         raise ModelError(f"scores on the CPU differ by up to {largest:.2g} from those that are stored")
     took_s = time.monotonic() - started
     return f"scores on the CPU are within {largest:.0e} of those that are stored, in {took_s:.1f} s"
-
-
-def _bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in (folder / "blobs").glob("*") if path.is_file())
 
 
 def _size(num_bytes: int) -> str:

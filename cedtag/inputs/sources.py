@@ -13,6 +13,7 @@ from cedtag.errors import InputError
 from cedtag.inputs.globs import glob_matcher
 from cedtag.inputs.search import STDIN
 from cedtag.records import FileFailed, Skipped, Source
+from cedtag.system.file_kinds import file_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
 
 Found: TypeAlias = "Source | Skipped | FileFailed"
 
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 def find_sources(inputs: Iterable[str], search: Search, *, one_recording: str | None = None) -> Iterator[Found]:
@@ -149,7 +141,7 @@ def _checked(source: Source, status: os.stat_result) -> Source | Skipped:
     """The source with its size and time; Skipped when it is no regular file."""
     if stat.S_ISREG(status.st_mode):
         return Source(source.path, source.name, source.relative, source.root, status.st_size, status.st_mtime_ns)
-    return Skipped(source, f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'no regular file')}, not a recording")
+    return Skipped(source, f"{file_kind(status.st_mode)}, not a recording")
 
 
 def _failed(source: Source, error: OSError) -> FileFailed:

@@ -35,11 +35,7 @@ def writing_whole(path: Path) -> Iterator[IO[bytes]]:
         yield out
         out.flush()
         os.fsync(out.fileno())
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        with suppress(OSError):  # some network file systems cannot, and the file is whole all the same
-            os.fsync(folder)
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -53,3 +49,13 @@ def writing(path: Path) -> Iterator[None]:
         raise OutputError(
             f"{error.filename or path}: cannot write results there ({error.strerror or error})"
         ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, where its file system can: what they lead to is whole all the same."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    with suppress(OSError):
+        os.fsync(descriptor)
+    os.close(descriptor)

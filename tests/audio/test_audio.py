@@ -140,7 +140,7 @@ def test_what_is_no_regular_file_is_refused_without_opening_it(tmp_path: Path) -
     listener.close()
     expected = {
         "fifo.wav": "is a named pipe (FIFO), not an audio file",
-        "folder.wav": "is a directory, not an audio file",
+        "folder.wav": "is a folder, not an audio file",
         "s.wav": "is a socket, not an audio file",
         "dangling.wav": "no such file (or a link that leads nowhere)",
         "zero\0byte.wav": "cannot be opened (its name holds a zero byte)",

@@ -134,7 +134,7 @@ def test_special_files_with_an_audio_suffix_are_skipped_with_a_word(tmp_path, mo
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket.wav")
         assert [(item.source.name, item.reason) for item in found(".")] == [
-            ("./fifo.wav", "a FIFO, not a recording"),
+            ("./fifo.wav", "a named pipe (FIFO), not a recording"),
             ("./socket.wav", "a socket, not a recording"),
         ]
 
@@ -209,7 +209,7 @@ def test_an_input_that_cannot_be_opened_fails_alone(tmp_path):
         "open",
         f"{missing}: cannot be opened (No such file or directory)",
     )
-    assert third.error == f"{fifo}: a FIFO, not a recording; `cedtag -` reads standard input"
+    assert third.error == f"{fifo}: a named pipe (FIFO), not a recording; `cedtag -` reads standard input"
 
 
 def test_no_input_at_all_is_an_error():

@@ -9,7 +9,6 @@ import json
 import os
 import time
 from array import array
-from contextlib import suppress
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from cedtag.run.journal.format import (
     row_line,
 )
 from cedtag.run.settings import differences
+from cedtag.system.atomic import sync_folder
 
 try:
     import fcntl
@@ -226,11 +226,7 @@ def _start(path: Path, descriptor: int, run: RunInfo, *, replaces: bool) -> None
     since_ns = 0 if replaces else os.fstat(descriptor).st_mtime_ns
     _write(descriptor, header_line(run, since_ns))
     os.fsync(descriptor)
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        with suppress(OSError):  # not every file system can
-            os.fsync(folder)
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _write(descriptor: int, data: bytes | bytearray) -> None:
