@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +26,6 @@ from tests.sounds import bursts, heard, heard_by, source_of, times_open, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from cedtag.audio import Recording
 
@@ -259,3 +260,28 @@ def test_neither_process_keeps_a_file_open(decoders: Decoders, short: Path, tmp_
     with decoders.open(source_of(broken)) as recording, pytest.raises(AudioError):
         list(recording.blocks())
     assert times_open(broken) == times_open(broken, pid_of(recording)) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks for the limits of another process")
+def test_a_child_may_use_only_so_much_memory_and_leaves_no_core(decoders: Decoders, short: Path) -> None:
+    pid = warm(decoders, short)
+    assert resource.prlimit(pid, resource.RLIMIT_AS)[0] == 2 << 30
+    assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets a limit for another process")
+def test_a_recording_that_takes_too_much_memory_costs_only_itself(
+    decoders: Decoders, short: Path, tmp_path: Path
+) -> None:
+    wide = write(tmp_path / "wide.wav", np.zeros((20_000, 64), np.float32), RATE_HZ)
+    pid = warm(decoders, short)
+    _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
+    num_pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    resource.prlimit(pid, resource.RLIMIT_AS, (num_pages * resource.getpagesize(), hard))
+    with (
+        decoders.open(source_of(wide)) as recording,
+        pytest.raises(AudioError, match=r"wide\.wav: decoding it takes too much memory"),
+    ):
+        list(recording.blocks())
+    assert pid_of(recording) == pid
+    assert len(heard_by(decoders, short)[0])
