@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import HealthCheck, settings
 
 from cedtag.cli import run
 from tests.micro import CHECKPOINT
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cedtag.cli.tag.run import LoadTagger
+
+# No test may fail because the machine is busy.
+settings.register_profile("cedtag", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("cedtag")
 
 
 @dataclass(frozen=True)

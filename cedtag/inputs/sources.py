@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Found: TypeAlias = "Source | Skipped | FileFailed"
 
 
-
 def find_sources(inputs: Iterable[str], search: Search, *, one_recording: str | None = None) -> Iterator[Found]:
     """Yield the recordings of each input in turn; those of a folder in the byte order of their relative paths.
 

@@ -92,7 +92,9 @@ def scoring_of(settings: RunSettings, scorer: Scorer) -> Scoring:
     return Scoring(window, hop, selector_of(scorer.labels, settings.tags.for_events(events.lowest_offset)), events)
 
 
-def pipeline_plan(settings: RunSettings, scoring: Scoring, scorer: Scorer, *, is_live: bool = False) -> PipelineSettings:
+def pipeline_settings(
+    settings: RunSettings, scoring: Scoring, scorer: Scorer, *, is_live: bool = False
+) -> PipelineSettings:
     """The numbers of threads and their time limit; input that `is_live` may be silent for any time."""
     scorers = scoring_threads(settings.compute, scorer)
     timeout_s = None if is_live or settings.reading.timeout_s == 0 else settings.reading.timeout_s
@@ -115,7 +117,7 @@ def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, st
     is_live = STDIN in paths if isinstance(paths, tuple) else False
     scoring = scoring_of(settings, scorer)
     _check(settings, scoring, is_live=is_live)
-    plan = pipeline_plan(settings, scoring, scorer, is_live=is_live)
+    plan = pipeline_settings(settings, scoring, scorer, is_live=is_live)
     kept = scoring.selector.grouping.labels
     info = RunInfo(identity(settings, scoring, model), kept, settings.destination.layout, scoring.events)
     output = stack.enter_context(closing(open_output(settings.destination, info, settings.search.shard)))

@@ -170,7 +170,7 @@ def test_a_wav_beyond_4_gib_is_read_though_its_size_wrapped_around(tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), num_bytes=st.integers(1, 200), cut=st.floats(0, 1))
 def test_no_damage_confuses_the_audit(good: dict[str, Path], kind: str, seed: int, num_bytes: int, cut: float) -> None:
     rng = np.random.default_rng(seed)

@@ -17,6 +17,7 @@ from cedtag.checkpoints import cache as hub
 from cedtag.checkpoints.cache import Snapshot, Timeouts, snapshot
 from cedtag.errors import ModelError
 from tests.fake_hub import GOOD_TOKEN, FakeHub, Fault, client_environment, git_sha1, sha256
+from tests.programs import command_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -374,7 +375,7 @@ class TestInterruption:
     def test_ends_the_download_and_removes_its_temporary_file(self, server, cache, how):
         server.fault(Fault("GET", WEIGHTS_PATH, pause_s=0.5))
         code = "from cedtag.checkpoints.cache import snapshot; snapshot('me/model')"
-        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command_of(code), stderr=subprocess.DEVNULL)
         await_(lambda: leftovers(cache) != [])
         process.send_signal(how)
         assert process.wait(10) != 0

@@ -8,10 +8,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.archive import DELAY, make_archive
+from tests.programs import command_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and shells of POSIX")
 ROOT = Path(__file__).parent.parent.parent
@@ -28,9 +33,10 @@ def archive(tmp_path, monkeypatch) -> Path:
     return make_archive(tmp_path / "tree", 30)
 
 
-def start(*args: str, delay_ms: int = 20, **options: object) -> subprocess.Popen[bytes]:
+def start(*args: str, delay_ms: int = 20, ignored: Collection[signal.Signals] = ()) -> subprocess.Popen[bytes]:
+    program = "import runpy; runpy.run_module('tests.archive', run_name='__main__')"
     environment = os.environ | {DELAY: str(delay_ms)}
-    return subprocess.Popen([*CEDTAG, *args], stderr=subprocess.PIPE, env=environment, **options)
+    return subprocess.Popen(command_of(program, *args, ignored=ignored), stderr=subprocess.PIPE, env=environment)
 
 
 def wait_for(path: str, text: bytes) -> None:
@@ -75,7 +81,7 @@ def test_the_second_signal_stops_at_once(archive):
 
 
 def test_a_signal_that_nohup_ignores_is_ignored(archive):
-    process = start(*ALL, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process = start(*ALL, ignored=[signal.SIGHUP])
     wait_for("all.csv.journal", b'{"end":')
     process.send_signal(signal.SIGHUP)
     process.communicate()

@@ -198,7 +198,7 @@ def test_events_are_those_of_every_millisecond_on_its_own(scores, hop, settings)
     assert heard(results, settings) == naive(results, settings)
 
 
-@run_with(deadline=None, max_examples=40)
+@run_with(max_examples=40)
 @given(scores=some_scores, hop=st.sampled_from([20, 10, 7]), settings=some_settings, odd=st.integers(0, 15))
 def test_events_from_rows_are_events_from_audio(tmp_path_factory, scores, hop, settings, odd):
     """The rows have milliseconds, the windows that they are made of have samples."""

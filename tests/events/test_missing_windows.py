@@ -31,7 +31,7 @@ def spans(results) -> list[tuple[str, int, int, float]]:
     return [(e.source.name, e.start, e.stop, e.mean) for e in results if isinstance(e, SoundEvent)]
 
 
-@run_with(max_examples=60, deadline=None)
+@run_with(max_examples=60)
 @given(
     lengths=st.lists(st.integers(16, 300_000), min_size=1, max_size=3),
     size=st.sampled_from([160_000, 32_000, 33_333, 16_000, 5_333]),

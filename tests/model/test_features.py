@@ -114,7 +114,7 @@ def test_what_cannot_be_heard_is_an_error_that_says_what_to_do(audio, options, m
         EXTRACTOR(audio, **options)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     hops=st.lists(st.integers(0, 60), min_size=1, max_size=5),
     first=st.integers(0, 500),

@@ -85,7 +85,7 @@ def test_fractions_are_rounded_to_24_bits_in_flac(tmp_path):
 spans = st.lists(st.tuples(st.integers(0, 40_000), st.integers(1, 20_000)), min_size=1, max_size=6)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(spans=spans, pad=st.integers(0, 5_000))
 def test_clips_may_overlap_and_touch_the_ends(tmp_path_factory, spans, pad):
     folder = tmp_path_factory.mktemp("clips")

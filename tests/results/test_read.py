@@ -63,7 +63,7 @@ recordings = st.lists(st.lists(tag_sets, min_size=1, max_size=4), min_size=1, ma
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(results=recordings)
 def test_what_was_written_comes_back(tmp_path, suffix, results):
     found = read(written(tmp_path / f"r.{suffix}", results))
@@ -72,7 +72,7 @@ def test_what_was_written_comes_back(tmp_path, suffix, results):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
 @given(results=recordings)
 def test_wide_rows_come_back(tmp_path, suffix, results):
     wide = RunInfo(RUN.settings, RUN.labels, "wide")

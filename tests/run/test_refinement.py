@@ -101,7 +101,7 @@ def test_a_recording_in_which_nothing_changes_is_not_read_again():
     assert spans(events) == [(i * COARSE, (i + 1) * COARSE) for i in range(3)]
 
 
-@run_with(deadline=None, max_examples=80)
+@run_with(max_examples=80)
 @given(
     length=st.integers(2_000, 150_000),
     at=st.lists(st.integers(0, 150_000), max_size=4),

@@ -69,9 +69,7 @@ class Destination:
         if len(self.to) > 1:
             raise InputError("`to` with a folder can stand only once; several formats are a file each per recording")
         if self.plot is not None and Path(self.plot).suffix.lower() in PICTURES:
-            raise InputError(
-                "`plot` draws one recording beside other output; use `formats` png for a folder"
-            )
+            raise InputError("`plot` draws one recording beside other output; use `formats` png for a folder")
 
     def files(self) -> dict[Path, type[Writer]]:
         """Each file of `to` with its writer: by its suffix, or by its format where each has one."""
