@@ -58,7 +58,7 @@ def front_end_case(repeats: int = 8) -> Callable[[], Cost]:
 
 def spectra_case(repeats: int = 8) -> Callable[[], Cost]:
     """What the power spectra of ten seconds take in NumPy, in one thread."""
-    from cedtag.model.config import FrontEnd
+    from cedtag.model.front_end import FrontEnd
     from cedtag.scoring.power_spectra import PowerSpectra
 
     spectra = PowerSpectra(FrontEnd())

@@ -65,7 +65,7 @@ def score_examples(
 
     def score(segments: list[Example]) -> list[Matrix]:
         scores = []
-        for segment, samples in zip(segments, read_segments(segments), strict=True):
+        for segment, samples in zip(segments, read_segments(segments, scorer.shortest_window), strict=True):
             source = Source(segment.path, segment.name, segment.name)
             windows = list(sliding_windows([samples], source, window, window))
             scores.append(scorer.score(windows).max(0).astype(np.float64))

@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 
     from cedtag.inputs.manifest import Example
 
-SHORTEST_SAMPLES = 2560  # one patch of 16 frames
 
+def read_segments(segments: Sequence[Example], shortest: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the samples `(n,)` of each of these examples, which all lie in one recording.
 
-def read_segments(segments: Sequence[Example]) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples `(n,)` of each of these examples, which all lie in one recording."""
+    One that has fewer than `shortest` samples, the length of a patch, is an error.
+    """
     first = segments[0]
     with open_recording(Source(first.path, first.name, first.name)) as recording:
         samples = np.concatenate(list(recording.blocks()))
     for segment in segments:
         part = samples[segment.start : segment.stop]
-        if len(part) < SHORTEST_SAMPLES:
+        if len(part) < shortest:
             raise InputError(
                 f"{segment.name}: {len(part) / SAMPLE_RATE_HZ:.2f} s of audio from second "
-                f"{segment.start / SAMPLE_RATE_HZ:g} on; a clip must last one patch, 0.16 s; take it out of the data"
+                f"{segment.start / SAMPLE_RATE_HZ:g} on; a clip must last one patch, "
+                f"{shortest / SAMPLE_RATE_HZ:g} s; take it out of the data"
             )
         yield part

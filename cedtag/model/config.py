@@ -12,7 +12,8 @@ from typing import NoReturn
 
 from cedtag.checkpoints.names import CONFIG_NAME
 from cedtag.errors import ModelError
-from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.model.fields import check_integer, check_number, refuse
+from cedtag.model.front_end import PATCH_LIMITS, FrontEnd
 from cedtag.system.atomic import replacing
 
 MODEL_TYPE = "ced"
@@ -28,8 +29,8 @@ _INTEGER_LIMITS = {
     "embed_dim": (8, 4096),
     "num_heads": (1, 256),
     "outputdim": (1, 100_000),
-    "patch_size": (1, 512),
-    "patch_stride": (1, 512),
+    "patch_size": PATCH_LIMITS,
+    "patch_stride": PATCH_LIMITS,
     "target_length": (1, 100_000),
 }
 _NUMBER_LIMITS = {
@@ -39,34 +40,6 @@ _NUMBER_LIMITS = {
     "mlp_ratio": (0.25, 16.0),
 }
 _NEED_BOOL = ("pad_last", "qkv_bias")
-
-
-@dataclass(frozen=True, slots=True)
-class FrontEnd:
-    """How a waveform becomes a log-mel spectrogram: sizes in samples, frequencies in Hz."""
-
-    sampling_rate: int = SAMPLE_RATE_HZ
-    n_fft: int = 512
-    win_size: int = 512
-    hop_size: int = 160
-    f_min: float = 0
-    f_max: float = 8000
-    n_mels: int = 64
-    center: bool = True
-
-    def __post_init__(self) -> None:
-        if self.sampling_rate != SAMPLE_RATE_HZ or isinstance(self.sampling_rate, bool):
-            _refuse("sampling_rate", self.sampling_rate, f"{SAMPLE_RATE_HZ}, the rate that every CED is trained at")
-        if self.center is not True:
-            _refuse("center", self.center, "true, as in every CED")
-        _check_integer("n_fft", self.n_fft, 16, 16_384)
-        if self.n_fft % 2:
-            _refuse("n_fft", self.n_fft, "an even number")
-        _check_integer("win_size", self.win_size, 16, self.n_fft)
-        _check_integer("hop_size", self.hop_size, 1, self.win_size)
-        _check_integer("n_mels", self.n_mels, 8, 512)
-        _check_number("f_max", self.f_max, 1, self.sampling_rate / 2)
-        _check_number("f_min", self.f_min, 0, self.f_max - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +82,42 @@ class CedConfig:
 
     def __post_init__(self) -> None:
         for name, (low, high) in _INTEGER_LIMITS.items():
-            _check_integer(name, getattr(self, name), low, high)
+            check_integer(name, getattr(self, name), low, high)
         for name, (lowest, highest) in _NUMBER_LIMITS.items():
-            _check_number(name, getattr(self, name), lowest, highest)
+            check_number(name, getattr(self, name), lowest, highest)
         for name in _NEED_BOOL:
             if not isinstance(getattr(self, name), bool):
-                _refuse(name, getattr(self, name), "true or false")
+                refuse(name, getattr(self, name), "true or false")
         self._check_architecture()
         object.__setattr__(self, "id2label", _checked_labels(self.id2label or _default_labels(self.outputdim), self))
         object.__setattr__(self, "label2id", _checked_ids(self.label2id, self.id2label))
 
     def _check_architecture(self) -> None:
         if self.embed_dim % self.num_heads:
-            _refuse("num_heads", self.num_heads, f"a divisor of embed_dim {self.embed_dim}")
+            refuse("num_heads", self.num_heads, f"a divisor of embed_dim {self.embed_dim}")
         if self.patch_stride != self.patch_size:
-            _refuse("patch_stride", self.patch_stride, f"patch_size {self.patch_size}: CED's patches do not overlap")
+            refuse("patch_stride", self.patch_stride, f"patch_size {self.patch_size}: CED's patches do not overlap")
         if self.patch_size > min(self.front_end.n_mels, self.target_length):
-            _refuse("patch_size", self.patch_size, "no more than n_mels and target_length")
+            refuse("patch_size", self.patch_size, "no more than n_mels and target_length")
         if self.pooling != "mean":
-            _refuse("pooling", self.pooling, '"mean", the only pooling of the published checkpoints')
+            refuse("pooling", self.pooling, '"mean", the only pooling of the published checkpoints')
         if not isinstance(self.eval_avg, str):
-            _refuse("eval_avg", self.eval_avg, "a string")
+            refuse("eval_avg", self.eval_avg, "a string")
+        self.check_front_end(self.front_end)
         if self.depth * self.embed_dim**2 * (4 + 2 * self.mlp_ratio) > _MAX_BLOCK_PARAMETERS:
-            _refuse("embed_dim", self.embed_dim, f"fewer dimensions for a depth of {self.depth} (10^9 weights at most)")
+            refuse("embed_dim", self.embed_dim, f"fewer dimensions for a depth of {self.depth} (10^9 weights at most)")
+
+    def check_front_end(self, front_end: FrontEnd) -> None:
+        """Refuse a front end whose spectrograms, of the shortest windows and clips too, the model does not take."""
+        if front_end.n_mels != self.n_mels:
+            refuse("feature_size", front_end.n_mels, f"the model's n_mels {self.n_mels}")
+        fewest = front_end.frames_of(max(front_end.patch_samples, front_end.shortest_samples))
+        if self.target_length < fewest:
+            refuse("target_length", self.target_length, f"at least {fewest}, the frames of the shortest window")
 
     @property
     def front_end(self) -> FrontEnd:
-        """The front-end fields by themselves."""
+        """The front end that this config describes."""
         return FrontEnd(
             n_fft=self.n_fft,
             win_size=self.win_size,
@@ -144,6 +126,7 @@ class CedConfig:
             f_max=self.f_max,
             n_mels=self.n_mels,
             center=self.center,
+            patch_frames=self.patch_size,
         )
 
     @property
@@ -161,7 +144,7 @@ class CedConfig:
         """The config that a parsed `config.json` describes. A null means the default; unknown keys go to `extra`."""
         model_type = values.get("model_type", MODEL_TYPE)
         if model_type != MODEL_TYPE:
-            _refuse("model_type", model_type, f'"{MODEL_TYPE}"')
+            refuse("model_type", model_type, f'"{MODEL_TYPE}"')
         own = {entry.name for entry in fields(cls)} - {"extra"}
         known = {name: value for name, value in values.items() if name in own and value is not None}
         extra = {name: value for name, value in values.items() if name not in own}
@@ -226,23 +209,8 @@ def write_json_object(path: Path, values: Mapping[str, object]) -> None:
         temporary.write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _refuse(name: str, value: object, expected: str) -> NoReturn:
-    raise ModelError(f"{name} is {reprlib.repr(value)}, expected {expected}")
-
-
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
-
-
-def _check_integer(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        _refuse(name, value, f"an integer from {low} to {high}")
-
-
-def _check_number(name: str, value: object, low: float, high: float) -> None:
-    # Every comparison with NaN is false, so NaN is refused here too.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        _refuse(name, value, f"a number from {low:g} to {high:g}")
 
 
 def _default_labels(num_outputs: int) -> dict[int, str]:
@@ -256,11 +224,11 @@ def _default_labels(num_outputs: int) -> dict[int, str]:
 
 def _with_integer_keys(id2label: object) -> dict[int, object]:
     if not isinstance(id2label, Mapping):
-        _refuse("id2label", id2label, "an object of index to name")
+        refuse("id2label", id2label, "an object of index to name")
     try:
         return {int(index): name for index, name in id2label.items()}
     except ValueError:
-        _refuse("id2label", id2label, "keys that are integers")
+        refuse("id2label", id2label, "keys that are integers")
 
 
 def _checked_labels(id2label: Mapping[int, str], config: CedConfig) -> dict[int, str]:
@@ -270,7 +238,7 @@ def _checked_labels(id2label: Mapping[int, str], config: CedConfig) -> dict[int,
         raise ModelError(f"id2label has other keys than 0 to {config.outputdim - 1}")
     for index, name in id2label.items():
         if not isinstance(name, str) or not _is_printable(name):
-            _refuse(f"id2label[{index}]", name, "one line of text")
+            refuse(f"id2label[{index}]", name, "one line of text")
     return {index: id2label[index] for index in range(config.outputdim)}
 
 
@@ -283,8 +251,8 @@ def _checked_ids(label2id: Mapping[str, int], id2label: Mapping[int, str]) -> di
     if not label2id:
         return {name: index for index, name in id2label.items()}
     if not isinstance(label2id, Mapping):
-        _refuse("label2id", label2id, "an object of name to index")
+        refuse("label2id", label2id, "an object of name to index")
     for name, index in label2id.items():
         if isinstance(index, bool) or not isinstance(index, int) or id2label.get(index) != name:
-            _refuse(f"label2id[{reprlib.repr(name)}]", index, "the index that id2label gives this name")
+            refuse(f"label2id[{reprlib.repr(name)}]", index, "the index that id2label gives this name")
     return dict(label2id)

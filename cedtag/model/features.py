@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from cedtag.checkpoints.names import PREPROCESSOR_NAME
 from cedtag.errors import InputError, ModelError
-from cedtag.model.config import FrontEnd, write_json_object
+from cedtag.model.config import write_json_object
+from cedtag.model.front_end import MIN_POWER, TOP_DB, FrontEnd
 from cedtag.model.preprocessor import check_padding, front_end_of, hub_dict, preprocessor_dict, read_preprocessor
 from cedtag.records import SAMPLE_RATE_HZ
 
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cedtag.checkpoints.locate import Checkpoint
+    from cedtag.model.config import CedConfig
 
-
-_TOP_DB = 120.0
-_MIN_POWER = 1e-10
-_PATCH_FRAMES = 16
 _MAX_CHANNELS = 8
 # On a CPU, in all clips of a batch together: what lies between the steps then stays in its cache.
 _FRAMES_AT_ONCE = 512
@@ -50,9 +48,12 @@ class CedFeatureExtractor:
         feature_size: int = 64,
         center: bool = True,
         padding_value: float = 0.0,
+        patch_size: int = 16,
     ) -> None:
         check_padding(padding_value)
-        self.front_end = FrontEnd(sampling_rate, n_fft, win_size, hop_size, f_min, f_max, feature_size, center)
+        self.front_end = FrontEnd(
+            sampling_rate, n_fft, win_size, hop_size, f_min, f_max, feature_size, center, patch_size
+        )
         self._filters = {torch.device("cpu"): _mel_filters(self.front_end)}
 
     def __call__(
@@ -85,12 +86,11 @@ class CedFeatureExtractor:
     def log_mel(self, waveform: Tensor) -> Tensor:
         """The spectrograms in dB, `(batch, n_mels, frames)`, of clips `(batch, n)` float32, on their device.
 
-        There are `n // hop_size + 1` frames, the outer ones mirrored at the ends of the clip. Clips too short for one
-        patch of 16 frames are zero-padded to it.
+        There are `n // hop_size + 1` frames, the outer ones mirrored at the ends of the clip. Clips with too few for
+        one patch of the model are zero-padded to it.
         """
         half = self.front_end.n_fft // 2
-        shortest = max((_PATCH_FRAMES - 1) * self.front_end.hop_size, half + 1)
-        waveform = F.pad(waveform, (0, max(0, shortest - waveform.shape[-1])))
+        waveform = F.pad(waveform, (0, max(0, self.front_end.shortest_samples - waveform.shape[-1])))
         return _floored(self._decibels(F.pad(waveform, (half, half), mode="reflect")))
 
     @torch.no_grad()
@@ -122,7 +122,7 @@ class CedFeatureExtractor:
         first = min(starts)
         overlap = max(starts) - first + size < len(starts) * size
         aligned = all((start - first) % hop == 0 for start in starts)
-        return overlap and aligned and hop < n_fft // 2 and size >= max(2 * n_fft, _PATCH_FRAMES * hop)
+        return overlap and aligned and hop < n_fft // 2 and size >= max(2 * n_fft, self.front_end.patch_samples)
 
     def _decibels(self, padded: Tensor) -> Tensor:
         """Mel power in dB `(batch, n_mels, frames)` of every whole frame in `padded` `(batch, m)`, without a floor."""
@@ -131,7 +131,7 @@ class CedFeatureExtractor:
         step = max(_FEWEST_FRAMES, _FRAMES_AT_ONCE // len(padded)) if padded.is_cpu else frames
         pieces = (padded[:, first * hop : (first + step - 1) * hop + n_fft] for first in range(0, frames, step))
         mel = torch.cat([self._mel_power(piece) for piece in pieces], dim=-1)
-        return mel.clamp_(min=_MIN_POWER).log10_().mul_(10)
+        return mel.clamp_(min=MIN_POWER).log10_().mul_(10)
 
     def _mel_power(self, padded: Tensor) -> Tensor:
         """Mel power `(batch, n_mels, frames)` of every whole frame in `padded` `(batch, m)`."""
@@ -149,9 +149,17 @@ class CedFeatureExtractor:
         return self._filters[device]
 
     @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint) -> CedFeatureExtractor:
-        """The front end of a checkpoint: its preprocessor file, else its config, else that of every published CED."""
-        return cls(**hub_dict(front_end_of(checkpoint)))
+    def from_front_end(cls, front_end: FrontEnd) -> CedFeatureExtractor:
+        """The feature extractor of a front end."""
+        return cls(**hub_dict(front_end), patch_size=front_end.patch_frames)
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, config: CedConfig | None = None) -> CedFeatureExtractor:
+        """The front end of a checkpoint: its preprocessor file, else its config, else that of every published CED.
+
+        `config` is the model's, by default the one in the config file.
+        """
+        return cls.from_front_end(front_end_of(checkpoint, config))
 
     @classmethod
     def from_pretrained(cls, name: str | Path) -> CedFeatureExtractor:
@@ -163,7 +171,7 @@ class CedFeatureExtractor:
     @classmethod
     def from_file(cls, path: Path) -> CedFeatureExtractor:
         """The front end that one `preprocessor_config.json` describes."""
-        return cls(**hub_dict(read_preprocessor(path)))
+        return cls.from_front_end(read_preprocessor(path))
 
     def to_dict(self) -> dict[str, object]:
         """The content of a `preprocessor_config.json` that the Hub's own code reads."""
@@ -198,7 +206,7 @@ def _installed_version(package: str) -> str:
 
 def _floored(decibels: Tensor) -> Tensor:
     # One floor per clip: torchaudio's AmplitudeToDB takes one for the whole batch, so that neighbours would leak in.
-    return torch.maximum(decibels, decibels.amax(dim=(-2, -1), keepdim=True) - _TOP_DB)
+    return torch.maximum(decibels, decibels.amax(dim=(-2, -1), keepdim=True) - TOP_DB)
 
 
 def _checked_clips(audio: Clip | Sequence[Clip]) -> list[Tensor]:

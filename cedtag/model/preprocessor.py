@@ -1,12 +1,13 @@
-"""How a checkpoint hears: the Hub's `preprocessor_config.json`, read and written without torch."""
+"""Reads and writes preprocessor_config.json."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import ModelError
-from cedtag.model.config import CedConfig, FrontEnd, read_json_object
+from cedtag.model.config import CedConfig, read_json_object
+from cedtag.model.front_end import FrontEnd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,13 +19,17 @@ _EXTRACTOR_TYPE = "CedFeatureExtractor"
 _HUB_NAMES = {"n_mels": "feature_size"}
 
 
-def front_end_of(checkpoint: Checkpoint) -> FrontEnd:
-    """The front end of a checkpoint: its preprocessor file, else its config, else that of every published CED."""
-    if checkpoint.preprocessor is not None:
-        return read_preprocessor(checkpoint.preprocessor)
-    if checkpoint.config is not None:
-        return CedConfig.from_file(checkpoint.config).front_end
-    return FrontEnd()
+def front_end_of(checkpoint: Checkpoint, config: CedConfig | None = None) -> FrontEnd:
+    """The front end of a checkpoint: its preprocessor file, else its config, else that of every published CED.
+
+    `config` is the model's, by default the one in the config file; a preprocessor that does not fit it is a ModelError.
+    """
+    if config is None and checkpoint.config is not None:
+        config = CedConfig.from_file(checkpoint.config)
+    if checkpoint.preprocessor is None:
+        return FrontEnd() if config is None else config.front_end
+    front_end = read_preprocessor(checkpoint.preprocessor)
+    return front_end if config is None else _fitted(front_end, config, checkpoint.preprocessor)
 
 
 def read_preprocessor(path: Path) -> FrontEnd:
@@ -42,7 +47,7 @@ def preprocessor_dict(front_end: FrontEnd) -> dict[str, Any]:
 
 def hub_dict(front_end: FrontEnd) -> dict[str, Any]:
     """The front end under the Hub's names, which `CedFeatureExtractor` takes."""
-    return {_HUB_NAMES.get(entry.name, entry.name): getattr(front_end, entry.name) for entry in fields(front_end)}
+    return {hub: getattr(front_end, own) for hub, own in _own_names().items()}
 
 
 def check_padding(padding_value: object) -> None:
@@ -50,11 +55,27 @@ def check_padding(padding_value: object) -> None:
         raise ModelError(f"padding_value is {padding_value}, expected 0: CED pads with silence")
 
 
+def _fitted(front_end: FrontEnd, config: CedConfig, path: Path) -> FrontEnd:
+    """The front end read from `path`, with the patches of the model."""
+    try:
+        fitted = replace(front_end, patch_frames=config.patch_size)
+        config.check_front_end(fitted)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    return fitted
+
+
 def _front_end(values: Mapping[str, object]) -> FrontEnd:
     extractor_type = values.get("feature_extractor_type", _EXTRACTOR_TYPE)
     if extractor_type != _EXTRACTOR_TYPE:
         raise ModelError(f"feature_extractor_type is {extractor_type!r}, expected {_EXTRACTOR_TYPE!r}")
     check_padding(values.get("padding_value") or 0)
-    own = {_HUB_NAMES.get(entry.name, entry.name): entry.name for entry in fields(FrontEnd)}
+    own = _own_names()
     known: dict[str, Any] = {own[name]: value for name, value in values.items() if name in own and value is not None}
     return FrontEnd(**known)
+
+
+def _own_names() -> dict[str, str]:
+    """The Hub's name of each field -> ours. The length of a patch is the model's, in its config."""
+    names = [entry.name for entry in fields(FrontEnd) if entry.name != "patch_frames"]
+    return {_HUB_NAMES.get(name, name): name for name in names}

@@ -49,7 +49,8 @@ BACKENDS = {
 class Scorer(Protocol):
     """A loaded model. `score` is called from several threads at once, each of which computes by itself on a CPU.
 
-    `shortest_window` and `longest_window` are in samples; `settings` are those that change a number, by option name.
+    `shortest_window` and `longest_window` are in samples; windows that are shorter, at the end of short recordings, are
+    scored as if silence followed. `settings` are those that change a number, by option name.
     """
 
     labels: tuple[Label, ...]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from cedtag.model.front_end import MIN_POWER, TOP_DB
 from cedtag.scoring.onnx_proto import MICROSOFT, Graph
 from cedtag.scoring.power_spectra import mel_filters
 
@@ -19,14 +20,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cedtag.model.config import CedConfig, FrontEnd
+    from cedtag.model.config import CedConfig
+    from cedtag.model.front_end import FrontEnd
 
     Weights: TypeAlias = "Mapping[str, NDArray[np.float32]]"
 
 POWER, FEATURES, PROBABILITIES = "power", "features", "probabilities"
 
-_MIN_POWER = 1e-10
-_TOP_DB = 120.0
 _ENCODER_EPS = 1e-6
 _EPS = 1e-5  # of batch norm and of the head's layer norm
 # Seven bits: without VNNI, pairs of products of eight bits overflow, so that the processor would change the result.
@@ -95,8 +95,8 @@ class _Builder:
     def _decibels(self, front_end: FrontEnd) -> str:
         node, number = self._graph.node, self._number
         power = node("MatMul", POWER, self._graph.constant(mel_filters(front_end)))
-        decibels = node("Mul", node("Log", node("Max", power, number(_MIN_POWER))), number(10 / math.log(10)))
-        return node("Max", decibels, node("Sub", node("ReduceMax", decibels), number(_TOP_DB)))
+        decibels = node("Mul", node("Log", node("Max", power, number(MIN_POWER))), number(10 / math.log(10)))
+        return node("Max", decibels, node("Sub", node("ReduceMax", decibels), number(TOP_DB)))
 
     def _tokens(self, features: str) -> str:
         """Patches of the normalised features in the order (frequency, time), with their positions, `(1, n, dim)`."""

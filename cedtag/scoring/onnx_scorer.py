@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cedtag.checkpoints.locate import Checkpoint
-    from cedtag.model.config import FrontEnd
+    from cedtag.model.front_end import FrontEnd
     from cedtag.records import Window
     from cedtag.scoring.onnx_model import Weights
 
@@ -46,8 +46,8 @@ class OnnxScorer:
     ) -> None:
         self.precision = precision
         self.labels = labels_of(config.id2label)
-        self.shortest_window = config.patch_size * config.hop_size
-        self.longest_window = (config.target_length - 1) * config.hop_size  # in samples
+        self.shortest_window = front_end.patch_samples
+        self.longest_window = front_end.samples_of(config.target_length)
         self.batch_size = batch_size or cpu_batch_size(config)
         self._spectra = PowerSpectra(front_end)
         keep_freed_memory()
@@ -77,7 +77,8 @@ def open_scorer(
         raise InputError(f"--precision {precision}: ONNX Runtime computes in fp32 or int8 here; use --backend torch")
     plain = _plain_weights(checkpoint)
     config, weights = plain if plain is not None else _weights_by_torch(checkpoint)
-    return OnnxScorer(config, front_end_of(checkpoint), weights, "int8" if precision == "int8" else "fp32", batch_size)
+    front_end = front_end_of(checkpoint, config)
+    return OnnxScorer(config, front_end, weights, "int8" if precision == "int8" else "fp32", batch_size)
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cedtag.model.config import FrontEnd
+    from cedtag.model.front_end import FrontEnd
     from cedtag.records import Window
 
 Array = NDArray[np.float32]
 
-_PATCH_FRAMES = 16
 _FRAMES_AT_ONCE = 256  # what lies between the steps stays in the processor's cache
 
 
@@ -24,7 +23,7 @@ class PowerSpectra:
     """Turns windows of one recording into power spectra `(frames, n_fft / 2 + 1)`, the ends of each mirrored."""
 
     def __init__(self, front_end: FrontEnd) -> None:
-        self._hop, self._n_fft = front_end.hop_size, front_end.n_fft
+        self._hop, self._n_fft, self._shortest = front_end.hop_size, front_end.n_fft, front_end.shortest_samples
         self._taper = _hann(front_end.win_size, self._n_fft)
 
     def __call__(self, windows: Sequence[Window]) -> Iterator[Array]:
@@ -58,8 +57,7 @@ class PowerSpectra:
 
     def _frames(self, samples: Array) -> Array:
         half = self._n_fft // 2
-        shortest = max((_PATCH_FRAMES - 1) * self._hop, half + 1)
-        filled = np.pad(samples, (0, max(0, shortest - len(samples))))
+        filled = np.pad(samples, (0, max(0, self._shortest - len(samples))))
         frames: Array = sliding_window_view(np.pad(filled, half, mode="reflect"), self._n_fft)[:: self._hop]
         return frames
 

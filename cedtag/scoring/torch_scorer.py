@@ -56,8 +56,8 @@ class TorchScorer:
         self.device, self.precision = device.type, precision
         self._dtype = _AUTOCAST.get(precision)
         self.labels = labels_of(model.config.id2label)
-        self.shortest_window = model.config.patch_size * model.config.hop_size
-        self.longest_window = (model.config.target_length - 1) * model.config.hop_size  # in samples
+        self.shortest_window = extractor.front_end.patch_samples
+        self.longest_window = extractor.front_end.samples_of(model.config.target_length)
         self.across_recordings = device.type != "cpu"
         self.batch_size = batch_size or default_batch_size(model.config, device)
         self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
@@ -127,7 +127,7 @@ def open_scorer(
     """Load a checkpoint onto a device ("auto", "cpu", "cuda", "cuda:1", "mps") in a precision that it has."""
     place = find_device(device)
     model = CedForAudioClassification.from_checkpoint(checkpoint)
-    extractor = CedFeatureExtractor.from_checkpoint(checkpoint)
+    extractor = CedFeatureExtractor.from_checkpoint(checkpoint, model.config)
     return TorchScorer(model, extractor, place, find_precision(precision, place), batch_size)
 
 

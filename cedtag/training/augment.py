@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from cedtag.model.front_end import MIN_POWER, TOP_DB
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-# The front end's own limits: the power of digital silence, and how far below the loudest point it looks.
-MIN_POWER = 1e-10
-TOP_DB = 120.0
 # Clips fainter than this, silence above all, are not made loud to be mixed.
 FAINT_POWER = 1e-3
 # What is fainter than a clip's loudest frame by this much is no part of the sound that it is labelled with.

@@ -68,4 +68,5 @@ def target_matrix(examples: Sequence[Example], classes: Sequence[str]) -> Tensor
 
 
 def _log_mels(segments: Iterable[Example], extractor: CedFeatureExtractor) -> list[Tensor]:
-    return [extractor.log_mel(torch.from_numpy(samples)[None])[0].half() for samples in read_segments(list(segments))]
+    clips = read_segments(list(segments), extractor.front_end.patch_samples)
+    return [extractor.log_mel(torch.from_numpy(samples)[None])[0].half() for samples in clips]

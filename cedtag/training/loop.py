@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 GRADIENT_NORM = 1.0
 EMA_WARM_UP_STEPS = 20
-PATCH_FRAMES = 16
+FEWEST_TEACHER_FRAMES = 16  # of the rest of a clip that is longer than a window
 _STATEFUL = ("model", "average", "hints", "optimizer", "scaler")
 
 
@@ -168,9 +168,11 @@ def logits_of(model: nn.Module, features: Tensor) -> Tensor:
 def score(model: nn.Module, clips: Clips, window_frames: int) -> NDArray[np.float64]:
     """The probabilities `(clips, classes)` of whole clips; of those longer than a window, the highest of any window."""
     device = device_of(model)
+    fewest = model.config.patch_size if isinstance(model, CedForAudioClassification) else FEWEST_TEACHER_FRAMES
     scores = []
     for clip in clips.features:
-        parts = [part for part in torch.split(clip.float(), window_frames, dim=-1) if part.shape[-1] >= PATCH_FRAMES]
+        first, *rest = torch.split(clip.float(), window_frames, dim=-1)
+        parts = [first, *(part for part in rest if part.shape[-1] >= fewest)]
         probabilities = [logits_of(model, part[None].to(device)).sigmoid()[0] for part in parts]
         scores.append(torch.stack(probabilities).amax(0).cpu())
     return np.asarray(torch.stack(scores).double().numpy())

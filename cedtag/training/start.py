@@ -12,7 +12,6 @@ from torch import nn
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
-from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
 
 if TYPE_CHECKING:
@@ -30,19 +29,6 @@ def config_named(name: str) -> CedConfig:
     if not Path(name).is_file():
         raise InputError(f"--from-config {name}: no such file; give {', '.join(sizes)} or a config.json")
     return CedConfig.from_file(Path(name))
-
-
-def front_end_of(config: CedConfig) -> CedFeatureExtractor:
-    """The feature extractor that a config's front end asks for."""
-    front = config.front_end
-    return CedFeatureExtractor(
-        n_fft=front.n_fft,
-        win_size=front.win_size,
-        hop_size=front.hop_size,
-        f_min=front.f_min,
-        f_max=front.f_max,
-        feature_size=front.n_mels,
-    )
 
 
 def new_model(config: CedConfig, classes: Sequence[str], seed: int) -> CedForAudioClassification:

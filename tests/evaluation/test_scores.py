@@ -29,6 +29,7 @@ class Loudness:
     """A scorer of two classes: how loud a window is, and how long it is in seconds of ten."""
 
     labels = (Label(0, "", "loud"), Label(1, "", "long"))
+    shortest_window = 2560
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         return np.array([[abs(w.samples).max(), len(w.samples) / 160_000] for w in windows], np.float32)

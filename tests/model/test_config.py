@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cedtag.errors import ModelError
 from cedtag.labels.table import audioset
-from cedtag.model.config import CedConfig, FrontEnd, read_json_object
+from cedtag.model.config import CedConfig, read_json_object
+from cedtag.model.front_end import FrontEnd
 
 
 def test_the_default_is_ced_tiny_with_the_audioset_labels():

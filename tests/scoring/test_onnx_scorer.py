@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from cedtag.checkpoints.locate import resolve
 from cedtag.errors import InputError, ModelError
-from cedtag.model.config import CedConfig, FrontEnd
+from cedtag.model.config import CedConfig
 from cedtag.model.features import CedFeatureExtractor, _mel_filters
+from cedtag.model.front_end import FrontEnd
 from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source, Window
 from cedtag.scoring import open_scorer

@@ -55,7 +55,7 @@ def _judged(options: Options, examples: Sequence[Example]) -> tuple[Judged, dict
     hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
     checkpoint = resolve(options.model)
     scorer = open_scorer(checkpoint, options.device, options.precision)
-    window, _ = window_and_hop(options.window, None, None, scorer.longest_window)
+    window, _ = window_and_hop(options.window, None, None, scorer.shortest_window, scorer.longest_window)
     wanted = options.progress if options.progress is not None else sys.stderr.isatty()
     with tqdm(total=len(examples), desc="scoring", disable=options.quiet or not wanted, leave=False) as bar:
         judged = score_examples(

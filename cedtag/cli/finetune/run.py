@@ -113,14 +113,18 @@ def _model(options: Options, classes: Sequence[str]) -> tuple[CedForAudioClassif
         if options.freeze_encoder:
             raise InputError("--freeze-encoder needs a trained encoder (-m), not random weights (--from-config)")
         config = start.config_named(size)
-        return start.new_model(config, classes, options.seed).to(device), start.front_end_of(config), size
+        return (
+            start.new_model(config, classes, options.seed).to(device),
+            CedFeatureExtractor.from_front_end(config.front_end),
+            size,
+        )
     hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
     checkpoint = resolve(options.model)
     model = start.with_head(CedForAudioClassification.from_checkpoint(checkpoint), classes, options.seed)
     if options.freeze_encoder:
         start.freeze_encoder(model)
     origin = f"{checkpoint.name}@{checkpoint.commit}" if checkpoint.commit else checkpoint.name
-    return model.to(device), CedFeatureExtractor.from_checkpoint(checkpoint), origin
+    return model.to(device), CedFeatureExtractor.from_checkpoint(checkpoint, model.config), origin
 
 
 def _plan(
@@ -167,9 +171,10 @@ def _recipe(options: Options, model: CedForAudioClassification) -> Recipe:
     config = model.config
     frames = [round(seconds * SAMPLE_RATE_HZ / config.hop_size) for seconds in options.crop_s]
     if not config.patch_size <= frames[0] <= frames[1] <= config.target_length:
+        shortest = config.front_end.patch_samples / SAMPLE_RATE_HZ
         longest = config.target_length * config.hop_size / SAMPLE_RATE_HZ
         raise InputError(
-            f"--crop {options.crop_s[0]:g} {options.crop_s[1]:g}: give MIN and MAX, from 0.16 to {longest:g} s"
+            f"--crop {options.crop_s[0]:g} {options.crop_s[1]:g}: give MIN and MAX, from {shortest:g} to {longest:g} s"
         )
     asked = asdict(options)
     own = {entry.name: asked[entry.name] for entry in fields(Recipe) if entry.name in asked}
