@@ -30,6 +30,7 @@ OWNERS = {
     "rich": ["cedtag.cli", "cedtag.writers.table"],
     "torch": [
         "cedtag.model.features",
+        "cedtag.model.log_mel",
         "cedtag.model.network",
         "cedtag.model.weights",
         "cedtag.scoring.torch_scorer",
@@ -37,7 +38,7 @@ OWNERS = {
         "cedtag.doctor",
         "cedtag.cli.finetune.run",
     ],
-    "torchaudio": ["cedtag.model.features", "cedtag.training", "cedtag.doctor"],
+    "torchaudio": ["cedtag.model.log_mel", "cedtag.training", "cedtag.doctor"],
     "av": ["cedtag.audio.pyav", "cedtag.doctor"],
     "onnxruntime": ["cedtag.scoring.onnx_scorer"],
     "pyarrow": ["cedtag.writers.parquet"],

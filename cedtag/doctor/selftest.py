@@ -44,7 +44,8 @@ def sound() -> NDArray[np.float32]:
 def small_scorer(device: str) -> TorchScorer:
     """A CED of two blocks whose weights are drawn here, the same on every machine."""
     from cedtag.model.config import CedConfig
-    from cedtag.model.features import CedFeatureExtractor
+    from cedtag.model.front_end import FrontEnd
+    from cedtag.model.log_mel import LogMel
     from cedtag.model.network import CedForAudioClassification
     from cedtag.scoring.torch_scorer import TorchScorer, find_device
 
@@ -53,7 +54,7 @@ def small_scorer(device: str) -> TorchScorer:
         values = tensor.numpy()  # the memory of the tensor itself
         if values.ndim:
             values[...] = _weights(name, _normal(number + 1, values.size).reshape(values.shape))
-    return TorchScorer(model, CedFeatureExtractor(), find_device(device), batch_size=1)
+    return TorchScorer(model, LogMel(FrontEnd()), find_device(device), batch_size=1)
 
 
 def _weights(name: str, drawn: NDArray[np.float64]) -> NDArray[np.float64]:

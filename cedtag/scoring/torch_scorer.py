@@ -13,8 +13,9 @@ import torch
 
 from cedtag.errors import InputError
 from cedtag.labels.table import labels_of
-from cedtag.model.features import CedFeatureExtractor
+from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
+from cedtag.model.preprocessor import front_end_of
 from cedtag.scoring import cpu_batch_size
 from cedtag.system.machine import keep_freed_memory
 
@@ -45,19 +46,19 @@ class TorchScorer:
     def __init__(
         self,
         model: CedForAudioClassification,
-        extractor: CedFeatureExtractor,
+        log_mel: LogMel,
         device: torch.device,
         precision: str = "fp32",
         batch_size: int | None = None,
     ) -> None:
         self._model = model.eval().to(device)
-        self._extractor = extractor
+        self._log_mel = log_mel
         self._device = device
         self.device, self.precision = device.type, precision
         self._dtype = _AUTOCAST.get(precision)
         self.labels = labels_of(model.config.id2label)
-        self.shortest_window = extractor.front_end.patch_samples
-        self.longest_window = extractor.front_end.samples_of(model.config.target_length)
+        self.shortest_window = log_mel.front_end.patch_samples
+        self.longest_window = log_mel.front_end.samples_of(model.config.target_length)
         self.across_recordings = device.type != "cpu"
         self.batch_size = batch_size or default_batch_size(model.config, device)
         self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
@@ -111,11 +112,11 @@ class TorchScorer:
         if overlap and not self.across_recordings:
             samples = torch.from_numpy(stream_of(windows)).to(self._device)
             starts = [window.start - first.start for window in windows]
-            return self._extractor.log_mel_windows(samples, starts, len(first.samples))
+            return self._log_mel.windows(samples, starts, len(first.samples))
         samples = torch.from_numpy(np.stack([window.samples for window in windows]))
         if self._device.type == "cuda":
             samples = samples.pin_memory()
-        return self._extractor.log_mel(samples.to(self._device, non_blocking=True))
+        return self._log_mel(samples.to(self._device, non_blocking=True))
 
     def _autocast(self) -> AbstractContextManager[object]:
         return torch.autocast(self._device.type, self._dtype) if self._dtype else nullcontext()
@@ -127,8 +128,8 @@ def open_scorer(
     """Load a checkpoint onto a device ("auto", "cpu", "cuda", "cuda:1", "mps") in a precision that it has."""
     place = find_device(device)
     model = CedForAudioClassification.from_checkpoint(checkpoint)
-    extractor = CedFeatureExtractor.from_checkpoint(checkpoint, model.config)
-    return TorchScorer(model, extractor, place, find_precision(precision, place), batch_size)
+    log_mel = LogMel(front_end_of(checkpoint, model.config))
+    return TorchScorer(model, log_mel, place, find_precision(precision, place), batch_size)
 
 
 def find_device(wanted: str) -> torch.device:

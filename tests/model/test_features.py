@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from cedtag.errors import InputError, ModelError
 from cedtag.model.features import CedFeatureExtractor
+from cedtag.model.log_mel import LogMel
 from tests.micro import CHECKPOINT, clips, golden
 
 EXTRACTOR = CedFeatureExtractor()
@@ -128,20 +129,20 @@ def test_features_of_overlapping_windows_equal_each_window_alone(hops, first, si
     seconds = torch.arange(60_000) / 16_000
     samples = torch.sin(2 * np.pi * (50 * seconds + 1000 * seconds**2)) * (seconds > 0.5)
     alone = torch.cat([EXTRACTOR.log_mel(samples[None, start : start + size]) for start in starts])
-    torch.testing.assert_close(EXTRACTOR.log_mel_windows(samples, starts, size), alone, rtol=0, atol=1e-3)
+    torch.testing.assert_close(EXTRACTOR.log_mel.windows(samples, starts, size), alone, rtol=0, atol=1e-3)
 
 
 def test_windows_at_any_hop_use_the_frames_they_share(monkeypatch):
     num_frames = []
-    whole = CedFeatureExtractor._decibels
+    whole = LogMel._decibels
 
     def counted(self, padded):
         result = whole(self, padded)
         num_frames.append(result.shape[0] * result.shape[-1])
         return result
 
-    monkeypatch.setattr(CedFeatureExtractor, "_decibels", counted)
-    EXTRACTOR.log_mel_windows(torch.from_numpy(NOISE), [0, 16_000, 32_000], 80_000)
+    monkeypatch.setattr(LogMel, "_decibels", counted)
+    EXTRACTOR.log_mel.windows(torch.from_numpy(NOISE), [0, 16_000, 32_000], 80_000)
     assert sum(num_frames) < 1.1 * (112_000 // 160)
 
 

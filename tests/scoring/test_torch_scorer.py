@@ -14,7 +14,8 @@ import torch
 from cedtag.checkpoints.locate import resolve
 from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
-from cedtag.model.features import CedFeatureExtractor
+from cedtag.model.front_end import FrontEnd
+from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source, Window
 from cedtag.scoring import open_scorer
@@ -55,7 +56,7 @@ def noise(num_samples, seed=0):
 
 def micro_scorer(device=CPU, precision="fp32", batch_size=4):
     model = CedForAudioClassification.from_pretrained(CHECKPOINT)
-    return TorchScorer(model, CedFeatureExtractor(), device, precision, batch_size)
+    return TorchScorer(model, LogMel(FrontEnd()), device, precision, batch_size)
 
 
 @pytest.mark.parametrize("name", clips())
@@ -222,9 +223,9 @@ class CrampedModel(torch.nn.Module):
 
 def test_a_batch_that_does_not_fit_is_halved_and_that_is_said_once(caplog):
     model = CrampedModel(room=2)
-    scorer = TorchScorer(model, CedFeatureExtractor(), CPU, batch_size=8)
+    scorer = TorchScorer(model, LogMel(FrontEnd()), CPU, batch_size=8)
     windows = [window_of(noise(16_000, i), i, i * 16_000) for i in range(8)]
-    roomy = TorchScorer(CrampedModel(8), CedFeatureExtractor(), CPU, batch_size=8)
+    roomy = TorchScorer(CrampedModel(8), LogMel(FrontEnd()), CPU, batch_size=8)
     np.testing.assert_allclose(scorer.score(windows), roomy.score(windows), rtol=1e-5)
     assert model.calls == [8, 4, 2, 2, 2, 2]
     assert scorer.batch_size == 2
@@ -236,7 +237,7 @@ def test_a_batch_that_does_not_fit_is_halved_and_that_is_said_once(caplog):
 
 
 def test_one_window_that_does_not_fit_is_an_error():
-    scorer = TorchScorer(CrampedModel(0), CedFeatureExtractor(), CPU, batch_size=2)
+    scorer = TorchScorer(CrampedModel(0), LogMel(FrontEnd()), CPU, batch_size=2)
     with pytest.raises(torch.OutOfMemoryError):
         scorer.score([window_of(noise(16_000))])
 
@@ -266,12 +267,13 @@ def test_memory_of_one_call_serves_the_next():
 import resource, threading
 import numpy as np, torch
 from cedtag.model.config import CedConfig
-from cedtag.model.features import CedFeatureExtractor
+from cedtag.model.front_end import FrontEnd
+from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source, Window
 from cedtag.scoring.torch_scorer import TorchScorer
 
-scorer = TorchScorer(CedForAudioClassification(CedConfig(depth=1)), CedFeatureExtractor(), torch.device("cpu"))
+scorer = TorchScorer(CedForAudioClassification(CedConfig(depth=1)), LogMel(FrontEnd()), torch.device("cpu"))
 windows = [Window(Source("a", "a", "a"), i, i * 160_000, np.zeros(160_000, np.float32)) for i in range(4)]
 
 def count():

@@ -20,6 +20,7 @@ from cedtag.errors import InputError, OutputError
 from cedtag.inputs.manifest import classes_of, fingerprint, read_examples, require_audio, select_folds, split_off
 from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
+from cedtag.model.preprocessor import front_end_of
 from cedtag.records import SAMPLE_RATE_HZ
 from cedtag.scoring.torch_scorer import find_device, find_precision
 from cedtag.system.machine import usable_cpus
@@ -124,7 +125,8 @@ def _model(options: Options, classes: Sequence[str]) -> tuple[CedForAudioClassif
     if options.freeze_encoder:
         start.freeze_encoder(model)
     origin = f"{checkpoint.name}@{checkpoint.commit}" if checkpoint.commit else checkpoint.name
-    return model.to(device), CedFeatureExtractor.from_checkpoint(checkpoint, model.config), origin
+    extractor = CedFeatureExtractor.from_front_end(front_end_of(checkpoint, model.config))
+    return model.to(device), extractor, origin
 
 
 def _plan(
