@@ -23,6 +23,7 @@ __all__ = [
     "CedFeatureExtractor",
     "CedForAudioClassification",
     "CedModel",
+    "CedOutput",
     "CedtagError",
     "ClipSettings",
     "Clock",
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from cedtag.model.config import CedConfig
     from cedtag.model.features import CedFeatureExtractor
     from cedtag.model.network import CedForAudioClassification, CedModel
+    from cedtag.model.output import CedOutput
     from cedtag.records import (
         SAMPLE_RATE_HZ,
         AlreadyDone,
@@ -118,6 +120,7 @@ _LAZY = {
     "CedFeatureExtractor": "cedtag.model.features",
     "CedForAudioClassification": "cedtag.model.network",
     "CedModel": "cedtag.model.network",
+    "CedOutput": "cedtag.model.output",
     "CedtagError": "cedtag.errors",
     "ClipSettings": "cedtag.results.clip_settings",
     "Clock": "cedtag.inputs.clock",

@@ -32,6 +32,7 @@ OWNERS = {
         "cedtag.model.features",
         "cedtag.model.log_mel",
         "cedtag.model.network",
+        "cedtag.model.output",
         "cedtag.model.weights",
         "cedtag.scoring.torch_scorer",
         "cedtag.training",

@@ -5,7 +5,6 @@ Parameters have the names of the Hub's checkpoints, so `state_dict()` is what `m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +15,7 @@ from torch.nn import functional as F
 from cedtag.checkpoints.names import WEIGHTS_NAME
 from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
+from cedtag.model.output import CedOutput
 from cedtag.model.weights import (
     encoder_weights,
     inferred_config,
@@ -33,20 +33,6 @@ _ENCODER_NORM_EPS = 1e-6
 _BATCH_NORM_MOMENTUM = 0.01
 _VALUE_GAIN = 0.63  # its square, 0.4, is how much of what it finds a token takes away
 _POSITION_GAIN = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class CedOutput:
-    """Logits `(batch, classes)`, last hidden states `(batch, tokens, dim)`, and the loss if there were labels."""
-
-    logits: Tensor
-    hidden_states: Tensor
-    loss: Tensor | None = None
-
-    @property
-    def probabilities(self) -> Tensor:
-        """One probability per class `(batch, classes)` float32; they do not add up to 1, as sounds overlap."""
-        return torch.sigmoid(self.logits.float())
 
 
 class Linear(nn.Linear):
@@ -224,8 +210,12 @@ class CedModel(Pretrained):
                 cast("Block", block).update_(tokens)
         else:
             tokens = self.blocks(tokens)
-        hidden_states: Tensor = self.norm(tokens)
-        return hidden_states
+        last_hidden_state: Tensor = self.norm(tokens)
+        return last_hidden_state
+
+    if TYPE_CHECKING:
+
+        def __call__(self, input_values: Tensor) -> Tensor: ...
 
     @staticmethod
     def _own_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -245,10 +235,16 @@ class CedForAudioClassification(Pretrained):
         `labels` are class indices `(batch,)`, or 0 to 1 for each class `(batch, classes)` for clips of several sounds.
         The loss is the mean binary cross-entropy.
         """
-        hidden_states = self.encoder(input_values)
-        logits = self.outputlayer(hidden_states.mean(1))
-        loss = None if labels is None else F.binary_cross_entropy_with_logits(logits, _targets(labels, logits))
-        return CedOutput(logits, hidden_states, loss)
+        last_hidden_state = self.encoder(input_values)
+        logits = self.outputlayer(last_hidden_state.mean(1))
+        if labels is None:
+            return CedOutput((logits, last_hidden_state))
+        loss = F.binary_cross_entropy_with_logits(logits, _targets(labels, logits))
+        return CedOutput((loss, logits, last_hidden_state))
+
+    if TYPE_CHECKING:
+
+        def __call__(self, input_values: Tensor, labels: Tensor | None = None) -> CedOutput: ...
 
 
 @torch.no_grad()
@@ -317,7 +313,7 @@ def _targets(labels: Tensor, logits: Tensor) -> Tensor:
     """Labels as one target in [0, 1] per clip and class, shaped like `logits` `(batch, classes)`."""
     batch, classes = logits.shape
     if labels.shape == logits.shape:
-        if not ((labels >= 0) & (labels <= 1)).all():
+        if not _hold((labels >= 0) & (labels <= 1)):
             raise InputError("the multi-hot labels hold values outside 0 to 1")
         return labels.to(logits.dtype)
     if labels.shape != (batch,):
@@ -327,6 +323,11 @@ def _targets(labels: Tensor, logits: Tensor) -> Tensor:
         )
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise InputError(f"the labels have type {labels.dtype}, expected integers: one class index per clip")
-    if not ((labels >= 0) & (labels < classes)).all():
+    if not _hold((labels >= 0) & (labels < classes)):
         raise InputError(f"the labels hold indices outside 0 to {classes - 1}")
     return F.one_hot(labels.long(), classes).to(logits.dtype)
+
+
+def _hold(conditions: Tensor) -> bool:
+    """Whether all hold; while a graph is made, values are not known, and they are taken to."""
+    return torch.compiler.is_compiling() or bool(conditions.all())

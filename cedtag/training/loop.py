@@ -152,7 +152,7 @@ def taught_loss(trainer: Trainer, features: Tensor, targets: Tensor) -> Tensor:
     loss_of = losses.LOSSES[recipe.loss]
     loss = losses.distilled(output.logits.float(), targets, taught, loss_of, recipe.distill_weight)
     for hint, seen in zip(trainer.hints, maps, strict=True):
-        guessed = hint(output.hidden_states).transpose(1, 2).unflatten(2, (rows, columns))
+        guessed = hint(output.last_hidden_state).transpose(1, 2).unflatten(2, (rows, columns))
         seen = functional.adaptive_avg_pool2d(seen, (rows, columns))  # as it is where patches are 16 wide
         loss = loss + recipe.hint_weight / len(maps) * losses.hinted(guessed.float(), seen.float())
     return loss

@@ -24,7 +24,7 @@ def model(request, tmp_path_factory):
 
 def assert_golden(output, row, name):
     expected = golden()[name]
-    probabilities, hidden_mean = output.probabilities[row], output.hidden_states[row].mean(0)
+    probabilities, hidden_mean = output.probabilities[row], output.last_hidden_state[row].mean(0)
     np.testing.assert_allclose(probabilities.numpy(), expected["probabilities"], rtol=0, atol=1e-5)
     np.testing.assert_allclose(hidden_mean.numpy(), expected["hidden_mean"], rtol=0, atol=1e-5)
 
@@ -66,7 +66,7 @@ def test_logits_are_logits_and_probabilities_their_sigmoid(model):
     output = model(**EXTRACTOR(clips()["noise_10s"]))
     assert output.logits.min() < 0
     assert torch.equal(output.probabilities, output.logits.sigmoid())
-    assert output.hidden_states.shape == (1, 4 * 62, 48)
+    assert output.last_hidden_state.shape == (1, 4 * 62, 48)
     assert output.loss is None
 
 
@@ -77,7 +77,7 @@ def test_the_encoder_alone_gives_the_same_hidden_states():
     tagger = CedForAudioClassification.from_pretrained(CHECKPOINT)
     assert not encoder.training
     assert not tagger.training
-    assert torch.equal(encoder(**inputs), tagger(**inputs).hidden_states)
+    assert torch.equal(encoder(**inputs), tagger(**inputs).last_hidden_state)
 
 
 @pytest.mark.parametrize("frames", [16, 17, 31, 32, 1012])
@@ -243,7 +243,7 @@ def test_in_place_changes_rounding_alone_and_nothing_where_gradients_are_asked_f
     with torch.inference_mode():
         in_place = model(features)
     assert len(seen) == 2  # blocks were not called, but overwrote their tokens
-    torch.testing.assert_close(in_place.hidden_states, plain.hidden_states, rtol=0, atol=1e-5)
+    torch.testing.assert_close(in_place.last_hidden_state, plain.last_hidden_state, rtol=0, atol=1e-5)
     torch.testing.assert_close(in_place.logits, plain.logits, rtol=0, atol=1e-5)
     with torch.inference_mode():
         model.train()(features)

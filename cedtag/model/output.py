@@ -1,0 +1,83 @@
+"""The output of the tagger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, SupportsIndex, overload
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_NAMES = ("loss", "logits", "last_hidden_state")
+
+
+class CedOutput(tuple[Tensor, ...]):
+    """`(logits, last_hidden_state)`, or `(loss, logits, last_hidden_state)` if there were labels.
+
+    `logits` `(batch, classes)` are real numbers; 0 is a probability of one half. `last_hidden_state`
+    `(batch, tokens, dim)` holds the encoder's tokens, those of one mel band after another, each in order of time.
+    `loss` `()` is the mean binary cross-entropy in nats.
+
+    As with the outputs of transformers, `out.logits`, `out["logits"]`, `out[0]`, `"loss" in out` and `dict(out)` work.
+    """
+
+    # A tuple of two or three that is made from any iterable, and no dataclass: so export, tracing and DataParallel,
+    # which take outputs apart and put them together again, know how.
+    __slots__ = ()
+
+    @property
+    def logits(self) -> Tensor:
+        return self[-2]
+
+    @property
+    def last_hidden_state(self) -> Tensor:
+        return self[-1]
+
+    @property
+    def loss(self) -> Tensor | None:
+        return self[0] if "loss" in self else None
+
+    @property
+    def probabilities(self) -> Tensor:
+        """The sigmoid of the logits, `(batch, classes)` float32 in [0, 1]; sounds overlap, so rows do not sum to 1."""
+        return torch.sigmoid(self.logits.float())
+
+    def keys(self) -> tuple[str, ...]:
+        """The names of what the tuple holds, in its order."""
+        return _NAMES[-len(self) :]
+
+    def to_tuple(self) -> tuple[Tensor, ...]:
+        """The same as a plain tuple."""
+        return tuple(self)
+
+    @overload
+    def __getitem__(self, key: SupportsIndex | str, /) -> Tensor: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> tuple[Tensor, ...]: ...
+    def __getitem__(self, key: SupportsIndex | slice | str, /) -> Tensor | tuple[Tensor, ...]:
+        if isinstance(key, str):
+            if key not in self:
+                raise KeyError(key)
+            return super().__getitem__(self.keys().index(key))
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.keys()
+
+    def __repr__(self) -> str:
+        return f"CedOutput({', '.join(f'{name}={self[name]!r}' for name in self.keys())})"
+
+
+def _flatten(output: CedOutput) -> tuple[list[Tensor], None]:
+    return list(output), None
+
+
+def _unflatten(tensors: Iterable[Tensor], _: None) -> CedOutput:
+    return CedOutput(tensors)
+
+
+# The way for classes that are no dataclasses; transformers takes it for its outputs, too.
+pytree.register_pytree_node(CedOutput, _flatten, _unflatten, serialized_type_name="cedtag.CedOutput")
