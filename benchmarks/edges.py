@@ -88,6 +88,9 @@ class Counting:
         self.labels, self.batch_size, self.across_recordings = scorer.labels, scorer.batch_size, False
         self.num_samples = 0
 
+    def prepare_thread(self) -> None:
+        self._scorer.prepare_thread()
+
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         self.num_samples += sum(len(window.samples) for window in windows)
         return self._scorer.score(windows)

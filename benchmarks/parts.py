@@ -10,6 +10,7 @@ import torch
 from benchmarks.costs import Cost, cost_in_threads, cost_of
 from cedtag.audio import open_recording
 from cedtag.records import Source, Window
+from cedtag.scoring.torch_threads import compute_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ def product_case(gflop: float, num_threads: int, repeats: int = 12) -> Callable[
     left, right = torch.randn(_SIZE, _SIZE), torch.randn(_SIZE, _SIZE)
 
     def products() -> None:
-        torch.set_num_threads(1)
+        compute_alone()
         for _ in range(repeats):
             left @ right
 
@@ -42,6 +43,7 @@ def scoring_case(scorer: Scorer, num_threads: int, hop: int = WINDOW_SAMPLES, re
     windows = [Window(source, i, i * hop, samples[i * hop :][:WINDOW_SAMPLES]) for i in range(count)]
 
     def calls() -> None:
+        scorer.prepare_thread()
         for _ in range(repeats):
             scorer.score(windows)
 
@@ -53,7 +55,13 @@ def front_end_case(repeats: int = 8) -> Callable[[], Cost]:
     from cedtag.model.features import CedFeatureExtractor
 
     extractor, samples = CedFeatureExtractor(), torch.randn(4, WINDOW_SAMPLES)
-    return lambda: cost_of(lambda: [extractor.log_mel(samples) for _ in range(repeats)]).per(4 * repeats)
+
+    def features() -> None:
+        compute_alone()
+        for _ in range(repeats):
+            extractor.log_mel(samples)
+
+    return lambda: cost_in_threads(features, 1).per(4 * repeats)
 
 
 def spectra_case(repeats: int = 8) -> Callable[[], Cost]:

@@ -57,6 +57,9 @@ class StubScorer:
     precision = "fp32"
     settings = {"backend": "stub", "device": "cpu"}  # noqa: RUF012
 
+    def prepare_thread(self) -> None:
+        pass
+
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         time.sleep(self.delay_s)
         self.names += [window.source.name for window in windows]

@@ -35,6 +35,7 @@ OWNERS = {
         "cedtag.model.output",
         "cedtag.model.weights",
         "cedtag.scoring.torch_scorer",
+        "cedtag.scoring.torch_threads",
         "cedtag.training",
         "cedtag.doctor",
         "cedtag.cli.finetune.run",

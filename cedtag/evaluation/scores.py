@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from cedtag.evaluation.metrics import Matrix
     from cedtag.inputs.manifest import Example
-    from cedtag.scoring.torch_scorer import TorchScorer
+    from cedtag.scoring import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Row:
 
 def score_examples(
     examples: Sequence[Example],
-    scorer: TorchScorer,
+    scorer: Scorer,
     *,
     window: int,
     jobs: int,
@@ -72,7 +72,7 @@ def score_examples(
             on_clip()
         return scores
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(jobs, initializer=scorer.prepare_thread) as pool:
         scores = [row for rows in pool.map(score, files) for row in rows]
     return Judged(classes, truth, np.stack(scores), notes)
 

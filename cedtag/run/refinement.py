@@ -50,7 +50,7 @@ def refined(events: Iterable[Outcome], refinement: Refinement) -> Generator[Outc
     A recording is read a second time, while it is scored and only as far as is needed. Where that gives less sound than
     the first time, its coarse windows stay.
     """
-    with ThreadPoolExecutor(refinement.threads) as pool:
+    with ThreadPoolExecutor(refinement.threads, initializer=refinement.scorer.prepare_thread) as pool:
         recording = _Refined(refinement, pool)
         try:
             for event in events:

@@ -47,7 +47,7 @@ BACKENDS = {
 
 
 class Scorer(Protocol):
-    """A loaded model. `score` is called from several threads at once, each of which computes by itself on a CPU.
+    """A loaded model. `score` is called from several threads at once; on a CPU each computes in its own alone.
 
     `shortest_window` and `longest_window` are in samples; windows that are shorter, at the end of short recordings, are
     scored as if silence followed. `settings` are those that change a number, by option name.
@@ -63,6 +63,9 @@ class Scorer(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]: ...
+
+    def prepare_thread(self) -> None:
+        """Called once at the start of every thread that scores."""
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """The probabilities `(windows, classes)` of windows of any lengths up to the longest."""

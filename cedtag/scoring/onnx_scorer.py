@@ -57,6 +57,9 @@ class OnnxScorer:
     def settings(self) -> Mapping[str, Any]:
         return {"backend": "onnx", "device": self.device, "precision": self.precision}
 
+    def prepare_thread(self) -> None:
+        """ONNX Runtime computes in the calling thread alone as it is."""
+
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """Probabilities `(windows, classes)`."""
         scores = np.empty((len(windows), len(self.labels)), np.float32)

@@ -17,6 +17,7 @@ from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
 from cedtag.model.preprocessor import front_end_of
 from cedtag.scoring import cpu_batch_size
+from cedtag.scoring.torch_threads import compute_alone
 from cedtag.system.machine import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ _GPU_BATCH = 256
 class TorchScorer:
     """Scores windows with one copy of the weights; safe to call from several threads.
 
-    On a CPU each call runs in its caller's thread alone, so that callers scale and a busy neighbour slows one of them,
-    not a team that waits for its slowest member.
+    On a CPU each call computes in its caller's thread alone, if that was prepared: so callers scale, and a busy
+    neighbour slows one of them, not a team that waits for its slowest member.
     """
 
     def __init__(
@@ -63,7 +64,6 @@ class TorchScorer:
         self.batch_size = batch_size or default_batch_size(model.config, device)
         self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
         if device.type == "cpu":
-            torch.set_num_threads(1)
             keep_freed_memory()
 
     @property
@@ -74,6 +74,10 @@ class TorchScorer:
             "precision": self.precision,
             "batch-size": self.batch_size,
         }
+
+    def prepare_thread(self) -> None:
+        if self._device.type == "cpu":
+            compute_alone()
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """Probabilities `(windows, classes)`; windows of equal length are scored together."""

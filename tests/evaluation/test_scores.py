@@ -31,6 +31,9 @@ class Loudness:
     labels = (Label(0, "", "loud"), Label(1, "", "long"))
     shortest_window = 2560
 
+    def prepare_thread(self) -> None:
+        pass
+
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         return np.array([[abs(w.samples).max(), len(w.samples) / 160_000] for w in windows], np.float32)
 

@@ -44,6 +44,9 @@ class LoudestScorer:
     def __init__(self):
         self.scored = 0
 
+    def prepare_thread(self):
+        pass
+
     def score(self, windows):
         self.scored += sum(len(window.samples) for window in windows)
         return np.array([[np.abs(window.samples).max()] for window in windows], np.float32)

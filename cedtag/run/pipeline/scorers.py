@@ -24,6 +24,7 @@ def start_scorers(num_threads: int, scorer: Scorer, groups: WorkQueue[WindowGrou
 
 def _run(scorer: Scorer, groups: WorkQueue[WindowGroup]) -> None:
     """All that a scorer thread does, from its start to its end."""
+    scorer.prepare_thread()
     while group := groups.get():
         score_groups(scorer, [group, *_more_groups(scorer, groups)])
 

@@ -68,6 +68,9 @@ class MeanScorer:
         self.batch_size, self.across_recordings, self.delay_s = batch_size, across_recordings, delay_s
         self.calls: list[list[str]] = []
 
+    def prepare_thread(self):
+        pass
+
     def score(self, windows):
         time.sleep(self.delay_s)
         self.calls.append([window.source.name for window in windows])
