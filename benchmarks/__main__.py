@@ -23,7 +23,8 @@ from benchmarks.ends import plain_loop_case, tagging_case
 from benchmarks.parts import decoding_case, front_end_case, product_case, scoring_case, spectra_case
 from cedtag.checkpoints.locate import resolve
 from cedtag.model.config import CedConfig
-from cedtag.scoring import flop_per_window, open_scorer
+from cedtag.scoring import open_scorer
+from cedtag.scoring.batching import flop_per_window
 from cedtag.system.machine import usable_cpus
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_CHANNELS = 8
 
-Clip: TypeAlias = NDArray[np.floating[Any]] | Tensor
+Waveform: TypeAlias = NDArray[np.floating[Any]] | Tensor
 
 
 class CedFeatureExtractor:
@@ -53,7 +53,7 @@ class CedFeatureExtractor:
 
     def __call__(
         self,
-        audio: Clip | Sequence[Clip],
+        audio: Waveform | Sequence[Waveform],
         sampling_rate: int = SAMPLE_RATE_HZ,
         return_tensors: str = "pt",
         max_length: int | None = None,
@@ -108,7 +108,7 @@ class CedFeatureExtractor:
         write_json_object(Path(folder) / PREPROCESSOR_NAME, self.to_dict())
 
 
-def _checked_clips(audio: Clip | Sequence[Clip]) -> list[Tensor]:
+def _checked_clips(audio: Waveform | Sequence[Waveform]) -> list[Tensor]:
     """The clips `(n,)` in `audio`, float32 and finite."""
     if isinstance(audio, list | tuple):
         clips = [_float_tensor(clip) for clip in audio]

@@ -36,7 +36,7 @@ _POSITION_GAIN = 0.5
 
 
 class Linear(nn.Linear):
-    """A linear layer that leaves its weights as memory came: `_initialise` or a checkpoint fills them, never both."""
+    """Skips default initialisation; weights come from a checkpoint or `_initialise`."""
 
     def reset_parameters(self) -> None:
         pass

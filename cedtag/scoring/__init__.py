@@ -14,13 +14,7 @@ if TYPE_CHECKING:
 
     from cedtag.checkpoints.locate import Checkpoint
     from cedtag.labels.table import Label
-    from cedtag.model.config import CedConfig
     from cedtag.records import Window
-
-# A call must end soon after a Ctrl-C, and its activations should stay in the processor's cache.
-_CPU_WINDOWS = 4
-_CPU_CALL_FLOP = 60e9
-
 
 @dataclass(frozen=True, slots=True)
 class Compute:
@@ -41,8 +35,8 @@ class Compute:
 
 # backend -> the function that loads its scorer.
 BACKENDS = {
-    "torch": "cedtag.scoring.torch_scorer:open_scorer",
-    "onnx": "cedtag.scoring.onnx_scorer:open_scorer",
+    "torch": "cedtag.scoring.torch_scorer:load_torch_scorer",
+    "onnx": "cedtag.scoring.onnx_scorer:load_onnx_scorer",
 }
 
 
@@ -100,15 +94,3 @@ def open_scorer(
         backend = "onnx" if precision == "int8" else "torch"
     module, name = BACKENDS[backend].split(":")
     return cast("Scorer", getattr(import_module(module), name)(checkpoint, device, precision, batch_size))
-
-
-def flop_per_window(config: CedConfig) -> int:
-    """The floating-point operations of the matrix products for the longest window."""
-    rows, columns = config.grid_size
-    tokens, dim = rows * columns, config.embed_dim
-    return 2 * config.depth * tokens * (4 * dim**2 + 2 * dim * config.hidden_dim + 2 * tokens * dim)
-
-
-def cpu_batch_size(config: CedConfig) -> int:
-    """How many windows a call holds on a CPU unless somebody says: few, and for large models one."""
-    return int(max(1, min(_CPU_WINDOWS, _CPU_CALL_FLOP // flop_per_window(config))))

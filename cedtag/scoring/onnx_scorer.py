@@ -10,7 +10,7 @@ from cedtag.errors import InputError
 from cedtag.labels.table import labels_of
 from cedtag.model.config import CedConfig
 from cedtag.model.preprocessor import front_end_of
-from cedtag.scoring import cpu_batch_size
+from cedtag.scoring.batching import cpu_batch_size
 from cedtag.scoring.onnx_model import POWER, PROBABILITIES, ced_model, weight_shapes
 from cedtag.scoring.power_spectra import PowerSpectra
 from cedtag.system.machine import keep_freed_memory
@@ -68,7 +68,7 @@ class OnnxScorer:
         return scores
 
 
-def open_scorer(
+def load_onnx_scorer(
     checkpoint: Checkpoint, device: str = "auto", precision: str = "auto", batch_size: int | None = None
 ) -> OnnxScorer:
     """Load a checkpoint in the precision "fp32" (which "auto" means) or "int8"."""

@@ -16,7 +16,7 @@ from cedtag.labels.table import labels_of
 from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
 from cedtag.model.preprocessor import front_end_of
-from cedtag.scoring import cpu_batch_size
+from cedtag.scoring.batching import cpu_batch_size
 from cedtag.scoring.torch_threads import compute_alone
 from cedtag.system.machine import keep_freed_memory
 
@@ -126,7 +126,7 @@ class TorchScorer:
         return torch.autocast(self._device.type, self._dtype) if self._dtype else nullcontext()
 
 
-def open_scorer(
+def load_torch_scorer(
     checkpoint: Checkpoint, device: str = "auto", precision: str = "auto", batch_size: int | None = None
 ) -> TorchScorer:
     """Load a checkpoint onto a device ("auto", "cpu", "cuda", "cuda:1", "mps") in a precision that it has."""

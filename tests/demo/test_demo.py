@@ -17,7 +17,7 @@ from cedtag.demo.make_checkpoint import ESC10_CLASSES
 from cedtag.demo.synthesis import NUM_SAMPLES, SOUNDS
 from cedtag.inputs.windows import sliding_windows
 from cedtag.labels.table import audioset
-from cedtag.scoring.torch_scorer import open_scorer
+from cedtag.scoring.torch_scorer import load_torch_scorer
 
 if TYPE_CHECKING:
     from cedtag.scoring.torch_scorer import TorchScorer
@@ -30,7 +30,7 @@ MADE = sorted(set(SOUNDS) - {"Speech"})
 
 @pytest.fixture(scope="module")
 def scorer() -> TorchScorer:
-    return open_scorer(resolve("demo"), "cpu")
+    return load_torch_scorer(resolve("demo"), "cpu")
 
 
 def best_label(scorer: TorchScorer, samples: np.ndarray) -> str:

@@ -49,12 +49,12 @@ def _judged(options: Options, examples: Sequence[Example]) -> tuple[Judged, dict
     about: dict[str, object] = {"data": str(options.data), "folds": list(options.folds)}
     if options.scores:
         return scores_of_rows(examples, options.scores), {**about, "scores": str(options.scores)}
-    from cedtag.scoring.torch_scorer import open_scorer
+    from cedtag.scoring.torch_scorer import load_torch_scorer
 
     require_audio(options.data, examples)
     hub.configure(offline=options.offline, cache_dir=Path(options.cache_dir) if options.cache_dir else None)
     checkpoint = resolve(options.model)
-    scorer = open_scorer(checkpoint, options.device, options.precision)
+    scorer = load_torch_scorer(checkpoint, options.device, options.precision)
     window, _ = window_and_hop(options.window, None, None, scorer.shortest_window, scorer.longest_window)
     wanted = options.progress if options.progress is not None else sys.stderr.isatty()
     with tqdm(total=len(examples), desc="scoring", disable=options.quiet or not wanted, leave=False) as bar:
