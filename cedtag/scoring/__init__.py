@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cedtag.labels.table import Label
     from cedtag.records import Window
 
+
 @dataclass(frozen=True, slots=True)
 class Compute:
     """What computes, and with how much of the machine.

@@ -19,7 +19,7 @@ from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source, Window
 from cedtag.scoring import open_scorer
 from cedtag.scoring.torch_scorer import TorchScorer, default_batch_size, find_device, find_precision
-from tests.micro import CHECKPOINT, clips, golden
+from tests.micro import CHECKPOINT, assert_golden, clips
 
 SOURCE = Source("a.wav", "a.wav", "a.wav")
 CPU = torch.device("cpu")
@@ -61,10 +61,7 @@ def micro_scorer(device=CPU, precision="fp32", batch_size=4):
 @pytest.mark.parametrize("name", clips())
 @pytest.mark.parametrize("scorer_name", ["torch fp32", "onnx fp32"])
 def test_probabilities_equal_the_reference(scorer_name, name):
-    scores = loaded(scorer_name).score([window_of(clips()[name])])
-    # A noiseless chirp leaves mel bins 119 dB below the loudest, where each Fourier transform has its own rounding.
-    tolerance = 5e-5 if (scorer_name, name) == ("onnx fp32", "chirp_10s") else 1e-5
-    np.testing.assert_allclose(scores[0], golden()[name]["probabilities"], rtol=0, atol=tolerance)
+    assert_golden(name, loaded(scorer_name).score([window_of(clips()[name])])[0])
 
 
 def test_scores_are_one_row_of_probabilities_for_every_window(scorer):
