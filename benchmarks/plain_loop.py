@@ -16,7 +16,8 @@ import torch
 from torchaudio.transforms import AmplitudeToDB, MelSpectrogram, Resample
 
 from benchmarks.costs import cost_of
-from cedtag.model.network import Attention, CedForAudioClassification
+from cedtag.model.layers import Attention
+from cedtag.model.network import CedForAudioClassification
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -30,6 +30,8 @@ OWNERS = {
     "rich": ["cedtag.cli", "cedtag.writers.table"],
     "torch": [
         "cedtag.model.features",
+        "cedtag.model.initialise",
+        "cedtag.model.layers",
         "cedtag.model.log_mel",
         "cedtag.model.network",
         "cedtag.model.output",

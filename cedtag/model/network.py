@@ -15,6 +15,8 @@ from torch.nn import functional as F
 from cedtag.checkpoints.names import WEIGHTS_NAME
 from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
+from cedtag.model.initialise import initialise_layers, initialise_positions
+from cedtag.model.layers import ENCODER_NORM_EPS, Block, Linear, PatchEmbedding
 from cedtag.model.output import CedOutput
 from cedtag.model.weights import (
     encoder_weights,
@@ -29,109 +31,7 @@ if TYPE_CHECKING:
 
     from cedtag.checkpoints.locate import Checkpoint
 
-_ENCODER_NORM_EPS = 1e-6
 _BATCH_NORM_MOMENTUM = 0.01
-_VALUE_GAIN = 0.63  # its square, 0.4, is how much of what it finds a token takes away
-_POSITION_GAIN = 0.5
-
-
-class Linear(nn.Linear):
-    """Skips default initialisation; weights come from a checkpoint or `_initialise`."""
-
-    def reset_parameters(self) -> None:
-        pass
-
-
-class Attention(nn.Module):
-    def __init__(self, config: CedConfig) -> None:
-        super().__init__()
-        self.num_heads = config.num_heads
-        self.drop_rate = config.attn_drop_rate
-        self.qkv = Linear(config.embed_dim, 3 * config.embed_dim, bias=config.qkv_bias)
-        self.proj = Linear(config.embed_dim, config.embed_dim)
-        self.proj_drop = nn.Dropout(config.drop_rate)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        merged: Tensor = self.proj_drop(self.proj(self.mix(tokens)))
-        return merged
-
-    def mix(self, tokens: Tensor) -> Tensor:
-        """What each token takes from the others `(batch, length, dim)`, head beside head."""
-        batch, length, _ = tokens.shape
-        qkv = self.qkv(tokens).view(batch, length, 3, self.num_heads, -1)
-        queries, keys, values = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, dim / heads)
-        dropout = self.drop_rate if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
-        return mixed.transpose(1, 2).flatten(2)
-
-
-class FeedForward(nn.Module):
-    def __init__(self, config: CedConfig) -> None:
-        super().__init__()
-        self.fc1 = Linear(config.embed_dim, config.hidden_dim)
-        self.fc2 = Linear(config.hidden_dim, config.embed_dim)
-        self.drop = nn.Dropout(config.drop_rate)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        hidden = self.drop(F.gelu(self.fc1(tokens)))
-        mapped: Tensor = self.drop(self.fc2(hidden))
-        return mapped
-
-
-class DropPath(nn.Module):
-    """In training, leaves out a whole residual branch for some clips of the batch."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, branch: Tensor) -> Tensor:
-        if not self.training or self.rate == 0:
-            return branch
-        kept = torch.rand(len(branch), 1, 1, device=branch.device) >= self.rate
-        return branch * kept / (1 - self.rate)
-
-
-class Block(nn.Module):
-    def __init__(self, config: CedConfig, drop_path_rate: float) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(config.embed_dim, eps=_ENCODER_NORM_EPS)
-        self.attn = Attention(config)
-        self.norm2 = nn.LayerNorm(config.embed_dim, eps=_ENCODER_NORM_EPS)
-        self.mlp = FeedForward(config)
-        self.drop_path = DropPath(drop_path_rate)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        tokens = tokens + self.drop_path(self.attn(self.norm1(tokens)))
-        residual: Tensor = tokens + self.drop_path(self.mlp(self.norm2(tokens)))
-        return residual
-
-    def update_(self, tokens: Tensor) -> None:
-        """Do in evaluation what `forward` does, in place in `tokens`, which is contiguous.
-
-        Matrix products add to the tokens themselves, and GELU overwrites what it is given: on a CPU, passes over memory
-        are what the products leave to save.
-        """
-        _add_linear_(tokens, self.attn.proj, self.attn.mix(self.norm1(tokens)))
-        hidden = self.mlp.fc1(self.norm2(tokens))
-        _add_linear_(tokens, self.mlp.fc2, torch.ops.aten.gelu_.default(hidden))
-
-
-def _add_linear_(tokens: Tensor, linear: Linear, inputs: Tensor) -> None:
-    """Add what a linear layer makes of `inputs` `(batch, length, n)` to `tokens` `(batch, length, dim)`."""
-    rows = tokens.view(-1, tokens.shape[-1])  # never a copy, to which the sum would be lost
-    rows.add_(linear.bias).addmm_(inputs.flatten(0, 1), linear.weight.T)
-
-
-class PatchEmbedding(nn.Module):
-    def __init__(self, config: CedConfig) -> None:
-        super().__init__()
-        self.proj = nn.Conv2d(1, config.embed_dim, kernel_size=config.patch_size, stride=config.patch_size)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Patches `(batch, dim, rows, columns)` of `(batch, n_mels, frames)`; frames that fill no patch are unused."""
-        patches: Tensor = self.proj(features.unsqueeze(1))
-        return patches
 
 
 class Pretrained(nn.Module):
@@ -142,7 +42,7 @@ class Pretrained(nn.Module):
         self.config = config
         self._build(config)
         if initialise:
-            _initialise(self)
+            self._initialise()
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> Self:
@@ -169,6 +69,12 @@ class Pretrained(nn.Module):
     def _build(self, config: CedConfig) -> None:
         """Make the layers, their weights still undefined."""
         raise NotImplementedError
+
+    def _initialise(self) -> None:
+        initialise_layers(self)
+        for module in self.modules():
+            if isinstance(module, CedModel):
+                initialise_positions(module.time_pos_embed, module.freq_pos_embed)
 
     @staticmethod
     def _own_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -197,7 +103,7 @@ class CedModel(Pretrained):
         # Deeper blocks are dropped more often.
         drop_path_rates = torch.linspace(0, config.drop_path_rate, config.depth).tolist()
         self.blocks = nn.Sequential(*(Block(config, rate) for rate in drop_path_rates))
-        self.norm = nn.LayerNorm(config.embed_dim, eps=_ENCODER_NORM_EPS)
+        self.norm = nn.LayerNorm(config.embed_dim, eps=ENCODER_NORM_EPS)
 
     def forward(self, input_values: Tensor) -> Tensor:
         _check_features(input_values, self.config)
@@ -245,52 +151,6 @@ class CedForAudioClassification(Pretrained):
     if TYPE_CHECKING:
 
         def __call__(self, input_values: Tensor, labels: Tensor | None = None) -> CedOutput: ...
-
-
-@torch.no_grad()
-def _initialise(model: nn.Module) -> None:
-    """Fill a new model for training from scratch, so that a few hundred clips are enough to learn something.
-
-    Linear weights are uniform after Glorot, as in the first vision transformers (arXiv 2010.11929): from the narrow
-    normal ones that are usual a CED of 128 dimensions took twice as many epochs to the same loss. Attention and
-    positions begin like those of trained transformers (mimetic initialisation, arXiv 2305.09828).
-    """
-    for module in model.modules():
-        if isinstance(module, Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                module.bias.zero_()
-    for module in model.modules():
-        if isinstance(module, Attention):
-            _initialise_attention(module)
-        elif isinstance(module, CedModel):
-            _initialise_positions(module)
-
-
-def _initialise_attention(attention: Attention) -> None:
-    """Let every token attend to those like it, and take away a part of what it finds there."""
-    queries, keys, values = attention.qkv.weight.chunk(3)
-    nn.init.orthogonal_(queries)
-    keys.copy_(queries)
-    nn.init.orthogonal_(values, gain=_VALUE_GAIN)
-    attention.proj.weight.copy_(-values.T)
-
-
-def _initialise_positions(encoder: CedModel) -> None:
-    """Waves along time in one half of the dimensions and along frequency in the other: near places are alike."""
-    rows, columns = encoder.config.grid_size
-    half = encoder.config.embed_dim // 2
-    encoder.time_pos_embed.zero_()
-    encoder.freq_pos_embed.zero_()
-    encoder.time_pos_embed[0, :half, 0] = _waves(half, columns)
-    encoder.freq_pos_embed[0, half:, :, 0] = _waves(encoder.config.embed_dim - half, rows)
-
-
-def _waves(dim: int, length: int) -> Tensor:
-    """Sines and cosines `(dim, length)` with periods from 2 pi to about the length."""
-    periods = max(2.0, length) ** (-torch.arange(0, dim, 2) / dim)
-    angles = periods[:, None] * torch.arange(length)
-    return _POSITION_GAIN * torch.cat([angles.sin(), angles.cos()])[:dim]
 
 
 def _check_features(input_values: Tensor, config: CedConfig) -> None:
