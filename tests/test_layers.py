@@ -36,6 +36,7 @@ OWNERS = {
         "cedtag.model.network",
         "cedtag.model.output",
         "cedtag.model.weights",
+        "cedtag.scoring.torch_device",
         "cedtag.scoring.torch_scorer",
         "cedtag.scoring.torch_threads",
         "cedtag.training",

@@ -76,7 +76,7 @@ def _torch() -> str:
 
 
 def _device() -> str:
-    from cedtag.scoring.torch_scorer import find_device, find_precision
+    from cedtag.scoring.torch_device import find_device, find_precision
 
     device = find_device("auto")
     return f"{device}, in {find_precision('auto', device)}"

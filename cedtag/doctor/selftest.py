@@ -47,7 +47,8 @@ def small_scorer(device: str) -> TorchScorer:
     from cedtag.model.front_end import FrontEnd
     from cedtag.model.log_mel import LogMel
     from cedtag.model.network import CedForAudioClassification
-    from cedtag.scoring.torch_scorer import TorchScorer, find_device
+    from cedtag.scoring.torch_device import find_device
+    from cedtag.scoring.torch_scorer import TorchScorer
 
     model = CedForAudioClassification(CedConfig(embed_dim=48, num_heads=3, depth=2, outputdim=_CLASSES))
     for number, (name, tensor) in enumerate(sorted(model.state_dict().items())):

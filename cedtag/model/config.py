@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import reprlib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import NoReturn
 
 from cedtag.checkpoints.names import CONFIG_NAME
 from cedtag.errors import ModelError
 from cedtag.model.fields import check_integer, check_number, refuse
 from cedtag.model.front_end import PATCH_LIMITS, FrontEnd
-from cedtag.system.atomic import replacing
+from cedtag.model.json_file import read_json_object, write_json_object
 
 MODEL_TYPE = "ced"
 ARCHITECTURE = "CedForAudioClassification"
 
-_MAX_JSON_BYTES = 1_000_000
 _MAX_LABEL_CHARACTERS = 1_000
 # Ten times ced-base; a config alone must not be able to ask for all memory.
 _MAX_BLOCK_PARAMETERS = 1_000_000_000
@@ -182,35 +179,6 @@ class CedConfig:
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `config.json` into `folder`, which is made if need be."""
         write_json_object(Path(folder) / CONFIG_NAME, self.to_dict())
-
-
-def read_json_object(path: Path) -> dict[str, object]:
-    """The JSON object in a small file. Damaged, huge, deeply nested and non-finite ones are errors, not crashes."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_JSON_BYTES + 1)
-        if len(content) > _MAX_JSON_BYTES:
-            raise ModelError("larger than 1 MB, so no config file; download the checkpoint again")
-        values = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
-    except OSError as error:
-        raise ModelError(f"cannot be read ({error.strerror})") from error
-    # ValueError: malformed JSON or UTF-8, NaN, a number of 5000 digits. RecursionError: 100,000 open brackets.
-    except (ValueError, RecursionError) as error:
-        raise ModelError("not a JSON file that can be read; download the checkpoint again") from error
-    if not isinstance(values, dict):
-        raise ModelError("not a JSON object; download the checkpoint again")
-    return values
-
-
-def write_json_object(path: Path, values: Mapping[str, object]) -> None:
-    """Write `values` to `path` whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _default_labels(num_outputs: int) -> dict[int, str]:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from cedtag.checkpoints.names import PREPROCESSOR_NAME
 from cedtag.errors import InputError
-from cedtag.model.config import write_json_object
 from cedtag.model.front_end import FrontEnd
+from cedtag.model.json_file import write_json_object
 from cedtag.model.log_mel import LogMel
 from cedtag.model.preprocessor import check_padding, front_end_of, hub_dict, preprocessor_dict, read_preprocessor
 from cedtag.records import SAMPLE_RATE_HZ

@@ -6,8 +6,9 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import ModelError
-from cedtag.model.config import CedConfig, read_json_object
+from cedtag.model.config import CedConfig
 from cedtag.model.front_end import FrontEnd
+from cedtag.model.json_file import read_json_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Windows -> class probabilities with a CED in torch; the only file that says "cuda"."""
+"""Windows -> class probabilities with a CED in torch, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from cedtag.errors import InputError
 from cedtag.labels.table import labels_of
 from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
 from cedtag.model.preprocessor import front_end_of
 from cedtag.scoring.batching import cpu_batch_size
+from cedtag.scoring.torch_device import find_device, find_precision
 from cedtag.scoring.torch_threads import compute_alone
 from cedtag.system.machine import keep_freed_memory
 
@@ -134,36 +134,6 @@ def load_torch_scorer(
     model = CedForAudioClassification.from_checkpoint(checkpoint)
     log_mel = LogMel(front_end_of(checkpoint, model.config))
     return TorchScorer(model, log_mel, place, find_precision(precision, place), batch_size)
-
-
-def find_device(wanted: str) -> torch.device:
-    """The device that was asked for; an absent one is an InputError, never another device."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        return torch.device(next(name for name in ("cuda", "mps", "cpu") if available[name]))
-    kind, _, number = wanted.partition(":")
-    if kind not in available or (number and not (kind == "cuda" and number.isdecimal())):
-        raise InputError(f"-d/--device {wanted}: no such device; use auto, cpu, cuda, cuda:N or mps")
-    if not available[kind] or (kind == "cuda" and int(number or 0) >= torch.cuda.device_count()):
-        raise InputError(f"-d/--device {wanted}: this machine or this torch has none; -d cpu works everywhere")
-    return torch.device(wanted)
-
-
-def find_precision(wanted: str, device: torch.device) -> str:
-    """The precision to compute in: "fp32" on a CPU, half on a GPU unless fp32 is asked for."""
-    if device.type == "cpu":
-        if wanted not in ("auto", "fp32"):
-            raise InputError(
-                f"--precision {wanted}: torch computes in fp32 on a CPU, where half precision is slower; leave it out, "
-                "or use a GPU, or --backend onnx for int8"
-            )
-        return "fp32"
-    if wanted == "int8":
-        raise InputError("--precision int8: ONNX Runtime computes in int8, on a CPU; use --backend onnx")
-    has_bf16 = device.type != "cuda" or torch.cuda.is_bf16_supported()
-    if wanted == "bf16" and not has_bf16:
-        raise InputError("--precision bf16: this GPU cannot; use fp16 or fp32")
-    return ("bf16" if has_bf16 else "fp16") if wanted == "auto" else wanted
 
 
 def default_batch_size(config: CedConfig, device: torch.device) -> int:

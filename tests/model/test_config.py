@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from cedtag.errors import ModelError
 from cedtag.labels.table import audioset
-from cedtag.model.config import CedConfig, read_json_object
+from cedtag.model.config import CedConfig
 from cedtag.model.front_end import FrontEnd
+from cedtag.model.json_file import read_json_object
 
 
 def test_the_default_is_ced_tiny_with_the_audioset_labels():

@@ -18,7 +18,8 @@ from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source, Window
 from cedtag.scoring import open_scorer
-from cedtag.scoring.torch_scorer import TorchScorer, default_batch_size, find_device, find_precision
+from cedtag.scoring.torch_device import find_device, find_precision
+from cedtag.scoring.torch_scorer import TorchScorer, default_batch_size
 from tests.micro import CHECKPOINT, assert_golden, clips
 
 SOURCE = Source("a.wav", "a.wav", "a.wav")

@@ -22,7 +22,7 @@ from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
 from cedtag.model.preprocessor import front_end_of
 from cedtag.records import SAMPLE_RATE_HZ
-from cedtag.scoring.torch_scorer import find_device, find_precision
+from cedtag.scoring.torch_device import find_device, find_precision
 from cedtag.system.machine import usable_cpus
 from cedtag.training import start
 from cedtag.training.augment import Augment
