@@ -275,13 +275,14 @@ def test_a_recording_that_takes_too_much_memory_costs_only_itself(
 ) -> None:
     wide = write(tmp_path / "wide.wav", np.zeros((20_000, 64), np.float32), RATE_HZ)
     pid = warm(decoders, short)
-    _, hard = resource.prlimit(pid, resource.RLIMIT_AS)
+    before = resource.prlimit(pid, resource.RLIMIT_AS)
     num_pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
-    resource.prlimit(pid, resource.RLIMIT_AS, (num_pages * resource.getpagesize(), hard))
+    resource.prlimit(pid, resource.RLIMIT_AS, (num_pages * resource.getpagesize(), before[1]))
     with (
         decoders.open(source_of(wide)) as recording,
         pytest.raises(AudioError, match=r"wide\.wav: decoding it takes too much memory"),
     ):
         list(recording.blocks())
+    resource.prlimit(pid, resource.RLIMIT_AS, before)
     assert pid_of(recording) == pid
     assert len(heard_by(decoders, short)[0])

@@ -16,7 +16,7 @@ from cedtag.checkpoints.locate import resolve
 from cedtag.evaluation.scores import score_examples
 from cedtag.inputs.manifest import Example
 from cedtag.records import Source
-from cedtag.run.pipeline import Plan, score_recordings
+from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
 from cedtag.scoring import open_scorer
 from cedtag.scoring.torch_threads import compute_alone
@@ -70,7 +70,7 @@ def assert_usual() -> None:
 def test_a_run_scores_in_one_thread_each_and_leaves_all_others_theirs(scorer, teams, recording):
     sources = [Source(recording, recording, recording)] * 3
     for num_scorers in (1, 2):
-        events = score_recordings(sources, open_recording, scorer, Plan(16_000, 16_000, 2, num_scorers))
+        events = score_recordings(sources, open_recording, scorer, PipelineSettings(16_000, 16_000, 2, num_scorers))
         next(events)
         if num_scorers == 1:  # else the other one may begin just now
             assert_usual()
@@ -81,7 +81,7 @@ def test_a_run_scores_in_one_thread_each_and_leaves_all_others_theirs(scorer, te
 
 def test_a_refinement_scores_in_one_thread_each(scorer, teams, recording):
     sources = [Source(recording, recording, recording)]
-    coarse = list(score_recordings(sources, open_recording, scorer, Plan(64_000, 64_000)))
+    coarse = list(score_recordings(sources, open_recording, scorer, PipelineSettings(64_000, 64_000)))
     teams.clear()
     refinement = Refinement(open_recording, scorer, lambda window: frozenset({window.index}), 16_000, threads=2)
     assert len(list(refined(coarse, refinement))) > len(coarse)
