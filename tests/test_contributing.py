@@ -78,6 +78,7 @@ def test_the_container_of_the_example_is_read(extended, tmp_path):
     assert [line.split("\t")[:3] for line in rows.splitlines()[1:]] == [[f"{tmp_path}/birds.sox", "0.000", "1.000"]]
 
 
+@pytest.mark.slow
 def test_the_backend_of_the_example_scores(extended):
     scores = [
         float(extended("birds.wav", "-m", str(CHECKPOINT), "--backend", backend, "--labels", "Speech").split()[-1])

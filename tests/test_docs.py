@@ -47,6 +47,7 @@ def mentioned(text: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_commands_and_the_python_of_a_page_run(page: Path, cedtag, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

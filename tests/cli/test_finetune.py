@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+pytestmark = pytest.mark.slow
+
 RESULT = ["README.md", "config.json", "metrics.jsonl", "model.safetensors", "preprocessor_config.json"]
 FAST = ["--crop", "0.3", "0.6", "-b", "4", "--warm-up", "1", "--threads", "1"]
 SCRATCH = ["--from-config", "small.json", *FAST]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # each command in a process of its own
+
 CONFIG = json.dumps({"model_type": "ced", "depth": 2, "outputdim": 3}).encode()
 FILES = {"config.json": CONFIG, "preprocessor_config.json": b"{}", "model.safetensors": bytes(1_230_000)}
 HEADER = "name\trepository\tparameters_M\tmAP\tsize_MB\tcommit\n"

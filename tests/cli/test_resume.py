@@ -27,6 +27,7 @@ OUTPUTS = {
     "folder": ["-o", "out/", "-f", "jsonl", "-f", "csv", "--errors", "out/errors.jsonl"],
 }
 TINY = ["-w", "0.2", "--no-progress", "-q"]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

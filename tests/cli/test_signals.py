@@ -18,7 +18,10 @@ from tests.programs import command_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and shells of POSIX")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="signals and shells of POSIX"),
+    pytest.mark.slow,
+]
 ROOT = Path(__file__).parent.parent.parent
 CEDTAG = [sys.executable, "-m", "tests.archive"]
 TREE = ["tree", "-w", "0.2", "--no-progress"]

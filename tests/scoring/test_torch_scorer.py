@@ -246,6 +246,7 @@ def test_half_precision_computes_in_autocast_and_gives_single():
     assert 0 < np.abs(half - single).max() < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts what Linux does for glibc's allocator")
 def test_memory_of_one_call_serves_the_next():
     code = """

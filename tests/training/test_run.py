@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from cedtag.model.network import CedForAudioClassification
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("low", "high")
 CONFIG = CedConfig(embed_dim=24, num_heads=3, depth=1, drop_rate=0.1, drop_path_rate=0.1, outputdim=2)
 RECIPE = Recipe(epochs=3, batch_size=4, warm_up_epochs=1, augment=Augment(min_frames=16, max_frames=32))

@@ -31,6 +31,7 @@ from cedtag.writers.run_info import RunInfo
 from cedtag.writers.spectrogram import mel_frequencies_hz, spectrogram
 from tests.sounds import bursts, source_of, write
 
+pytestmark = pytest.mark.slow
 RUN = RunInfo({}, ())
 NOWHERE = Source("nowhere.wav", "nowhere.wav", "nowhere.wav")
 BARK, RAIN = Tag(74, "/m/05tny_", "Bark", 0.8), Tag(289, "/m/06mb1", "Rain", 0.25)
