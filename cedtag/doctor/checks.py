@@ -1,4 +1,4 @@
-"""What this installation and this machine are like, check by check: what a bug report needs."""
+"""Checks of the installation and the machine, as a bug report needs them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _VARIABLES = ("CEDTAG_", "HF_HUB_", "HF_HOME", "HF_ENDPOINT", "OMP_NUM_THREADS",
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line: what was looked at, what was found, and whether cedtag can work with it."""
+    """What was examined, what was found, and whether cedtag can work with it."""
 
     name: str
     found: str
@@ -40,7 +40,7 @@ class Check:
 
 
 def checks(*, network: bool = False) -> Iterator[Check]:
-    """Every check in turn; the Hub is only asked when `network` says so."""
+    """Every check in turn; that of the Hub, which needs the network, only with `network`."""
     yield Check("cedtag", f"{__version__} in {Path(__file__).parent.parent}")
     yield Check("python", f"{platform.python_version()} on {platform.platform()}")
     yield _checked("torch", _torch)
@@ -58,11 +58,11 @@ def checks(*, network: bool = False) -> Iterator[Check]:
     yield _checked("self-test", _self_test)
 
 
-def _checked(name: str, look: Callable[[], str]) -> Check:
-    """The check of a name; what cannot work is told by the exception that says so."""
+def _checked(name: str, find: Callable[[], str]) -> Check:
+    """The check of this name; an exception of `find` is a failed one."""
     try:
-        return Check(name, look())
-    # What a broken installation raises when it is loaded is not known beforehand, and this is where it is to be shown.
+        return Check(name, find())
+    # A broken installation may raise anything when it is loaded, and the report is to show it.
     except Exception as error:  # noqa: BLE001
         text = str(error) if isinstance(error, CedtagError) else f"{type(error).__name__}: {error}"
         return Check(name, text.strip().splitlines()[0], ok=False)
@@ -71,7 +71,7 @@ def _checked(name: str, look: Callable[[], str]) -> Check:
 def _torch() -> str:
     from cedtag.model.features import CedFeatureExtractor
 
-    CedFeatureExtractor()  # loads both, and says so when they are no pair
+    CedFeatureExtractor()  # loads both, and is an error if they are no pair
     return f"torch {_version('torch')} with torchaudio {_version('torchaudio')}, numpy {_version('numpy')}"
 
 
@@ -132,13 +132,13 @@ def _temporary() -> str:
 
 
 def _environment() -> str:
-    # Names that begin so hold no token.
+    # No variable with these prefixes holds a token.
     found = [f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(_VARIABLES)]
     return " ".join(found) or "nothing that changes what cedtag does"
 
 
 def _hub() -> str:
-    """Whether the Hub answers; its client has no deadline in some states, so it is asked in a thread."""
+    """The state of the Hub; its client has no deadline in some states, so the request runs in a thread."""
     from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 
     answer: Future[None] = Future()

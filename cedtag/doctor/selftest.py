@@ -1,4 +1,4 @@
-"""A check that this installation computes what cedtag should: a sound and a small model made here, and their scores."""
+"""A test of scoring: a synthetic recording, a small model, and the scores that every installation should compute."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXPECTED = (
 
 
 def deviation(device: str = "cpu") -> float:
-    """The largest difference between the scores that a device gives and those that are stored."""
+    """The largest difference between the scores on a device and the expected ones."""
     samples = sound()
     source = Source("self-test", "self-test", "self-test")
     starts = (0, 10 * SAMPLE_RATE_HZ)
@@ -34,7 +34,7 @@ def deviation(device: str = "cpu") -> float:
 
 
 def sound() -> NDArray[np.float32]:
-    """Twelve seconds `(192000,)` of a rising tone in noise that comes and goes."""
+    """Twelve seconds `(192000,)` of a rising tone in intermittent noise."""
     t = np.arange(12 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     tone = 0.3 * np.sin(2 * np.pi * (100 * t + 250 * t**2))
     noise = 0.1 * _normal(0, len(t)) * (np.sin(2 * np.pi * 0.4 * t) > 0)
@@ -42,7 +42,7 @@ def sound() -> NDArray[np.float32]:
 
 
 def small_scorer(device: str) -> TorchScorer:
-    """A CED of two blocks whose weights are drawn here, the same on every machine."""
+    """A CED of two blocks with pseudo-random weights, the same on every machine."""
     from cedtag.model.config import CedConfig
     from cedtag.model.front_end import FrontEnd
     from cedtag.model.log_mel import LogMel
@@ -59,7 +59,7 @@ def small_scorer(device: str) -> TorchScorer:
 
 
 def _weights(name: str, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Random numbers made fit for the parameter of a name, so that every part of the model matters."""
+    """Random numbers scaled for the parameter of this name, so that every part of the model matters."""
     if name.endswith("running_mean"):
         return -20 + 5 * drawn
     if name.endswith("running_var"):
@@ -71,5 +71,5 @@ def _weights(name: str, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _normal(seed: int, size: int) -> NDArray[np.float64]:
-    # The legacy generator, because NumPy promises that its numbers never change.
+    # The legacy generator, because NumPy guarantees that its numbers never change.
     return np.random.RandomState(seed).standard_normal(size)

@@ -1,4 +1,4 @@
-"""What a CED is made of: its architecture, its front end and its labels, as in the Hub's `config.json`."""
+"""The architecture, front end and labels of a CED, as in the Hub's `config.json`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CedConfig:
     """The architecture, front end and labels of a checkpoint under the Hub's names; by default those of ced-tiny.
 
     Without `id2label`, 527 outputs are the AudioSet classes and any other number is `LABEL_0`, `LABEL_1`, ...
-    `extra` holds what else the file said (`transformers_version`, ...), to be written back.
+    `extra` holds the other keys of the file (`transformers_version`, ...), which are written back.
     """
 
     embed_dim: int = 192
@@ -146,7 +146,7 @@ class CedConfig:
         known = {name: value for name, value in values.items() if name in own and value is not None}
         extra = {name: value for name, value in values.items() if name not in own}
         if ("num_heads" in known) != ("embed_dim" in known):
-            # The number of heads shows in no shape of the weights: a wrong default would go unseen.
+            # No shape of the weights depends on the number of heads, so a wrong default would not be noticed.
             raise ModelError("embed_dim and num_heads must be given together; download the checkpoint again")
         if "id2label" in known:
             known["id2label"] = _with_integer_keys(known["id2label"])

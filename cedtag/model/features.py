@@ -1,4 +1,4 @@
-"""The feature extractor under the Hub's names: clips are checked and stacked, and made spectrograms by `LogMel`."""
+"""The feature extractor under the Hub's names: it checks and stacks clips, and `LogMel` computes their spectrograms."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class CedFeatureExtractor:
 
         `audio` is one clip `(n,)` with values in [-1, 1], a batch `(batch, n)` or a list of clips. Clips are padded
         with zeros to the longest one or to `max_length` samples; a longer clip is an error unless `truncation` cuts it.
-        The padding is heard as silence: score clips of different lengths one by one. `return_tensors` is "pt" or "np".
+        Padding counts as silence, so score clips of different lengths one by one. `return_tensors` is "pt" or "np".
         """
         if sampling_rate != SAMPLE_RATE_HZ:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Small JSON files of a checkpoint, which come from strangers."""
+"""The small JSON files of a checkpoint, which may be damaged or hostile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_BYTES = 1_000_000
 
 
 def read_json_object(path: Path) -> dict[str, object]:
-    """The JSON object in a small file. Damaged, huge, deeply nested and non-finite ones are errors, not crashes."""
+    """The JSON object in a small file. Damaged, huge, deeply nested and non-finite ones are a ModelError."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)

@@ -38,7 +38,7 @@ class Attention(nn.Module):
         return merged
 
     def mix(self, tokens: Tensor) -> Tensor:
-        """What each token takes from the others `(batch, length, dim)`, head beside head."""
+        """The attention-weighted values for each token `(batch, length, dim)`, heads side by side."""
         batch, length, _ = tokens.shape
         qkv = self.qkv(tokens).view(batch, length, 3, self.num_heads, -1)
         queries, keys, values = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, dim / heads)
@@ -89,10 +89,10 @@ class Block(nn.Module):
         return residual
 
     def update_(self, tokens: Tensor) -> None:
-        """Do in evaluation what `forward` does, in place in `tokens`, which is contiguous.
+        """The same as `forward` in evaluation, in place in `tokens`, which is contiguous.
 
-        Matrix products add to the tokens themselves, and GELU overwrites what it is given: on a CPU, passes over memory
-        are what the products leave to save.
+        Matrix products add to the tokens, and GELU overwrites its input: on a CPU, passes over memory are the largest
+        cost beside the products.
         """
         _add_linear_(tokens, self.attn.proj, self.attn.mix(self.norm1(tokens)))
         hidden = self.mlp.fc1(self.norm2(tokens))
@@ -100,8 +100,8 @@ class Block(nn.Module):
 
 
 def _add_linear_(tokens: Tensor, linear: Linear, inputs: Tensor) -> None:
-    """Add what a linear layer makes of `inputs` `(batch, length, n)` to `tokens` `(batch, length, dim)`."""
-    rows = tokens.view(-1, tokens.shape[-1])  # never a copy, to which the sum would be lost
+    """Add the output of a linear layer for `inputs` `(batch, length, n)` to `tokens` `(batch, length, dim)`."""
+    rows = tokens.view(-1, tokens.shape[-1])  # a reshape might copy, and the sum would be lost
     rows.add_(linear.bias).addmm_(inputs.flatten(0, 1), linear.weight.T)
 
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from cedtag.model.front_end import FrontEnd
 
-# On a CPU, in all clips of a batch together: what lies between the steps then stays in its cache.
+# On a CPU, in all clips of a batch together, so that intermediate values stay in the processor's cache.
 _FRAMES_AT_ONCE = 512
 _FEWEST_FRAMES = 32
 
 
 class LogMel:
-    """Turns 16 kHz mono clips of any device into log-mel spectrograms there."""
+    """Turns 16 kHz mono clips into log-mel spectrograms, on the device that holds them."""
 
     def __init__(self, front_end: FrontEnd) -> None:
         self.front_end = front_end
@@ -85,7 +85,7 @@ class LogMel:
         filters, window = self._filters_on(padded.device)
         n_fft, hop, win_size = self.front_end.n_fft, self.front_end.hop_size, self.front_end.win_size
         spectrum = torch.stft(padded, n_fft, hop, win_size, window, center=False, return_complex=True)
-        # torchaudio's MelSpectrogram takes a square root here and squares it again: four times as slow, same numbers.
+        # torchaudio's MelSpectrogram takes a square root and squares it again: the same in four times the time.
         power = spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
         return filters @ power
 

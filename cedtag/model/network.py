@@ -67,7 +67,7 @@ class Pretrained(nn.Module):
         self.config.save_pretrained(folder)
 
     def _build(self, config: CedConfig) -> None:
-        """Make the layers, their weights still undefined."""
+        """Make the layers; their weights are undefined."""
         raise NotImplementedError
 
     def _initialise(self) -> None:
@@ -78,17 +78,17 @@ class Pretrained(nn.Module):
 
     @staticmethod
     def _own_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Those of a checkpoint's tensors that this network has."""
+        """The tensors of a checkpoint that belong to this network."""
         return tensors
 
 
 class CedModel(Pretrained):
     """The encoder: `(batch, n_mels, frames)` in dB -> last hidden states `(batch, tokens, dim)`.
 
-    Tokens are patches of 16 mel bins by 16 frames, in the order (frequency, time).
+    Tokens are patches of `patch_size` mel bins by as many frames, in the order (frequency, time).
 
-    With `in_place`, for scoring on a CPU, blocks in evaluation mode overwrite their tokens wherever no gradients are
-    asked for, and their forward hooks are not called. It changes rounding alone.
+    With `in_place`, for scoring on a CPU, blocks overwrite their tokens in evaluation mode without gradients, and their
+    forward hooks are not called. Only rounding changes.
     """
 
     in_place = False
@@ -129,7 +129,7 @@ class CedModel(Pretrained):
 
 
 class CedForAudioClassification(Pretrained):
-    """The tagger: an encoder, the mean over its tokens, and one logit per class."""
+    """The tagger: an encoder, the mean of its tokens, and one logit per class."""
 
     def _build(self, config: CedConfig) -> None:
         self.encoder = CedModel(config, initialise=False)

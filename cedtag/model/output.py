@@ -24,8 +24,8 @@ class CedOutput(tuple[Tensor, ...]):
     As with the outputs of transformers, `out.logits`, `out["logits"]`, `out[0]`, `"loss" in out` and `dict(out)` work.
     """
 
-    # A tuple of two or three that is made from any iterable, and no dataclass: so export, tracing and DataParallel,
-    # which take outputs apart and put them together again, know how.
+    # A tuple that any iterable of two or three tensors makes: torch.export, tracing and DataParallel take outputs apart
+    # and build them again, which they cannot do with a dataclass.
     __slots__ = ()
 
     @property
@@ -79,5 +79,5 @@ def _unflatten(tensors: Iterable[Tensor], _: None) -> CedOutput:
     return CedOutput(tensors)
 
 
-# The way for classes that are no dataclasses; transformers takes it for its outputs, too.
+# The module is private, but torch has no other way for a class that is no dataclass; transformers uses it too.
 pytree.register_pytree_node(CedOutput, _flatten, _unflatten, serialized_type_name="cedtag.CedOutput")

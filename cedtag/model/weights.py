@@ -139,14 +139,14 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
-            # Files that are no checkpoints make torch muse about formats before it fails.
+            # For files that are no checkpoints, torch warns about formats before it fails.
             warnings.simplefilter("ignore")
-            # Always spelled out: only then no environment variable can make torch run code from the file.
+            # Explicit, so that no environment variable can make torch run code from the file.
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
     except _UNREADABLE:
-        # Without the cause: torch's text tells people to switch this protection off.
+        # Without the cause: torch's text advises to switch this protection off.
         raise ModelError(f"{path}: damaged, or more than plain weights; download it again or use safetensors") from None
     wrapped = [content[key] for key in _WRAPPERS if isinstance(content, Mapping) and key in content]
     tensors = wrapped[0] if wrapped else content
@@ -179,7 +179,7 @@ def _hub_name(name: str) -> str:
 
 
 def _check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], source: Path) -> None:
-    # Batch norm's counter steers training with a momentum of None alone, and older files lack it.
+    # Batch norm's counter matters only with a momentum of None, and older files lack it.
     missing = [name for name in expected if name not in found and not name.endswith(_STEP_COUNTER)]
     unexpected = [name for name in found if name not in expected]
     reshaped = [
@@ -188,9 +188,9 @@ def _check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], sour
         if name in found and found[name].shape != tensor.shape
     ]
     differences = {"missing": missing, "unexpected": unexpected, "other shapes": reshaped}
-    told = "; ".join(f"{kind}: {_first_few(names)}" for kind, names in differences.items() if names)
-    if told:
-        raise ModelError(f"{source}: the weights are not those of its config ({told}); give files that belong together")
+    text = "; ".join(f"{kind}: {_first_few(names)}" for kind, names in differences.items() if names)
+    if text:
+        raise ModelError(f"{source}: the weights are not those of its config ({text}); give files that belong together")
 
 
 def _first_few(names: Iterable[str]) -> str:
@@ -199,14 +199,14 @@ def _first_few(names: Iterable[str]) -> str:
 
 
 def _checked(name: str, tensor: Tensor, source: Path) -> Tensor:
-    """An own float32 copy of a tensor with finite values."""
+    """A float32 copy of a tensor; one with NaN or infinite values is an error."""
     if name.endswith(_STEP_COUNTER) and tensor.dtype == torch.int64:
         return tensor.clone()
     if tensor.dtype not in _FLOATS:
         raise ModelError(f"{source}: {name} has type {tensor.dtype}, expected floating point; give a CED checkpoint")
     # A copy, because the file may be mapped into memory: it would change, or crash us, when the file does.
     own = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-    # One sum is NaN or infinite if any value is, and four times as fast as asking each of them.
+    # A sum is NaN or infinite if any value is, in a quarter of the time that a test of each value takes.
     if not math.isfinite(own.sum().item()):
         raise ModelError(f"{source}: {name} holds NaN or infinite values; download it again")
     return own

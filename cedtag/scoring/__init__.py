@@ -1,4 +1,4 @@
-"""What turns windows into probabilities: one scorer per backend, one row per backend here."""
+"""Scorers turn windows into probabilities; there is one for each backend."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ BACKENDS = {
 class Scorer(Protocol):
     """A loaded model. `score` is called from several threads at once; on a CPU each computes in its own alone.
 
-    `shortest_window` and `longest_window` are in samples; windows that are shorter, at the end of short recordings, are
-    scored as if silence followed. `settings` are those that change a number, by option name.
+    `shortest_window` and `longest_window` are in samples; a shorter recording, and so its only window, is scored as if
+    silence followed. `settings` are those that change a number, by option name.
     """
 
     labels: tuple[Label, ...]
@@ -63,7 +63,7 @@ class Scorer(Protocol):
         """Called once at the start of every thread that scores."""
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
-        """The probabilities `(windows, classes)` of windows of any lengths up to the longest."""
+        """The probabilities `(windows, classes)` of windows of any lengths up to `longest_window`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def open_scorer(
 ) -> Scorer:
     """Load a checkpoint in a backend: "auto" is torch, but ONNX Runtime for int8.
 
-    So it never depends on what is installed: scores differ between backends, by less than 1e-5 in fp32.
+    That never depends on what is installed, as scores differ between backends, by less than 1e-5 in fp32.
     """
     if backend == "auto":
         backend = "onnx" if precision == "int8" else "torch"

@@ -20,5 +20,5 @@ def flop_per_window(config: CedConfig) -> int:
 
 
 def cpu_batch_size(config: CedConfig) -> int:
-    """The default number of windows in a call on a CPU: four, and fewer the larger the model."""
+    """The default number of windows in a call on a CPU: four, fewer for large models."""
     return int(max(1, min(_CPU_WINDOWS, _CPU_CALL_FLOP // flop_per_window(config))))

@@ -1,7 +1,7 @@
 """A CED as an ONNX model, made from its config and weights without torch.
 
-Its input is the power spectrum of one window, `(frames, n_fft / 2 + 1)`. The model is written in ONNX Runtime's fused
-operators from the start, so that no optimiser has to find them.
+Its input is the power spectrum of one window, `(frames, n_fft / 2 + 1)`. The model consists of ONNX Runtime's fused
+operators, so that no optimiser has to find them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ POWER, FEATURES, PROBABILITIES = "power", "features", "probabilities"
 
 _ENCODER_EPS = 1e-6
 _EPS = 1e-5  # of batch norm and of the head's layer norm
-# Seven bits: without VNNI, pairs of products of eight bits overflow, so that the processor would change the result.
+# Seven bits: without VNNI, pairs of products of eight bits overflow, so results would depend on the processor.
 _LARGEST_WEIGHT = 63
 
 
@@ -106,7 +106,7 @@ class _Builder:
         shift = weights["encoder.init_bn.bias"] - weights["encoder.init_bn.running_mean"] * scale
         normed = node("Add", node("Mul", features, constant(scale)), constant(shift))
         columns = node("Div", node("Shape", features, start=0, end=1), indices(patch))
-        # What fills no patch is unused.
+        # Frames and mel bins that fill no patch are unused.
         used_frames, used_mels = node("Mul", columns, indices(patch)), indices(rows * patch)
         used = node("Slice", normed, indices(0, 0), node("Concat", used_frames, used_mels, axis=0), indices(0, 1))
         cut = node("Reshape", used, indices(-1, patch, rows, patch))
@@ -129,7 +129,7 @@ class _Builder:
         return node("Add", tokens, self._linear(hidden, f"{name}.mlp.fc2"))
 
     def _gelu(self, values: str, name: str) -> str:
-        """GELU of a linear layer. With int8 after its formula with tanh: next to what int8 changes, that is nothing."""
+        """GELU of a linear layer; with int8 its tanh approximation, whose error is far below that of int8."""
         if self._int8:
             return self._graph.node("FastGelu", self._linear(values, name), domain=MICROSOFT)
         product = self._linear(values, name, bias=False)

@@ -1,4 +1,4 @@
-"""ONNX models written byte by byte: the format is a few protobuf messages, and the `onnx` package costs more than that.
+"""Writes ONNX models byte by byte: the format is a few protobuf messages, not worth a dependency on `onnx`.
 
 Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, which never change their meaning.
 """

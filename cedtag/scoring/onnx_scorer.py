@@ -1,4 +1,4 @@
-"""Windows -> class probabilities with ONNX Runtime on a CPU: starts without torch, and knows int8."""
+"""Windows -> class probabilities with ONNX Runtime on a CPU, without torch, in fp32 or int8."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # windows differ in length
-    # What can be fused is fused. The optimiser would bring a slow operator in, and may change with its version.
+    # The model is fused already. The optimiser would add a slow operator, and may change with its version.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -122,7 +122,7 @@ def _plain_weights(checkpoint: Checkpoint) -> tuple[CedConfig, Weights] | None:
 
 
 def _weights_by_torch(checkpoint: Checkpoint) -> tuple[CedConfig, Weights]:
-    """The same of any checkpoint: torch reads every layout, and says what is wrong with the others."""
+    """The config and the weights of any checkpoint: torch reads every layout, and its errors name what is wrong."""
     from cedtag.model.network import CedForAudioClassification
 
     model = CedForAudioClassification.from_checkpoint(checkpoint)

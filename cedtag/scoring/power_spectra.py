@@ -1,4 +1,4 @@
-"""Power spectra and mel filters in NumPy: the part of CED's front end that needs no more than a Fourier transform."""
+"""Power spectra and mel filters in NumPy: the first half of CED's front end, without torch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float32]
 
-_FRAMES_AT_ONCE = 256  # what lies between the steps stays in the processor's cache
+_FRAMES_AT_ONCE = 256  # so that intermediate values stay in the processor's cache
 
 
 class PowerSpectra:
-    """Turns windows of one recording into power spectra `(frames, n_fft / 2 + 1)`, the ends of each mirrored."""
+    """Turns windows of one recording into power spectra `(frames, n_fft / 2 + 1)`; the ends of each are mirrored."""
 
     def __init__(self, front_end: FrontEnd) -> None:
         self._hop, self._n_fft, self._shortest = front_end.hop_size, front_end.n_fft, front_end.shortest_samples

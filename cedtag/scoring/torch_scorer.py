@@ -97,7 +97,7 @@ class TorchScorer:
         except torch.OutOfMemoryError:
             if size == 1:
                 raise
-            if self.batch_size == size:  # another thread may have met it first
+            if self.batch_size == size:  # another thread may have halved it already
                 self.batch_size = size // 2
                 logger.warning("the device is out of memory: the batch size is now %d", self.batch_size)
         torch.cuda.empty_cache()
@@ -137,7 +137,7 @@ def load_torch_scorer(
 
 
 def default_batch_size(config: CedConfig, device: torch.device) -> int:
-    """How many windows a call holds unless somebody says: many on a GPU, few on a CPU."""
+    """The default number of windows in a call: many on a GPU, few on a CPU."""
     return _GPU_BATCH if device.type != "cpu" else cpu_batch_size(config)
 
 

@@ -1,4 +1,4 @@
-"""What this process may use of the machine, which in a container is less than what the host has."""
+"""The processors and the memory that this process may use, in a container less than the host has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def usable_cpus(cgroup: Path = _CGROUP) -> int:
-    """How many processors this process may keep busy: its affinity, or the control group's quota when that is less."""
+    """How many processors this process may use: its affinity, or the control group's quota if that is less."""
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota(cgroup)
     return affinity if quota is None else max(1, min(affinity, math.floor(quota)))
@@ -37,7 +37,7 @@ def memory_limit(cgroup: Path = _CGROUP) -> int | None:
     """The control group's limit in bytes, or None without one."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         text = _read(cgroup / name)
-        if text is not None and text != "max" and int(text) < 1 << 60:  # version 1 says 2^63 for none
+        if text is not None and text != "max" and int(text) < 1 << 60:  # version 1 writes 2^63 for no limit
             return int(text)
     return None
 
@@ -45,8 +45,8 @@ def memory_limit(cgroup: Path = _CGROUP) -> int | None:
 def keep_freed_memory() -> None:
     """Let glibc's allocator keep freed memory for the next call, where it is the allocator.
 
-    Otherwise every activation of more than some hundred kilobytes goes back to the kernel when it is freed, and comes
-    from there again page by page: some 1,400 page faults for each window of ced-tiny.
+    Otherwise every activation of more than some hundred kilobytes is given back to the kernel when it is freed, and
+    allocated again page by page: some 1,400 page faults for each window of ced-tiny.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
