@@ -1,4 +1,4 @@
-"""Measures of scores `(clips, classes)` against truth of the same shape, 1 where a class is heard, else 0."""
+"""Measures of scores `(clips, classes)` against truth of the same shape: 1 where a clip has the class, else 0."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RESAMPLES_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class ClassMeasure:
-    """One class: how many clips have it, and how well they stand out; None where that cannot be said."""
+    """The measures of one class, of which `positives` clips are; None where a measure is undefined."""
 
     name: str
     positives: int
@@ -36,7 +36,7 @@ class ClassMeasure:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number over all classes, with its 95 % interval over resampled clips where that was asked for."""
+    """One number over all classes, with the 95 % interval of a bootstrap over clips if there was one."""
 
     name: str
     value: float
@@ -48,13 +48,13 @@ def is_single_label(truth: Matrix) -> bool:
     return bool((truth.sum(1) == 1).all())
 
 
-def judged(truth: Matrix) -> NDArray[np.bool_]:
-    """The classes that can be judged: some clips have them and some have not."""
+def has_both_labels(truth: Matrix) -> NDArray[np.bool_]:
+    """Classes with both positive and negative clips, as a mask `(classes,)`."""
     return np.asarray((truth.max(0) > 0) & (truth.min(0) < 1))
 
 
 def average_precision(truth: Vector, scores: Vector, counts: Matrix) -> Vector:
-    """AP of one class `(clips,)` for each row of `counts (resamples, clips)`, how often a clip was drawn.
+    """AP of one class `(clips,)` for each row of `counts (resamples, clips)`: how often a clip is in a resample.
 
     The same as scikit-learn's with `sample_weight`, but for a thousand resamples at once. NaN without a positive.
     """
@@ -69,8 +69,8 @@ def average_precision(truth: Vector, scores: Vector, counts: Matrix) -> Vector:
 
 
 def macro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
-    """Mean AP over the judged classes, for each resample."""
-    per_class = [average_precision(truth[:, c], scores[:, c], counts) for c in np.flatnonzero(judged(truth))]
+    """Mean AP over the classes with both labels, for each resample."""
+    per_class = [average_precision(truth[:, c], scores[:, c], counts) for c in np.flatnonzero(has_both_labels(truth))]
     with np.errstate(invalid="ignore"):
         return np.asarray(np.nanmean(per_class, axis=0))
 
@@ -98,13 +98,13 @@ def lwlrap(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
 
 
 def accuracy(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
-    """The share of clips whose best class is their one label."""
+    """The share of clips whose class of highest score is their one label, for each resample."""
     right = scores.argmax(1) == truth.argmax(1)
     return np.asarray(counts @ right / counts.sum(1))
 
 
 def accuracy_among_present(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
-    """Accuracy when only the classes that occur in the truth can be answered."""
+    """Accuracy where only classes that occur in the truth can be predicted."""
     present = truth.any(0)
     return accuracy(truth[:, present], scores[:, present], counts)
 
@@ -119,9 +119,9 @@ def measure_all(truth: Matrix, scores: Matrix, resamples: int, seed: int = 0) ->
     if is_single_label(truth):
         functions |= {"accuracy": accuracy, "accuracy among present": accuracy_among_present}
     once = np.ones((1, len(truth)))
-    draws = _draws(len(truth), resamples, seed)
+    counts = _resampled(len(truth), resamples, seed)
     return [
-        Measure(name, float(function(truth, scores, once)[0]), *_interval(function, truth, scores, draws))
+        Measure(name, float(function(truth, scores, once)[0]), *_interval(function, truth, scores, counts))
         for name, function in functions.items()
     ]
 
@@ -129,29 +129,29 @@ def measure_all(truth: Matrix, scores: Matrix, resamples: int, seed: int = 0) ->
 def measure_classes(truth: Matrix, scores: Matrix, names: list[str]) -> list[ClassMeasure]:
     """AP, AUC, d-prime and the threshold of the best F1 of every class."""
     once = np.ones((1, len(truth)))
-    can = judged(truth)
+    is_defined = has_both_labels(truth)
     measures = []
     for column, name in enumerate(names):
         positives = int(truth[:, column].sum())
-        if not can[column]:
+        if not is_defined[column]:
             measures.append(ClassMeasure(name, positives, None, None, None, None, None))
             continue
-        real, guess = truth[:, column], scores[:, column]
-        auc = _auc(real, guess)
-        ap = float(average_precision(real, guess, once)[0])
-        measures.append(ClassMeasure(name, positives, ap, auc, d_prime(auc), *best_threshold(real, guess)))
+        of_class = truth[:, column], scores[:, column]
+        auc = _auc(*of_class)
+        ap = float(average_precision(*of_class, once)[0])
+        measures.append(ClassMeasure(name, positives, ap, auc, d_prime(auc), *best_threshold(*of_class)))
     return measures
 
 
 def d_prime(auc: float) -> float:
-    """The distance of two normal distributions that an AUC stands for, in standard deviations; at most 11.2."""
+    """d': the distance of two unit normal distributions with this AUC, in standard deviations; at most 11.2."""
     return 2**0.5 * NormalDist().inv_cdf(min(max(auc, 1e-15), 1 - 1e-15))
 
 
 def best_threshold(truth: Vector, scores: Vector) -> tuple[float, float]:
-    """The score from which on a class is best taken as heard, and the F1 that this gives.
+    """The threshold of the best F1 of a class, and that F1.
 
-    It lies half-way to the next score below, so that scores which were rounded stay on their side.
+    It lies half-way to the next score below, so that rounding moves no score across it.
     """
     precision, recall, thresholds = precision_recall(truth, scores)
     with np.errstate(invalid="ignore"):
@@ -162,13 +162,13 @@ def best_threshold(truth: Vector, scores: Vector) -> tuple[float, float]:
 
 
 def precision_recall(truth: Vector, scores: Vector) -> tuple[Vector, Vector, Vector]:
-    """Precision and recall at every threshold, then at none (1 and 0), and the thresholds, rising."""
+    """Precision and recall at every threshold, then 1 and 0, and the thresholds in rising order."""
     precision, recall, thresholds = _scikit_learn().precision_recall_curve(truth, scores)
     return precision, recall, thresholds
 
 
 def confusion(truth: Matrix, scores: Matrix) -> NDArray[np.int64]:
-    """How often each class `(truth, answer)` was answered; truth must be single-label."""
+    """Confusion matrix `(true class, predicted class)` in clips; truth must be single-label."""
     classes = np.arange(truth.shape[1])
     return np.asarray(_scikit_learn().confusion_matrix(truth.argmax(1), scores.argmax(1), labels=classes))
 
@@ -178,7 +178,7 @@ def _auc(truth: Vector, scores: Vector) -> float:
 
 
 def require_scikit_learn() -> None:
-    """Raise a sentence now rather than after an hour of scoring."""
+    """CedtagError where scikit-learn is missing, before an hour of scoring."""
     _scikit_learn()
 
 
@@ -189,18 +189,19 @@ def _scikit_learn() -> Any:
         raise CedtagError("evaluating needs scikit-learn: pip install 'cedtag[train]'") from error
 
 
-def _draws(num_clips: int, resamples: int, seed: int) -> Matrix:
+def _resampled(num_clips: int, resamples: int, seed: int) -> Matrix:
+    """How often each clip is in each resample `(resamples, clips)`."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(num_clips, np.full(num_clips, 1 / num_clips), resamples).astype(np.float64)
 
 
 def _interval(
-    function: Callable[[Matrix, Matrix, Matrix], Vector], truth: Matrix, scores: Matrix, draws: Matrix
+    function: Callable[[Matrix, Matrix, Matrix], Vector], truth: Matrix, scores: Matrix, counts: Matrix
 ) -> tuple[float, float] | tuple[None, None]:
-    if not len(draws):
+    """The 95 % interval of a measure over resamples, None without any."""
+    if not len(counts):
         return None, None
-    parts = [
-        function(truth, scores, draws[i : i + _RESAMPLES_AT_ONCE]) for i in range(0, len(draws), _RESAMPLES_AT_ONCE)
-    ]
-    low, high = np.nanpercentile(np.concatenate(parts), [2.5, 97.5])
+    starts = range(0, len(counts), _RESAMPLES_AT_ONCE)
+    values = np.concatenate([function(truth, scores, counts[i : i + _RESAMPLES_AT_ONCE]) for i in starts])
+    low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""What is heard where: a folder of class folders, a manifest, or AudioSet's segment list, as one list of examples."""
+"""Labelled recordings: a folder with one sub-folder per class, a manifest, or AudioSet's segment list."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio import AUDIO_SUFFIXES
 from cedtag.errors import InputError
+from cedtag.inputs.data_settings import DataSettings
 from cedtag.labels.table import audioset
 from cedtag.records import SAMPLE_RATE_HZ
 
@@ -25,9 +26,9 @@ YTID_LENGTH = 11
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Samples `start` to `stop` (None: the end) of the recording at `path`, and all labels that are true of them.
+    """Samples `start` to `stop` (None: the end) of the recording at `path`, with all their labels.
 
-    `name` is the recording as the data calls it.
+    `name` is the name of the recording in the data.
     """
 
     path: str
@@ -36,6 +37,26 @@ class Example:
     start: int = 0
     stop: int | None = None
     fold: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledData:
+    """The examples that were read at `path`: all, or those of `folds`."""
+
+    path: Path
+    folds: tuple[str, ...]
+    examples: tuple[Example, ...]
+
+
+def read_data(path: Path, settings: DataSettings | None = None) -> LabelledData:
+    """Read a folder with one sub-folder per class, a manifest, or AudioSet's segment list.
+
+    A manifest is a CSV or TSV file with the columns file,labels and, where needed, start, end (seconds) and fold;
+    several labels are separated by ";". Raises InputError for data that cannot be read, and for missing recordings.
+    """
+    settings = settings or DataSettings()
+    examples = select_folds(read_examples(path, settings.audio), settings.folds)
+    return LabelledData(path, settings.folds, tuple(examples))
 
 
 def read_examples(data: Path, audio: Path | None = None) -> list[Example]:
@@ -49,13 +70,13 @@ def read_examples(data: Path, audio: Path | None = None) -> list[Example]:
 
 
 def require_audio(data: Path, examples: Iterable[Example]) -> None:
-    """Refuse examples that only have names, as AudioSet's segments have without a folder."""
+    """InputError for examples without a recording, as those of AudioSet's segments are without a folder."""
     if not all(example.path for example in examples):
-        raise InputError(f"{data}: names YouTube clips, not files; say --audio DIR, the folder that they are in")
+        raise InputError(f"{data}: names YouTube clips, not files; name the folder that they are in with `audio`")
 
 
 def select_folds(examples: Sequence[Example], folds: Sequence[str]) -> list[Example]:
-    """The examples of these folds, all when none is named."""
+    """The examples of these folds, all without any; InputError for a fold that no example is in."""
     if not folds:
         return list(examples)
     known = {example.fold for example in examples}
@@ -67,17 +88,17 @@ def select_folds(examples: Sequence[Example], folds: Sequence[str]) -> list[Exam
 
 
 def split_off(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """All examples but a random `share` of the recordings, and that share, both in their order."""
+    """The examples without a random `share` of the recordings, and those of that share; both keep their order."""
     paths = sorted({example.path for example in examples})
     held_out = set(random.Random(seed).sample(paths, max(1, round(share * len(paths)))))
     kept = [example for example in examples if example.path not in held_out]
     return kept, [example for example in examples if example.path in held_out]
 
 
-def fingerprint(examples: Iterable[Example]) -> str:
-    """A hash of what the examples say, wherever the recordings lie."""
-    said = [(one.name, one.labels, one.start, one.stop, one.fold) for one in examples]
-    return hashlib.sha256(repr(said).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+def examples_digest(examples: Iterable[Example]) -> str:
+    """A hash of the examples without the paths of their recordings."""
+    content = [(one.name, one.labels, one.start, one.stop, one.fold) for one in examples]
+    return hashlib.sha256(repr(content).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def classes_of(examples: Iterable[Example]) -> tuple[str, ...]:
@@ -173,15 +194,16 @@ def _require(file: Path, paths: Iterable[str]) -> None:
     missing = [path for path in dict.fromkeys(paths) if not Path(path).is_file()]
     if missing:
         raise InputError(
-            f"{file}: {len(missing)} recordings are not there, the first is {missing[0]}; say --audio FOLDER"
+            f"{file}: {len(missing)} recordings are not there, the first is {missing[0]}; "
+            "name their folder with `audio`"
         )
 
 
 def _of_segments(file: Path, rows: list[list[str]], audio: Path | None) -> list[Example]:
-    """AudioSet's `# YTID, start_seconds, end_seconds, positive_labels`; the clips below `audio` are cut already.
+    """The examples of AudioSet's `# YTID, start_seconds, end_seconds, positive_labels`; clips below `audio` are cut.
 
-    Many of its videos are gone, so a clip that is not there is no error. Without `audio` every segment is named by
-    its YTID alone, to be matched with names that were scored elsewhere.
+    Many of its videos are gone, so a missing clip is no error. Without `audio` each segment has its YTID alone, to be
+    matched with the names in existing results.
     """
     segments = [(row[0], row[3].split(",")) for row in rows if len(row) > 3 and not row[0].startswith("#")]
     if not segments:
@@ -202,7 +224,7 @@ def _of_segments(file: Path, rows: list[list[str]], audio: Path | None) -> list[
 
 
 def ytids(name: str) -> Iterator[str]:
-    """What may be the YouTube name in a clip's file name: it stands first, or behind a `Y`."""
+    """The parts of a clip's file name that can be its YouTube name: the beginning, with or without a first `Y`."""
     stem = Path(name).stem
     yield stem[:YTID_LENGTH]
     if stem.startswith("Y"):

@@ -1,4 +1,4 @@
-"""Variations of log-mel clips `(mels, frames)` in dB. All chance comes from the generators that are passed in."""
+"""Random variations of log-mel clips `(mels, frames)` in dB, drawn from generators that are passed in."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 # Clips fainter than this, silence above all, are not made loud to be mixed.
 FAINT_POWER = 1e-3
-# What is fainter than a clip's loudest frame by this much is no part of the sound that it is labelled with.
+# Frames that are fainter than a clip's loudest one by this much are no part of the sound that it is labelled with.
 LOUD_DB = 20.0
-# How many points a curve of gains over the mel bins is drawn through.
+# The number of points of a curve of gains over the mel bins: from 3, below 8.
 EQ_POINTS = (3, 8)
 
 
@@ -42,12 +42,12 @@ class Augment:
     num_masks: int = 2
 
 
-def draw(clips: Sequence[Tensor], how: Augment, rng: Generator) -> Tensor:
+def sample_crops(clips: Sequence[Tensor], how: Augment, rng: Generator) -> Tensor:
     """One crop `(clips, mels, frames)` in dB of each clip, all of one length, stretched and shifted.
 
-    A clip counts as a ring, so that a crop may begin anywhere and be longer than its clip, but it holds something loud:
-    a crop of the pause between two barks would be taught as a bark. Short crops are drawn more often than long ones,
-    which cost more: half as long, twice as often.
+    A clip is indexed circularly, so that a crop can begin anywhere and be longer than its clip, but each crop holds a
+    loud frame: the pause between two barks must not be learned as a bark. Short crops, which cost less, are sampled
+    more often than long ones: half as long, twice as often.
     """
     frames = int(np.exp(rng.uniform(np.log(how.min_frames), np.log(how.max_frames + 1))))
     return torch.stack([_crop(clip, frames, how, rng) for clip in clips])
@@ -59,46 +59,45 @@ def _crop(clip: Tensor, frames: int, how: Augment, rng: Generator) -> Tensor:
     start = _loud_frame(clip, rng) - rate * int(rng.integers(frames))
     position = start + rate * np.arange(frames)
     before = np.floor(position).astype(np.int64)
-    share = torch.from_numpy((position - before).astype(np.float32))
+    fraction = torch.from_numpy((position - before).astype(np.float32))
     rows = np.clip(np.arange(mels) + rng.integers(-how.shift_mels, how.shift_mels + 1), 0, mels - 1)
-    ring = clip[torch.from_numpy(rows)].float()
-    left, right = (ring[:, torch.from_numpy(at % length)] for at in (before, before + 1))
-    return torch.lerp(left, right, share)
+    shifted = clip[torch.from_numpy(rows)].float()
+    left, right = (shifted[:, torch.from_numpy(at % length)] for at in (before, before + 1))
+    return torch.lerp(left, right, fraction)
 
 
 def _loud_frame(clip: Tensor, rng: Generator) -> int:
-    """A frame of the clip, the more likely the louder it is."""
+    """A random frame of the clip, the more likely the louder it is."""
     loudness = clip.amax(0).double().numpy()
-    chances = np.cumsum(np.maximum(loudness - loudness.max() + LOUD_DB, 0))
-    return int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
+    weights = np.cumsum(np.maximum(loudness - loudness.max() + LOUD_DB, 0))
+    return int(np.searchsorted(weights, rng.random() * weights[-1], side="right"))
 
 
 def mix(db: Tensor, targets: Tensor, how: Augment, rng: Generator) -> tuple[Tensor, Tensor]:
-    """Every clip's power mixed with another's, then random gains; the targets are mixed in the same proportion.
+    """Mixup: the power of each clip mixed with that of another, then random gains; the targets are mixed alike.
 
-    The two are brought to one loudness first, so that the proportion is what is heard.
+    Both clips are brought to one loudness first, so that the sounds have the proportion of the targets.
     """
     gains_db = np.stack([_gains_db(db.shape[1], how, rng) for _ in db])[..., None]
     power = (10 ** (db / 10) - MIN_POWER).clamp(min=0)
     if rng.random() < how.mixup:
-        share = rng.beta(how.mixup_beta, how.mixup_beta, len(db)).astype(np.float32)
-        share_of_own = torch.from_numpy(np.maximum(share, 1 - share))
+        beta = rng.beta(how.mixup_beta, how.mixup_beta, len(db)).astype(np.float32)
         partner = torch.from_numpy(rng.permutation(len(db)))
+        lam = torch.from_numpy(np.maximum(beta, 1 - beta))[:, None]
+        targets = lam * targets + (1 - lam) * targets[partner]
+        lam = lam[..., None]
         loudness = power.mean((-2, -1), keepdim=True) + FAINT_POWER
         level = power / loudness
-        own = share_of_own[:, None, None]
-        power = (own * level + (1 - own) * level[partner]) * (own * loudness + (1 - own) * loudness[partner])
-        own = share_of_own[:, None]
-        targets = own * targets + (1 - own) * targets[partner]
+        power = (lam * level + (1 - lam) * level[partner]) * (lam * loudness + (1 - lam) * loudness[partner])
     mixed = 10 * torch.log10((power * 10 ** torch.from_numpy(gains_db / 10)).clamp(min=MIN_POWER))
     return torch.maximum(mixed, mixed.amax((-2, -1), keepdim=True) - TOP_DB), targets
 
 
 def _gains_db(mels: int, how: Augment, rng: Generator) -> NDArray[np.float32]:
-    """Gains `(mels,)` in dB: one for all bins, and a curve, as rooms, distances and microphones draw them.
+    """Gains `(mels,)` in dB: one for all bins, and a curve over them, like those of rooms, distances and microphones.
 
-    Without the curve a few hundred recordings are told apart by their colour instead of by what happens in them. It is
-    the linear FilterAugment of Nam et al., arXiv 2110.03282.
+    Without the curve a model learns a few hundred recordings by their spectral shape (EQ), not by the sounds in them.
+    This is the linear FilterAugment of Nam et al., arXiv 2110.03282.
     """
     gain = rng.uniform(-how.gain_db, how.gain_db)
     num_points = int(rng.integers(*EQ_POINTS))
@@ -108,7 +107,7 @@ def _gains_db(mels: int, how: Augment, rng: Generator) -> NDArray[np.float32]:
 
 
 def mask(db: Tensor, how: Augment) -> Tensor:
-    """SpecAugment: bands of mels and stretches of time are replaced by the clip's mean; chance is torch's own."""
+    """SpecAugment: bands of mels and stretches of time become the clip's mean; drawn from torch's own generator."""
     from torchaudio.functional import mask_along_axis_iid  # here, because loading it takes seconds
 
     mean = db.mean((-2, -1), keepdim=True)

@@ -13,7 +13,7 @@ import torch
 from cedtag.inputs.segments import read_segments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """For each clip its log-mel `(mels, frames)` float16 in dB; `targets (clips, classes)`: 1 for what is heard."""
+    """The log-mel `(mels, frames)` float16 in dB of each clip, and `targets (clips, classes)`: 1 for its labels."""
 
     features: list[Tensor]
     targets: Tensor
 
-    def chances(self) -> NDArray[np.float64]:
-        """How often to draw each clip so that every class comes up as often: by the rarest of its labels."""
+    def sampling_weights(self) -> NDArray[np.float64]:
+        """The probability `(clips,)` to sample each clip so that classes are equally frequent: by its rarest label."""
         counts = self.targets.sum(0).clamp(min=1)
-        chances = (self.targets / counts).amax(1).double().numpy()
-        chances[chances == 0] = 1 / len(chances)
-        return np.asarray(chances / chances.sum())
+        weights = (self.targets / counts).amax(1).double().numpy()
+        weights[weights == 0] = 1 / len(weights)
+        return np.asarray(weights / weights.sum())
 
 
 def load_clips(
@@ -42,15 +42,16 @@ def load_clips(
     classes: Sequence[str],
     extractor: CedFeatureExtractor,
     *,
+    shortest: int,
     jobs: int = 1,
     on_clip: Callable[[], object] = lambda: None,
 ) -> Clips:
-    """Decode all examples; one that holds no audio, or less than one patch of it, is an error."""
+    """Decode all examples; one of fewer than `shortest` samples, the length of a patch, is an InputError."""
     targets = target_matrix(examples, classes)
     files = [list(segments) for _, segments in groupby(examples, key=lambda example: example.path)]
     features: list[Tensor] = []
     with ThreadPoolExecutor(jobs) as pool:
-        for spectrograms in pool.map(lambda segments: _log_mels(segments, extractor), files):
+        for spectrograms in pool.map(lambda segments: _log_mels(segments, extractor, shortest), files):
             features += spectrograms
             for _ in spectrograms:
                 on_clip()
@@ -67,6 +68,6 @@ def target_matrix(examples: Sequence[Example], classes: Sequence[str]) -> Tensor
     return targets
 
 
-def _log_mels(segments: Iterable[Example], extractor: CedFeatureExtractor) -> list[Tensor]:
-    clips = read_segments(list(segments), extractor.front_end.patch_samples)
+def _log_mels(segments: Sequence[Example], extractor: CedFeatureExtractor, shortest: int) -> list[Tensor]:
+    clips = read_segments(segments, shortest)
     return [extractor.log_mel(torch.from_numpy(samples)[None])[0].half() for samples in clips]

@@ -1,4 +1,4 @@
-"""One step, one epoch, one run. Every epoch has its own chance, so a run that is resumed is the run undisturbed."""
+"""One step and one epoch. Every epoch has its own random seed, so a resumed run equals an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn import functional
 from cedtag.errors import ModelError
 from cedtag.model.network import CedForAudioClassification
 from cedtag.training import augment, losses
-from cedtag.training.teacher import MAP_CHANNELS
+from cedtag.training.teacher import FEWEST_FRAMES, MAP_CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 GRADIENT_NORM = 1.0
 EMA_WARM_UP_STEPS = 20
-FEWEST_TEACHER_FRAMES = 16  # of the rest of a clip that is longer than a window
 _STATEFUL = ("model", "average", "hints", "optimizer", "scaler")
 
 
@@ -55,9 +54,9 @@ class Recipe:
 
 
 class Trainer:
-    """A model on its way: its weights, their moving average, the optimizer, and how far it is.
+    """A model in training: its weights, their moving average, the optimizer, and the numbers of epochs and steps done.
 
-    A model with teachers must be a CED. `hints` turn its hidden states into what each teacher sees there.
+    A model with teachers must be a CED. `hints` map its hidden states to the feature map of each teacher.
     """
 
     def __init__(self, model: nn.Module, recipe: Recipe, teachers: Sequence[ConvTeacher] = ()) -> None:
@@ -73,34 +72,35 @@ class Trainer:
         self.steps = 0
 
     def state(self) -> dict[str, Any]:
-        """All that has to be kept for the next epoch to be what it would have been."""
+        """Everything from which the next epoch follows."""
         parts = {name: getattr(self, name).state_dict() for name in _STATEFUL}
         return {**parts, "epoch": self.epoch, "steps": self.steps}
 
     def load(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state."""
         for name in _STATEFUL:
             getattr(self, name).load_state_dict(state[name])
         self.epoch, self.steps = state["epoch"], state["steps"]
 
     def run_epoch(self, clips: Clips, on_step: Callable[[], object] = lambda: None) -> float:
-        """Train on every clip once, or on as many drawn to balance the classes; return the mean loss."""
+        """Train on each clip once, or on as many that are sampled to balance the classes; the mean loss."""
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, self.epoch])
         torch.manual_seed(int(rng.integers(2**63)))
-        # What is frozen keeps its statistics too.
+        # Frozen parts keep their statistics, too.
         for part in self.model.children():
             part.train(any(parameter.requires_grad for parameter in part.parameters()))
         batches = list(_batches(clips, recipe, rng))
         total = 0.0
         for indices in batches:
-            share = learning_rate(self.steps, len(batches) * recipe.warm_up_epochs, len(batches) * recipe.epochs)
+            factor = learning_rate(self.steps, len(batches) * recipe.warm_up_epochs, len(batches) * recipe.epochs)
             for group in self.optimizer.param_groups:
-                group["lr"] = recipe.lr * share
+                group["lr"] = recipe.lr * factor
             loss = train_step(self, *prepare(clips, indices, recipe, rng))
             if not math.isfinite(loss):
                 raise ModelError(
                     f"the loss is {loss} in epoch {self.epoch + 1}: the training diverged; "
-                    f"start again with a learning rate (--lr) below {recipe.lr:g}"
+                    f"start again with a learning rate (`lr`) below {recipe.lr:g}"
                 )
             total += loss
             on_step()
@@ -109,19 +109,19 @@ class Trainer:
 
 
 def learning_rate(step: int, warm_up: float, total: int) -> float:
-    """The share of the full learning rate: a straight line up, then a quarter of a cosine's turn down to 0."""
+    """The factor of the learning rate: a linear warm-up, times half a period of a cosine down to 0."""
     return min(1.0, (step + 1) / max(1.0, warm_up)) * (0.5 + 0.5 * math.cos(math.pi * step / total))
 
 
 def prepare(clips: Clips, indices: Sequence[int], recipe: Recipe, rng: Generator) -> tuple[Tensor, Tensor]:
-    """Features `(clips, mels, frames)` of varied crops, and their targets `(clips, classes)`."""
-    crops = augment.draw([clips.features[index] for index in indices], recipe.augment, rng)
+    """Features `(clips, mels, frames)` of crops after augmentation, and their targets `(clips, classes)`."""
+    crops = augment.sample_crops([clips.features[index] for index in indices], recipe.augment, rng)
     crops, targets = augment.mix(crops, clips.targets[torch.as_tensor(indices)], recipe.augment, rng)
     return augment.mask(crops, recipe.augment), targets
 
 
 def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
-    """Move the weights once against the loss of this batch; return the loss."""
+    """Update the weights once by the gradient of the loss of this batch; the loss."""
     recipe, device = trainer.recipe, device_of(trainer.model)
     features, targets = features.to(device), targets.to(device)
     loss_of = losses.LOSSES[recipe.loss]
@@ -142,19 +142,19 @@ def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
 
 
 def taught_loss(trainer: Trainer, features: Tensor, targets: Tensor) -> Tensor:
-    """The loss of a CED against labels, its teachers' answers, and what they see."""
+    """The loss of a CED against labels, its teachers' posteriors and their feature maps."""
     recipe, patch = trainer.recipe, _config_of(trainer.model).patch_size
     rows, columns = features.shape[1] // patch, features.shape[2] // patch
     with torch.no_grad():
-        answers, maps = zip(*(t.explain(features[..., : columns * patch]) for t in trainer.teachers), strict=True)
-        taught = torch.stack([losses.answers(answer.float(), recipe.loss) for answer in answers]).mean(0)
+        taught = [teacher.forward_features(features[..., : columns * patch]) for teacher in trainer.teachers]
+        posteriors = torch.stack([losses.posteriors(logits.float(), recipe.loss) for logits, _ in taught]).mean(0)
     output = trainer.model(features)
     loss_of = losses.LOSSES[recipe.loss]
-    loss = losses.distilled(output.logits.float(), targets, taught, loss_of, recipe.distill_weight)
-    for hint, seen in zip(trainer.hints, maps, strict=True):
-        guessed = hint(output.last_hidden_state).transpose(1, 2).unflatten(2, (rows, columns))
-        seen = functional.adaptive_avg_pool2d(seen, (rows, columns))  # as it is where patches are 16 wide
-        loss = loss + recipe.hint_weight / len(maps) * losses.hinted(guessed.float(), seen.float())
+    loss = losses.distillation_loss(output.logits.float(), targets, posteriors, loss_of, recipe.distill_weight)
+    for hint, (_, teacher_map) in zip(trainer.hints, taught, strict=True):
+        student_map = hint(output.last_hidden_state).transpose(1, 2).unflatten(2, (rows, columns))
+        pooled = functional.adaptive_avg_pool2d(teacher_map, (rows, columns))  # no change where patches are 16 wide
+        loss = loss + recipe.hint_weight / len(taught) * losses.hint_loss(student_map.float(), pooled.float())
     return loss
 
 
@@ -166,48 +166,50 @@ def logits_of(model: nn.Module, features: Tensor) -> Tensor:
 
 @torch.no_grad()
 def score(model: nn.Module, clips: Clips, window_frames: int) -> NDArray[np.float64]:
-    """The probabilities `(clips, classes)` of whole clips; of those longer than a window, the highest of any window."""
+    """The scores `(clips, classes)` of whole clips; of clips longer than a window, the highest of any window."""
     device = device_of(model)
-    fewest = model.config.patch_size if isinstance(model, CedForAudioClassification) else FEWEST_TEACHER_FRAMES
+    fewest = model.config.patch_size if isinstance(model, CedForAudioClassification) else FEWEST_FRAMES
     scores = []
     for clip in clips.features:
         first, *rest = torch.split(clip.float(), window_frames, dim=-1)
-        parts = [first, *(part for part in rest if part.shape[-1] >= fewest)]
-        probabilities = [logits_of(model, part[None].to(device)).sigmoid()[0] for part in parts]
-        scores.append(torch.stack(probabilities).amax(0).cpu())
+        windows = [first, *(window for window in rest if window.shape[-1] >= fewest)]
+        of_windows = [logits_of(model, window[None].to(device)).sigmoid()[0] for window in windows]
+        scores.append(torch.stack(of_windows).amax(0).cpu())
     return np.asarray(torch.stack(scores).double().numpy())
 
 
 @torch.no_grad()
 def update_average(average: nn.Module, model: nn.Module, decay: float, steps: int) -> None:
     """Move the average towards the model's weights and buffers, faster in the first steps."""
-    share = 1 - min(decay, steps / (steps + EMA_WARM_UP_STEPS))
+    step_size = 1 - min(decay, steps / (steps + EMA_WARM_UP_STEPS))
     for old, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
         if old.is_floating_point():
-            old.lerp_(new, share)
+            old.lerp_(new, step_size)
         else:
             old.copy_(new)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """The context that computes in this precision; in "fp32" it changes nothing."""
     dtype = torch.float16 if precision == "fp16" else torch.bfloat16
     return torch.autocast(device.type, dtype, enabled=precision != "fp32")
 
 
 def device_of(model: nn.Module) -> torch.device:
+    """The device of a model's weights."""
     return next(model.parameters()).device
 
 
 def _batches(clips: Clips, recipe: Recipe, rng: Generator) -> Iterator[list[int]]:
     count = len(clips.features)
-    order = rng.choice(count, count, p=clips.chances()) if recipe.balance else rng.permutation(count)
+    order = rng.choice(count, count, p=clips.sampling_weights()) if recipe.balance else rng.permutation(count)
     size = min(recipe.batch_size, count)
     for first in range(0, count - size + 1, size):
         yield order[first : first + size].tolist()
 
 
 def _hints(model: nn.Module, num_teachers: int, seed: int) -> nn.ModuleList:
-    """A linear layer from a CED's hidden states to each teacher's map."""
+    """A linear layer from a CED's hidden states to the feature map of each teacher."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         hints = [nn.Linear(_config_of(model).embed_dim, MAP_CHANNELS) for _ in range(num_teachers)]

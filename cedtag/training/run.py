@@ -74,7 +74,7 @@ def train(model: nn.Module, plan: Plan, watch: Watch) -> list[dict[str, Any]]:
 
     Every better model is handed to `watch.on_better`: by its validation, or else the one after the last epoch.
     """
-    if plan.valid is not None and not metrics.judged(plan.valid.targets.double().numpy()).any():
+    if plan.valid is not None and not metrics.has_both_labels(plan.valid.targets.double().numpy()).any():
         raise InputError("the validation clips all have the same labels, so nothing can be judged; choose others")
     progress = load_progress(plan.folder, plan.settings) or Progress()
     teachers = []

@@ -20,7 +20,7 @@ ONCE = np.ones((1, CLIPS))
 
 
 def cases() -> SearchStrategy[tuple[metrics.Matrix, metrics.Matrix]]:
-    return tuples(LABELS, SCORES).filter(lambda case: bool(metrics.judged(case[0]).any()))
+    return tuples(LABELS, SCORES).filter(lambda case: bool(metrics.has_both_labels(case[0]).any()))
 
 
 @given(case=cases(), counts=COUNTS)
@@ -38,7 +38,7 @@ def test_average_precision_is_scikit_learns_for_any_counts(
 @given(case=cases())
 def test_means_over_classes_are_scikit_learns(case: tuple[metrics.Matrix, metrics.Matrix]) -> None:
     truth, scores = case
-    can = metrics.judged(truth)
+    can = metrics.has_both_labels(truth)
     expected = sklearn_metrics.average_precision_score(truth[:, can], scores[:, can], average="macro")
     assert metrics.macro_map(truth, scores, ONCE) == pytest.approx(expected)
     expected = sklearn_metrics.average_precision_score(truth, scores, average="micro")
@@ -85,7 +85,7 @@ def test_clips_with_several_labels_have_no_accuracy() -> None:
     assert [m.name for m in metrics.measure_all(truth, truth, resamples=0)] == ["mAP", "mAP micro", "lwlrap"]
 
 
-def test_a_class_that_every_clip_has_or_none_is_not_judged() -> None:
+def test_a_class_that_every_clip_has_or_none_has_no_measures() -> None:
     truth = np.array([[1.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
     always, never, sometimes = metrics.measure_classes(truth, truth, ["always", "never", "sometimes"])
     assert always == metrics.ClassMeasure("always", 2, None, None, None, None, None)
@@ -109,7 +109,7 @@ def test_d_prime_is_zero_for_chance_and_audioset_2_96_for_its_auc() -> None:
 
 @given(case=cases())
 def test_the_best_threshold_reaches_the_f1_that_it_promises(case: tuple[metrics.Matrix, metrics.Matrix]) -> None:
-    truth, scores = (matrix[:, int(metrics.judged(case[0]).argmax())] for matrix in case)
+    truth, scores = (matrix[:, int(metrics.has_both_labels(case[0]).argmax())] for matrix in case)
     threshold, f1 = metrics.best_threshold(truth, scores)
     assert f1 == pytest.approx(sklearn_metrics.f1_score(truth, scores >= threshold))
     others = [sklearn_metrics.f1_score(truth, scores >= other) for other in np.unique(scores)]

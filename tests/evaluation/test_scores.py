@@ -1,4 +1,4 @@
-"""Rows that cedtag wrote and scores computed now come beside the right truth."""
+"""Scores of a model and scores in results come beside the right truth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from cedtag.errors import InputError
-from cedtag.evaluation.scores import read_rows, recording_finder, score_examples, scores_of_rows, truth_matrix
+from cedtag.evaluation.scores import recording_finder, score_examples, scores_of_results, truth_matrix
 from cedtag.inputs.manifest import Example
 from cedtag.labels.table import Label
 
@@ -53,15 +53,15 @@ def test_the_highest_window_of_a_clip_counts(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", samples, 16_000, "FLOAT")
     path = str(tmp_path / "a.wav")
     examples = [Example(path, "a.wav", ("loud",)), Example(path, "a.wav", ("Long",), start=0, stop=80_000)]
-    judged = score_examples(examples, Loudness(), window=160_000, jobs=1, skip_unknown=False)  # type: ignore[arg-type]
-    assert judged.classes == ("loud", "long")
-    assert judged.truth.tolist() == [[1, 0], [0, 1]]
-    assert judged.scores.tolist() == [[0.5, 1.0], [0.0, 0.5]]
+    predictions = score_examples(examples, Loudness(), window=160_000, jobs=1, skip_unknown=False)  # type: ignore[arg-type]
+    assert predictions.classes == ("loud", "long")
+    assert predictions.truth.tolist() == [[1, 0], [0, 1]]
+    assert predictions.scores.tolist() == [[0.5, 1.0], [0.0, 0.5]]
 
 
 def test_labels_that_no_class_has_are_an_error_or_a_note() -> None:
     examples = [Example("", "a", ("Rain", "Owl")), Example("", "b", ("owl",))]
-    with pytest.raises(InputError, match=r"labels that the model has not \(1 of them\): .*--skip-unknown"):
+    with pytest.raises(InputError, match=r"labels that the model has not \(1 of them\): .*`skip_unknown`"):
         truth_matrix([examples[0]], ["Rain"], skip_unknown=False)
     truth, notes = truth_matrix(examples, ["Rain"], skip_unknown=True)
     assert truth.tolist() == [[1], [0]]
@@ -73,31 +73,51 @@ def test_labels_that_no_class_has_are_an_error_or_a_note() -> None:
         truth_matrix(examples, ["Fish"], skip_unknown=True)
 
 
+JSON = (
+    '{"file": "x/a.wav", "start": 0.0, "end": 10.0, "tags": [{"index": 23, "mid": "/t/dd00002", '
+    '"label": "Baby cry, infant cry", "score": 0.9}]}\n'
+)
+END = '"status": "ok", "duration": 10.0, "problems": [], "warnings": []'
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("rows.csv", HEADER + 'x/a.wav,0.000,10.000,1,23,/t/dd00002,"Baby cry, infant cry",0.9000\n'),
+        ("wide.csv", 'file,start,end,"Baby cry, infant cry"\nx/a.wav,0.000,10.000,0.9000\n'),
         ("rows.tsv", HEADER.replace(",", "\t") + TSV),
+        ("rows", HEADER.replace(",", "\t") + TSV),
+        ("rows.txt", JSON),
         (
-            "rows",
-            '{"file": "x/a.wav", "start": 0.0, "end": 10.0, "tags": [{"index": 23, "mid": "/t/dd00002", '
-            '"label": "Baby cry, infant cry", "score": 0.9}]}\n',
+            "rows.json",
+            '{"schema": "cedtag/1", "settings": {}, "recordings": [{"file": "x/a.wav", '
+            f'{END}, "windows": [{JSON.strip()}]}}]}}',
         ),
     ],
 )
-def test_rows_of_every_format_are_read(tmp_path: Path, name: str, text: str) -> None:
-    (row,) = read_rows(rows(tmp_path, text, name))
-    assert (row.file, row.start, row.stop, row.label, row.score) == ("x/a.wav", 0, 160_000, "Baby cry, infant cry", 0.9)
+def test_results_of_every_format_are_read(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    cry = Example("/data/a.wav", "a.wav", ("Baby cry, infant cry",))
+    predictions = scores_of_results([cry], tmp_path / name)
+    assert predictions.classes == cry.labels
+    assert predictions.scores.tolist() == [[0.9]]
 
 
 @pytest.mark.parametrize(
-    "text", ["a,b\n1,2\n", HEADER + "a.wav,x,1,1,0,,Rain,0.5\n", '{"file": 1}\n', "{torn", HEADER + "a.wav,1\n"]
+    ("text", "sentence"),
+    [
+        ("a,b\n1,2\n", "line 1: this is no header of cedtag's rows"),
+        (HEADER + "a.wav,x,1,1,0,,Rain,0.5\n", "line 2: could not convert string to float: 'x'"),
+        (HEADER + "a.wav,1\n", "line 2: 2 fields where the header has 8"),
+        (HEADER.replace("rank,", "").replace("score", "peak,mean") + "a,0,1,0,,Rain,0.5,0.5\n", "holds events"),
+        (HEADER, "no row is about a clip of the data"),
+    ],
 )
-def test_anything_else_is_a_sentence(tmp_path: Path, text: str) -> None:
-    with pytest.raises(InputError, match="not rows that cedtag wrote"):
-        list(read_rows(rows(tmp_path, text)))
-    with pytest.raises(InputError, match="cannot be read"):
-        list(read_rows(tmp_path / "none"))
+def test_results_without_scores_are_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        scores_of_results(clips("a.wav"), rows(tmp_path, text))
+    with pytest.raises(InputError, match="none: cannot be read"):
+        scores_of_results(clips("a.wav"), tmp_path / "none")
 
 
 def test_windows_go_to_the_examples_that_they_overlap_by_half(tmp_path: Path) -> None:
@@ -111,20 +131,20 @@ def test_windows_go_to_the_examples_that_they_overlap_by_half(tmp_path: Path) ->
         "a.wav,6,16,1,0,,Wind,0.4",
         "a.wav,11,12,1,0,,Wind,0.6",
     ]
-    judged = scores_of_rows(examples, rows(tmp_path, HEADER + "\n".join(lines) + "\n"))
-    assert judged.classes == ("Rain", "Wind")
-    assert judged.truth.tolist() == [[1, 0], [0, 1]]
-    assert judged.scores.tolist() == [[0.8, 0.0], [0.0, 0.6]]
-    assert judged.notes == ("50% of the scores were not written and count as 0; tag with -k 0 -t 0 for all",)
+    predictions = scores_of_results(examples, rows(tmp_path, HEADER + "\n".join(lines) + "\n"))
+    assert predictions.classes == ("Rain", "Wind")
+    assert predictions.truth.tolist() == [[1, 0], [0, 1]]
+    assert predictions.scores.tolist() == [[0.8, 0.0], [0.0, 0.6]]
+    assert predictions.notes == ("50% of the scores were not written and count as 0; tag with -k 0 -t 0 for all",)
 
 
 def test_clips_without_rows_and_labels_without_rows_are_noted(tmp_path: Path) -> None:
     examples = [*clips("a.wav", "b.wav"), Example("/data/c.wav", "c.wav", ("Wind",))]
-    judged = scores_of_rows(examples, rows(tmp_path, HEADER + "a.wav,0,10,1,0,,Rain,0.7\n"))
-    assert judged.scores.tolist() == [[0.7, 0], [0, 0], [0, 0]]
-    assert judged.notes[:2] == ("Wind: no row has this label", "2 of 3 clips have no row")
+    predictions = scores_of_results(examples, rows(tmp_path, HEADER + "a.wav,0,10,1,0,,Rain,0.7\n"))
+    assert predictions.scores.tolist() == [[0.7, 0], [0, 0], [0, 0]]
+    assert predictions.notes[:2] == ("Wind: no row has this label", "2 of 3 clips have no row")
     with pytest.raises(InputError, match="no row is about a clip of the data"):
-        scores_of_rows(examples, rows(tmp_path, HEADER + "z.wav,0,10,1,0,,Rain,0.7\n"))
+        scores_of_results(examples, rows(tmp_path, HEADER + "z.wav,0,10,1,0,,Rain,0.7\n"))
 
 
 def test_a_recording_may_be_named_from_another_folder_but_not_by_a_shared_end() -> None:

@@ -12,7 +12,7 @@ from cedtag.errors import InputError
 from cedtag.inputs.manifest import (
     Example,
     classes_of,
-    fingerprint,
+    examples_digest,
     read_examples,
     select_folds,
     split_off,
@@ -105,8 +105,8 @@ def test_a_split_parts_recordings_and_loses_none(count: int, share: float, seed:
 
 def test_the_fingerprint_tells_labels_apart_but_not_places() -> None:
     here = [Example("/here/a.wav", "a.wav", ("x",))]
-    assert fingerprint(here) == fingerprint([Example("/there/a.wav", "a.wav", ("x",))])
-    assert fingerprint(here) != fingerprint([Example("/here/a.wav", "a.wav", ("y",))])
+    assert examples_digest(here) == examples_digest([Example("/there/a.wav", "a.wav", ("x",))])
+    assert examples_digest(here) != examples_digest([Example("/here/a.wav", "a.wav", ("y",))])
 
 
 @pytest.mark.parametrize(

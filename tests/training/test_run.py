@@ -150,7 +150,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence(tmp_path: Pa
     broken = model()
     with torch.no_grad():
         broken.outputlayer[1].bias[0] = torch.nan
-    with pytest.raises(ModelError, match=r"the loss is nan in epoch 1: .* learning rate \(--lr\) below 0\.001"):
+    with pytest.raises(ModelError, match=r"the loss is nan in epoch 1: .* learning rate \(`lr`\) below 0\.001"):
         train(broken, plan(tmp_path), Watch())
     assert not list(tmp_path.iterdir())
 
@@ -239,12 +239,13 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing() -> None:
 
 def test_distillation_lies_between_labels_and_teachers() -> None:
     logits, targets, taught = torch.tensor([[2.0, -1.0]]), torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 0.5]])
-    only_labels = losses.distilled(logits, targets, taught, losses.binary, 0.0)
-    only_teachers = losses.distilled(logits, targets, taught, losses.binary, 1.0)
+    only_labels = losses.distillation_loss(logits, targets, taught, losses.binary, 0.0)
+    only_teachers = losses.distillation_loss(logits, targets, taught, losses.binary, 1.0)
     assert only_labels == losses.binary(logits, targets)
     assert only_teachers == losses.binary(logits, taught)
     torch.testing.assert_close(
-        losses.distilled(logits, targets, taught, losses.binary, 0.25), 0.75 * only_labels + 0.25 * only_teachers
+        losses.distillation_loss(logits, targets, taught, losses.binary, 0.25),
+        0.75 * only_labels + 0.25 * only_teachers,
     )
 
 
@@ -253,8 +254,8 @@ def test_hints_are_right_when_every_place_is_guessed_up_to_its_scale() -> None:
     channels_last = seen.movedim(1, -1)
     mean, std = channels_last.mean(-1, keepdim=True), channels_last.std(-1, keepdim=True, correction=0)
     guessed = ((channels_last - mean) / std).movedim(-1, 1)
-    assert losses.hinted(guessed, 3 * seen + 1).item() == pytest.approx(0, abs=1e-4)
-    assert losses.hinted(guessed.flip(3), seen) > 0.5
+    assert losses.hint_loss(guessed, 3 * seen + 1).item() == pytest.approx(0, abs=1e-4)
+    assert losses.hint_loss(guessed.flip(3), seen) > 0.5
 
 
 def test_a_model_learns_what_its_teacher_sees_where(tmp_path: Path) -> None:
@@ -282,13 +283,13 @@ def test_long_clips_score_the_highest_of_their_windows() -> None:
 
 def test_rare_classes_are_drawn_as_often_as_common_ones() -> None:
     clips = Clips(bands(4).features, torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1]]))
-    chances = clips.chances()
+    chances = clips.sampling_weights()
     assert chances.sum() == pytest.approx(1)
     assert chances[3] == pytest.approx(chances[:3].sum())
 
 
 @pytest.mark.parametrize("frames", [16, 17, 100])
 def test_a_teacher_takes_any_number_of_frames_and_shows_a_place_for_each_patch(frames: int) -> None:
-    logits, seen = ConvTeacher(64, 3).eval().explain(torch.zeros(2, 64, frames))
+    logits, seen = ConvTeacher(64, 3).eval().forward_features(torch.zeros(2, 64, frames))
     assert logits.shape == (2, 3)
     assert seen.shape == (2, MAP_CHANNELS, 4, -(-frames // 16))

@@ -17,7 +17,7 @@ from cedtag.checkpoints import cache as hub
 from cedtag.checkpoints.locate import resolve
 from cedtag.cli.finetune import SCRATCH_LR, TUNING_LR
 from cedtag.errors import InputError, OutputError
-from cedtag.inputs.manifest import classes_of, fingerprint, read_examples, require_audio, select_folds, split_off
+from cedtag.inputs.manifest import classes_of, examples_digest, read_examples, require_audio, select_folds, split_off
 from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
 from cedtag.model.preprocessor import front_end_of
@@ -143,12 +143,19 @@ def _plan(
     torch.set_num_threads(options.threads or usable_cpus())
     recipe = _recipe(options, model)
     with _bar(options, len(kept) + len(held_out), "decoding") as bar:
-        load = partial(load_clips, classes=classes, extractor=extractor, jobs=usable_cpus(), on_clip=bar.update)
+        load = partial(
+            load_clips,
+            classes=classes,
+            extractor=extractor,
+            shortest=model.config.patch_size * model.config.hop_size,
+            jobs=usable_cpus(),
+            on_clip=bar.update,
+        )
         clips, valid = load(kept), load(held_out) if held_out else None
     if options.from_config:
         start.set_input_norm(model.encoder.init_bn, clips.features)
     data = {
-        "data": fingerprint([*kept, *held_out]),
+        "data": examples_digest([*kept, *held_out]),
         "clips": len(kept),
         "validation_clips": len(held_out),
         "from": origin,
