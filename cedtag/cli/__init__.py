@@ -30,7 +30,7 @@ COMMANDS = {
     "merge": ("cedtag.cli.merge", "Join the outputs of shards."),
     "labels": ("cedtag.cli.labels", "List or find the classes."),
     "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
-    "evaluate": ("cedtag.cli.evaluate", "Judge a model, or rows that are written, on labelled recordings."),
+    "evaluate": ("cedtag.cli.evaluate", "Evaluate a model, or existing results, on labelled recordings."),
     "finetune": ("cedtag.cli.finetune", "Train a model on your own recordings and classes."),
     "demo": ("cedtag.cli.demo", "Tag a sample with a small model, both in the package."),
     "doctor": ("cedtag.cli.doctor", "Test this installation; what a bug report needs."),

@@ -1,1 +1,1 @@
-"""How good scores are: `scores` gathers them, `metrics` judges, `report` says it in rows, `plot` draws it."""
+"""Evaluation on labelled recordings: predictions and truth, measures, reports, figures."""

@@ -1,4 +1,4 @@
-"""What was measured, as a table for people, as CSV and JSON for programs, and as thresholds for `-t @FILE`."""
+"""The measures of an evaluation as a table for people, as CSV and JSON, and as thresholds for tagging."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that is said about one evaluation; `about` are its circumstances, such as model and data."""
+    """The measures of one evaluation; `about` holds its data and its model or results, `notes` what limits it."""
 
     about: Mapping[str, object]
     num_clips: int
@@ -58,7 +58,7 @@ def to_csv(report: Report) -> str:
 
 
 def to_json(report: Report) -> str:
-    """One document with everything; what cannot be said is null."""
+    """One document with everything; a measure that is undefined is null."""
     mids = _mids(report.classes)
     document = {
         "schema": "cedtag-evaluation/1",
@@ -78,7 +78,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {"table": to_text, "csv": to_csv, 
 
 
 def thresholds_csv(classes: Sequence[ClassMeasure]) -> str:
-    """The thresholds of best F1, as `cedtag tag -t @FILE` reads them; classes that could not be judged are left out."""
+    """The thresholds of best F1, as `cedtag tag -t @FILE` reads them, of the classes that have one."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("label", "mid", "threshold", "f1"))

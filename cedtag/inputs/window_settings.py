@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from cedtag.errors import InputError
 from cedtag.records import SAMPLE_RATE_HZ
 
+WINDOW_S = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
@@ -17,7 +19,7 @@ class WindowSettings:
     shorter ones of that length.
     """
 
-    window_s: float = 10.0
+    window_s: float = WINDOW_S
     hop_s: float | None = None
     overlap: str | float | None = None
     refine_s: float | None = None

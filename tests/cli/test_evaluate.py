@@ -114,12 +114,16 @@ def test_a_picture_is_drawn_in_the_format_of_its_name(cedtag, data: Path, suffix
     [
         (("none.csv",), 2, "none.csv: no such folder or manifest"),
         (("data.csv", "--fold", "7"), 2, "fold 7: no example is in it (folds of the data: 1, 2)"),
-        (("data.csv", "--scores", "none"), 2, "--scores none: cannot be read"),
-        (("data.csv", "--scores", "data.csv"), 2, "--scores data.csv: not rows that cedtag wrote"),
+        (("data.csv", "--scores", "none"), 2, "none: cannot be read"),
+        (("data.csv", "--scores", "data.csv"), 2, "data.csv: line 1: this is no header of cedtag's rows"),
         (("data.csv", "--plot", "p.doc"), 2, "--plot p.doc: the name must end in .png, .svg, .pdf"),
-        (("segments.csv",), 2, "segments.csv: names YouTube clips, not files; say --audio DIR"),
+        (
+            ("segments.csv",),
+            2,
+            "segments.csv: names YouTube clips, not files; name the folder that they are in with --audio",
+        ),
         (("own.csv",), 2, "the data has labels that the model has not (1 of them): no label is called 'quux'"),
-        (("data.csv", "--scores", "rows.csv", "-o", "data.csv/x"), 1, "cannot be written"),
+        (("data.csv", "--scores", "rows.csv", "-o", "data.csv/x"), 1, "data.csv: cannot write results there"),
     ],
 )
 def test_what_cannot_be_judged_is_a_sentence(

@@ -1,0 +1,46 @@
+"""What an evaluation can be told, and where its report goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cedtag.evaluation.report import FORMATS
+from cedtag.inputs.window_settings import WINDOW_S
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSettings:
+    """How a model or results are evaluated.
+
+    A clip has the highest scores of its windows of `window_s` seconds. Labels that the model does not have are an
+    error, or with `skip_unknown` left out. The 95 % intervals come from `resamples` of the clips; 0 gives none.
+    Clips of `jobs` recordings are scored at once, by None as many as there are processors.
+    """
+
+    skip_unknown: bool = False
+    window_s: float = WINDOW_S
+    resamples: int = 1000
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """Where a report goes, None for nowhere: the measures, thresholds for tagging, and a figure.
+
+    `format` is that of the measures: "table", "csv" or "json", by default the suffix of `measures`, else "table".
+    """
+
+    measures: Path | None = None
+    format: str | None = None
+    thresholds: Path | None = None
+    plot: Path | None = None
+
+    @property
+    def format_name(self) -> str:
+        """The format of the measures."""
+        suffix = self.measures.suffix.lower().removeprefix(".") if self.measures else ""
+        return self.format or (suffix if suffix in FORMATS else "table")
