@@ -41,7 +41,6 @@ OWNERS = {
         "cedtag.scoring.torch_threads",
         "cedtag.training",
         "cedtag.doctor",
-        "cedtag.cli.finetune.run",
     ],
     "torchaudio": ["cedtag.model.log_mel", "cedtag.training", "cedtag.doctor"],
     "av": ["cedtag.audio.pyav", "cedtag.doctor"],

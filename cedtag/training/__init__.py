@@ -1,1 +1,1 @@
-"""Learning: `manifest` says what is heard where, `clips` decodes it, `augment` varies it, `loop` and `run` train."""
+"""Training on labelled recordings: settings, clips, augmentation, teachers, epochs, state, the checkpoint."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from cedtag.training.settings import Augment
+
 # Clips fainter than this, silence above all, are not made loud to be mixed.
 FAINT_POWER = 1e-3
 # Frames that are fainter than a clip's loudest one by this much are no part of the sound that it is labelled with.
@@ -25,32 +26,16 @@ LOUD_DB = 20.0
 EQ_POINTS = (3, 8)
 
 
-@dataclass(frozen=True, slots=True)
-class Augment:
-    """How much the clips are varied. Frames are 10 ms; nothing is varied where a number is 0."""
-
-    min_frames: int = 256
-    max_frames: int = 512
-    stretch: float = 0.2
-    shift_mels: int = 3
-    gain_db: float = 10.0
-    eq_db: float = 6.0
-    mixup: float = 0.8
-    mixup_beta: float = 0.5
-    mask_mels: int = 12
-    mask_share: float = 0.12
-    num_masks: int = 2
-
-
-def sample_crops(clips: Sequence[Tensor], how: Augment, rng: Generator) -> Tensor:
-    """One crop `(clips, mels, frames)` in dB of each clip, all of one length, stretched and shifted.
+def sample_crops(clips: Sequence[Tensor], frames: tuple[int, int], how: Augment, rng: Generator) -> Tensor:
+    """One crop `(clips, mels, n)` in dB of each clip, `n` between the two numbers of `frames`, stretched and shifted.
 
     A clip is indexed circularly, so that a crop can begin anywhere and be longer than its clip, but each crop holds a
     loud frame: the pause between two barks must not be learned as a bark. Short crops, which cost less, are sampled
     more often than long ones: half as long, twice as often.
     """
-    frames = int(np.exp(rng.uniform(np.log(how.min_frames), np.log(how.max_frames + 1))))
-    return torch.stack([_crop(clip, frames, how, rng) for clip in clips])
+    least, most = frames
+    length = int(np.exp(rng.uniform(np.log(least), np.log(most + 1))))
+    return torch.stack([_crop(clip, length, how, rng) for clip in clips])
 
 
 def _crop(clip: Tensor, frames: int, how: Augment, rng: Generator) -> Tensor:

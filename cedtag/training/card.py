@@ -1,4 +1,4 @@
-"""The folder that a training leaves: the Hub's layout, with a card that says what the model was made from."""
+"""The folder of a trained checkpoint: the Hub's layout, with a card about its data and training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CARD_NAME = "README.md"
 def save_checkpoint(
     folder: Path, model: CedForAudioClassification, extractor: CedFeatureExtractor, *, half: bool = False
 ) -> None:
-    """Write config, front end and weights, each whole or not at all; the weights last, `half` as float16."""
+    """Write config, front end and weights, each whole or not at all; the weights last, with `half` as float16."""
     tensors = {
         name: tensor.cpu().half() if half and tensor.is_floating_point() else tensor.cpu()
         for name, tensor in model.state_dict().items()
@@ -33,18 +33,19 @@ def save_checkpoint(
         extractor.save_pretrained(folder)
         save_weights(folder / WEIGHTS_NAME, tensors)
     except OSError as error:
-        raise unwritable(folder, error) from error
+        raise _unwritable(folder, error) from error
 
 
 def save_card(folder: Path, text: str) -> None:
+    """Write the card, whole or not at all."""
     try:
         with replacing(folder / CARD_NAME) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise unwritable(folder, error) from error
+        raise _unwritable(folder, error) from error
 
 
-def unwritable(folder: Path, error: Exception) -> OutputError:
+def _unwritable(folder: Path, error: Exception) -> OutputError:
     return OutputError(f"{folder}: cannot save the model ({error}); free some space and run the same again")
 
 
@@ -56,11 +57,12 @@ def model_card(
     settings: Mapping[str, Any],
     command: str,
 ) -> str:
-    """A card in the Hub's form. `data` counts the clips of each class."""
+    """A card in the Hub's form. `data` holds the number of clips of each class, `command` may be empty."""
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     config = model.config
     classes = "\n".join(f"| {label} | {count} |" for label, count in data.items())
     options = "\n".join(f"- `{key}`: {value}" for key, value in settings.items())
+    made_by = f"    {command}\n\n" if command else ""
     return f"""---
 library_name: cedtag
 pipeline_tag: audio-classification
@@ -91,9 +93,7 @@ A CED audio tagger ({num_parameters / 1e6:.2f} M parameters: {config.embed_dim} 
 
 ## Training
 
-    {command}
-
-{options}
+{made_by}{options}
 
 ## To the Hub
 

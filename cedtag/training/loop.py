@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,31 +25,12 @@ if TYPE_CHECKING:
 
     from cedtag.model.config import CedConfig
     from cedtag.training.clips import Clips
+    from cedtag.training.settings import Augment, ModelFit, Recipe
     from cedtag.training.teacher import ConvTeacher
 
 GRADIENT_NORM = 1.0
 EMA_WARM_UP_STEPS = 20
 _STATEFUL = ("model", "average", "hints", "optimizer", "scaler")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to train; two runs with equal recipes on equal data give equal weights."""
-
-    epochs: int = 100
-    batch_size: int = 32
-    lr: float = 1e-3
-    weight_decay: float = 0.05
-    warm_up_epochs: float = 5.0
-    ema: float = 0.998
-    loss: str = "bce"
-    balance: bool = False
-    distill_weight: float = 0.8
-    hint_weight: float = 1.0
-    seed: int = 0
-    precision: str = "fp32"
-    window_frames: int = 1008
-    augment: augment.Augment = field(default_factory=augment.Augment)
 
 
 class Trainer:
@@ -59,15 +39,15 @@ class Trainer:
     A model with teachers must be a CED. `hints` map its hidden states to the feature map of each teacher.
     """
 
-    def __init__(self, model: nn.Module, recipe: Recipe, teachers: Sequence[ConvTeacher] = ()) -> None:
+    def __init__(self, model: nn.Module, recipe: Recipe, fit: ModelFit, teachers: Sequence[ConvTeacher] = ()) -> None:
         self.model = model
-        self.recipe = recipe
+        self.recipe, self.fit = recipe, fit
         self.teachers = [teacher.eval() for teacher in teachers]
         self.average = copy.deepcopy(model).eval()
         self.hints = _hints(model, len(teachers), recipe.seed)
         parameters = [p for p in [*model.parameters(), *self.hints.parameters()] if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(_groups(parameters, recipe.weight_decay), lr=recipe.lr, betas=(0.9, 0.98))
-        self.scaler = torch.amp.GradScaler(device_of(model).type, enabled=recipe.precision == "fp16")
+        self.optimizer = torch.optim.AdamW(_groups(parameters, recipe.weight_decay), lr=fit.lr, betas=(0.9, 0.98))
+        self.scaler = torch.amp.GradScaler(device_of(model).type, enabled=fit.precision == "fp16")
         self.epoch = 0
         self.steps = 0
 
@@ -95,12 +75,12 @@ class Trainer:
         for indices in batches:
             factor = learning_rate(self.steps, len(batches) * recipe.warm_up_epochs, len(batches) * recipe.epochs)
             for group in self.optimizer.param_groups:
-                group["lr"] = recipe.lr * factor
-            loss = train_step(self, *prepare(clips, indices, recipe, rng))
+                group["lr"] = self.fit.lr * factor
+            loss = train_step(self, *prepare(clips, indices, recipe.augment, self.fit.crop_frames, rng))
             if not math.isfinite(loss):
                 raise ModelError(
                     f"the loss is {loss} in epoch {self.epoch + 1}: the training diverged; "
-                    f"start again with a learning rate (`lr`) below {recipe.lr:g}"
+                    f"start again with a learning rate (`lr`) below {self.fit.lr:g}"
                 )
             total += loss
             on_step()
@@ -113,11 +93,13 @@ def learning_rate(step: int, warm_up: float, total: int) -> float:
     return min(1.0, (step + 1) / max(1.0, warm_up)) * (0.5 + 0.5 * math.cos(math.pi * step / total))
 
 
-def prepare(clips: Clips, indices: Sequence[int], recipe: Recipe, rng: Generator) -> tuple[Tensor, Tensor]:
+def prepare(
+    clips: Clips, indices: Sequence[int], how: Augment, crop_frames: tuple[int, int], rng: Generator
+) -> tuple[Tensor, Tensor]:
     """Features `(clips, mels, frames)` of crops after augmentation, and their targets `(clips, classes)`."""
-    crops = augment.sample_crops([clips.features[index] for index in indices], recipe.augment, rng)
-    crops, targets = augment.mix(crops, clips.targets[torch.as_tensor(indices)], recipe.augment, rng)
-    return augment.mask(crops, recipe.augment), targets
+    crops = augment.sample_crops([clips.features[index] for index in indices], crop_frames, how, rng)
+    crops, targets = augment.mix(crops, clips.targets[torch.as_tensor(indices)], how, rng)
+    return augment.mask(crops, how), targets
 
 
 def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
@@ -125,7 +107,7 @@ def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
     recipe, device = trainer.recipe, device_of(trainer.model)
     features, targets = features.to(device), targets.to(device)
     loss_of = losses.LOSSES[recipe.loss]
-    with autocast(device, recipe.precision):
+    with autocast(device, trainer.fit.precision):
         if trainer.teachers:
             loss = taught_loss(trainer, features, targets)
         else:
@@ -200,12 +182,18 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
+def num_batches(clips: Clips, recipe: Recipe) -> int:
+    """The number of batches, which are steps, in an epoch; the rest of the clips, less than a batch, is left out."""
+    count = len(clips.features)
+    return count // min(recipe.batch_size, count)
+
+
 def _batches(clips: Clips, recipe: Recipe, rng: Generator) -> Iterator[list[int]]:
     count = len(clips.features)
     order = rng.choice(count, count, p=clips.sampling_weights()) if recipe.balance else rng.permutation(count)
     size = min(recipe.batch_size, count)
-    for first in range(0, count - size + 1, size):
-        yield order[first : first + size].tolist()
+    for batch in range(num_batches(clips, recipe)):
+        yield order[batch * size : (batch + 1) * size].tolist()
 
 
 def _hints(model: nn.Module, num_teachers: int, seed: int) -> nn.ModuleList:

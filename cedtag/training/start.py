@@ -1,23 +1,40 @@
-"""The model that a training starts from: new from a config, or a checkpoint, with the labels of the data."""
+"""The model that a training starts from: random weights or a checkpoint, with the classes of the data."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
+from cedtag.checkpoints.locate import resolve
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
+from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
+from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.scoring.torch_device import find_device, find_precision
+from cedtag.training.settings import SCRATCH_LR, TUNING_LR, ModelFit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+    from cedtag.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class StartingModel:
+    """A model on its device, its feature extractor, what both come from, and what they make of the settings."""
+
+    model: CedForAudioClassification
+    extractor: CedFeatureExtractor
+    origin: str
+    fit: ModelFit
 
 
 def config_named(name: str) -> CedConfig:
@@ -27,12 +44,35 @@ def config_named(name: str) -> CedConfig:
         known = sizes[name]
         return CedConfig(embed_dim=known.embed_dim, num_heads=known.num_heads, depth=known.depth)
     if not Path(name).is_file():
-        raise InputError(f"--from-config {name}: no such file; give {', '.join(sizes)} or a config.json")
+        raise InputError(f"`from_config` {name}: no such file; give {', '.join(sizes)} or a config.json")
     return CedConfig.from_file(Path(name))
 
 
+def starting_model(settings: TrainingSettings, classes: Sequence[str]) -> StartingModel:
+    """The model with these outputs that a training starts from: random weights of an architecture, or a checkpoint.
+
+    Raises ModelError and InputError for a checkpoint or an architecture that there is not, a device or a precision that
+    this machine does not have, and crops that the model does not take.
+    """
+    device, seed = find_device(settings.compute.device), settings.recipe.seed
+    if size := settings.start.from_config:
+        if settings.start.freeze_encoder:
+            raise InputError("`freeze_encoder` needs a trained encoder (`model`), not random weights (`from_config`)")
+        config = config_named(size)
+        model, extractor, origin = new_model(config, classes, seed), CedFeatureExtractor.from_front_end(config.front_end), size
+    else:
+        choice = settings.choice
+        checkpoint = resolve(choice.model, offline=choice.offline, cache_dir=choice.cache_dir)
+        model = with_head(CedForAudioClassification.from_checkpoint(checkpoint), classes, seed)
+        extractor = CedFeatureExtractor.from_checkpoint(checkpoint)
+        origin = f"{checkpoint.name}@{checkpoint.commit}" if checkpoint.commit else checkpoint.name
+        if settings.start.freeze_encoder:
+            freeze_encoder(model)
+    return StartingModel(model.to(device), extractor, origin, _fit(settings, model.config, device))
+
+
 def new_model(config: CedConfig, classes: Sequence[str], seed: int) -> CedForAudioClassification:
-    """A model with first random weights and these outputs."""
+    """A model with random weights and these outputs."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CedForAudioClassification(_with_labels(config, classes))
@@ -48,20 +88,33 @@ def with_head(model: CedForAudioClassification, classes: Sequence[str], seed: in
 
 
 def freeze_encoder(model: CedForAudioClassification) -> None:
-    """Leave only the head to be trained: a linear probe."""
+    """Leave the head alone to be trained: a linear probe."""
     model.encoder.requires_grad_(False)
 
 
 @torch.no_grad()
 def set_input_norm(norm: nn.BatchNorm1d, features: Sequence[Tensor]) -> None:
-    """Start the running statistics of a new model's mel bins at those of the clips `(mels, frames)`.
+    """Set the running statistics of a new model's mel bins to those of the clips `(mels, frames)`.
 
-    They follow the batches only slowly, so that a short training would end before they are right.
+    They follow the batches so slowly that a short training would end before they are right.
     """
     frames = torch.cat(list(features), dim=-1).double()
     if norm.running_mean is not None and norm.running_var is not None:
         norm.running_mean.copy_(frames.mean(-1))
         norm.running_var.copy_(frames.var(-1))
+
+
+def _fit(settings: TrainingSettings, config: CedConfig, device: torch.device) -> ModelFit:
+    shortest_s, longest_s = settings.recipe.augment.crop_s
+    least, most = (round(length_s * SAMPLE_RATE_HZ / config.hop_size) for length_s in (shortest_s, longest_s))
+    if not config.patch_size <= least <= most <= config.target_length:
+        limits = [frames * config.hop_size / SAMPLE_RATE_HZ for frames in (config.patch_size, config.target_length)]
+        raise InputError(
+            f"`crop_s` {shortest_s:g} {longest_s:g}: give MIN and MAX, from {limits[0]:g} to {limits[1]:g} s"
+        )
+    usual_lr = SCRATCH_LR if settings.start.from_config else TUNING_LR
+    lr = usual_lr if settings.recipe.lr is None else settings.recipe.lr
+    return ModelFit(lr, (least, most), config.target_length, find_precision(settings.compute.precision, device))
 
 
 def _with_labels(config: CedConfig, classes: Sequence[str]) -> CedConfig:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from cedtag import CedFeatureExtractor, CedForAudioClassification
 from cedtag.evaluation import metrics
+from tests.hisses import write_hisses
 from tests.micro import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -34,17 +35,7 @@ SCRATCH = ["--from-config", "small.json", *FAST]
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to stand in: `hisses/` with low and high ones, a manifest of them, a small architecture."""
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    lines = ["file,labels,fold"]
-    for name, sign in (("low", 1), ("high", -1)):
-        (tmp_path / "hisses" / name).mkdir(parents=True)
-        for take in range(6):
-            noise = 0.1 * rng.standard_normal(12_000)
-            soundfile.write(tmp_path / "hisses" / name / f"{take}.wav", noise[1:] + sign * noise[:-1], 16_000)
-            lines.append(f"hisses/{name}/{take}.wav,{name},{take % 3}")
-    (tmp_path / "data.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    config = {"model_type": "ced", "embed_dim": 24, "num_heads": 3, "depth": 1, "outputdim": 2, "drop_path_rate": 0.1}
-    (tmp_path / "small.json").write_text(json.dumps(config), encoding="utf-8")
+    write_hisses(tmp_path)
     return tmp_path
 
 
@@ -101,16 +92,7 @@ def test_half_precision_halves_the_file_and_still_loads(cedtag, data: Path) -> N
 
 def test_a_killed_training_goes_on_to_the_very_same_weights(cedtag, data: Path) -> None:
     arguments = ["finetune", "data.csv", *SCRATCH, "--teachers", "1", "--teacher-epochs", "2", "--epochs", "60"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN, *arguments, "-o", "killed", "--save-every", "0"], stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 120
-    while not ((data / "killed/metrics.jsonl").exists() and log_rows(data / "killed") >= 5):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert stopped(signal.SIGKILL, data / "killed", arguments) == (-signal.SIGKILL, "")
     assert "training_state.pt" in files(data / "killed")
     assert cedtag(*arguments, "-o", "killed").code == 0
     assert cedtag(*arguments, "-o", "undisturbed").code == 0
@@ -124,6 +106,28 @@ def test_an_option_of_the_training_changes_its_weights(cedtag, data: Path, optio
     for name, more in (("with", []), ("without", [option, 0])):
         assert cedtag(*arguments, *more, "-o", name).code == 0
     assert (data / "with/model.safetensors").read_bytes() != (data / "without/model.safetensors").read_bytes()
+
+
+def test_an_interrupted_training_says_how_to_go_on(cedtag, data: Path) -> None:
+    arguments = ["finetune", "data.csv", *SCRATCH, "--epochs", "1000"]
+    code, said = stopped(signal.SIGINT, data / "mine", arguments)
+    assert code == 130
+    assert said == "cedtag: mine: stopped; run the same command again to go on\n"
+    assert "training_state.pt" in files(data / "mine")
+
+
+def stopped(signal_number: int, folder: Path, arguments: list[str]) -> tuple[int, str]:
+    """The exit code and the messages of a training that gets a signal after some epochs."""
+    command = [sys.executable, "-c", RUN, *arguments, "-o", folder.name, "--save-every", "0", "-q"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not ((folder / "metrics.jsonl").exists() and log_rows(folder) >= 5):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal_number)
+    _, said = process.communicate()
+    return process.returncode, said
 
 
 RUN = """
@@ -141,7 +145,7 @@ def test_what_is_there_is_not_written_over_unless_asked_for(cedtag, data: Path) 
     assert cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1).code == 0
     again = cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1)
     assert again.code == 1
-    assert again.stderr == "cedtag: mine: is not empty; name another folder, or --overwrite\n"
+    assert again.stderr == "cedtag: mine: is not empty; name another folder, or use --overwrite\n"
     assert cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1, "--overwrite").code == 0
 
 
@@ -173,7 +177,11 @@ def test_finetune_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "code", "sentence"),
     [
         (("none",), 2, "none: no such folder or manifest"),
-        (("holes.csv",), 2, "holes.csv: 1 recordings are not there, the first is gone.wav; say --audio FOLDER"),
+        (
+            ("holes.csv",),
+            2,
+            "holes.csv: 1 recordings are not there, the first is gone.wav; name their folder with --audio",
+        ),
         (("one.csv",), 2, "one.csv: holds only one class (low); there is nothing to tell it from"),
         (("nothing.csv",), 2, "nothing.csv: no clip has a label"),
         (("short.csv",), 2, "short.wav: 0.05 s of audio from second 0 on; a clip must last one patch, 0.16 s"),
@@ -187,8 +195,8 @@ def test_finetune_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         (("hisses", "--crop", "5", "1"), 2, "--crop 5 1: give MIN and MAX"),
         (("hisses", "--lr", "1e30", "--epochs", "4"), 1, "the training diverged"),
         (("hisses", "--from-config", "huge"), 2, "--from-config huge: no such file; give tiny, mini, small, base or a"),
-        (("hisses", "--freeze-encoder"), 2, "--freeze-encoder needs a trained encoder (-m)"),
-        (("hisses", "-d", "cuda:99"), 2, "-d/--device cuda:99: "),
+        (("hisses", "--freeze-encoder"), 2, "--freeze-encoder needs a trained encoder (--model)"),
+        (("hisses", "-d", "cuda:99"), 2, "--device cuda:99: "),
         (("hisses", "-o", "data.csv/deep"), 1, "data.csv/deep: cannot be made"),
     ],
 )

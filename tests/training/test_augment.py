@@ -8,11 +8,9 @@ from hypothesis import given
 from hypothesis.strategies import floats, integers
 
 from cedtag.training import augment
-from cedtag.training.augment import Augment
+from cedtag.training.settings import Augment
 
-STILL = Augment(
-    min_frames=32, max_frames=32, stretch=0, shift_mels=0, gain_db=0, eq_db=0, mixup=0, mask_mels=0, mask_share=0
-)  # fmt: skip
+STILL = Augment(stretch=0, shift_mels=0, gain_db=0, eq_db=0, mixup=0, mask_mels=0, mask_share=0)
 
 
 def noise(count: int, frames: int, seed: int = 0) -> torch.Tensor:
@@ -23,8 +21,7 @@ def noise(count: int, frames: int, seed: int = 0) -> torch.Tensor:
 @given(lengths=integers(16, 90), least=integers(16, 60), more=integers(0, 60), seed=integers(0, 99))
 def test_crops_of_any_clips_have_one_length_within_the_limits(lengths: int, least: int, more: int, seed: int) -> None:
     clips = [noise(1, lengths, seed)[0].half(), noise(1, 16, seed)[0].half()]
-    how = Augment(min_frames=least, max_frames=least + more)
-    crops = augment.sample_crops(clips, how, np.random.default_rng(seed))
+    crops = augment.sample_crops(clips, (least, least + more), Augment(), np.random.default_rng(seed))
     assert crops.shape[:2] == (2, 64)
     assert least <= crops.shape[2] <= least + more
     assert crops.min() >= -50
@@ -33,7 +30,7 @@ def test_crops_of_any_clips_have_one_length_within_the_limits(lengths: int, leas
 
 def test_without_variation_a_crop_is_the_clip_turned() -> None:
     clip = noise(1, 32)[0]
-    (crop,) = augment.sample_crops([clip], STILL, np.random.default_rng(1))
+    (crop,) = augment.sample_crops([clip], (32, 32), STILL, np.random.default_rng(1))
     assert any(torch.equal(torch.roll(clip, turn, 1), crop) for turn in range(32))
 
 
@@ -41,7 +38,7 @@ def test_every_crop_holds_something_loud() -> None:
     clip = torch.full((64, 500), -90.0)
     clip[20:40, 100:110] = -10
     rng = np.random.default_rng(0)
-    crops = [augment.sample_crops([clip], Augment(min_frames=64, max_frames=64), rng)[0] for _ in range(50)]
+    crops = [augment.sample_crops([clip], (64, 64), Augment(), rng)[0] for _ in range(50)]
     assert min(float(crop.max()) for crop in crops) > -30
     assert len({int(crop.amax(0).argmax()) for crop in crops}) > 10
 
@@ -103,7 +100,7 @@ def test_equal_generators_give_equal_variations() -> None:
     def once() -> torch.Tensor:
         rng = np.random.default_rng(3)
         torch.manual_seed(3)
-        crops = augment.sample_crops(list(noise(4, 60)), Augment(32, 64), rng)
+        crops = augment.sample_crops(list(noise(4, 60)), (32, 64), Augment(), rng)
         return augment.mask(augment.mix(crops, torch.eye(4), Augment(), rng)[0], Augment())
 
     assert torch.equal(once(), once())

@@ -14,11 +14,12 @@ from torch import nn
 from cedtag.errors import InputError, ModelError, OutputError
 from cedtag.model.config import CedConfig
 from cedtag.training import losses, run
-from cedtag.training.augment import Augment
 from cedtag.training.clips import Clips
-from cedtag.training.loop import Recipe, Trainer, learning_rate, score, train_step
-from cedtag.training.run import LOG_NAME, STATE_NAME, Plan, Watch, load_progress, train
+from cedtag.training.loop import Trainer, learning_rate, score, train_step
+from cedtag.training.run import TrainingCallbacks, TrainingPlan, train
+from cedtag.training.settings import ModelFit, Recipe, Teachers
 from cedtag.training.start import freeze_encoder, new_model, set_input_norm, with_head
+from cedtag.training.state import LOG_NAME, STATE_NAME, load_state
 from cedtag.training.teacher import MAP_CHANNELS, ConvTeacher
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ pytestmark = pytest.mark.slow
 
 CLASSES = ("low", "high")
 CONFIG = CedConfig(embed_dim=24, num_heads=3, depth=1, drop_rate=0.1, drop_path_rate=0.1, outputdim=2)
-RECIPE = Recipe(epochs=3, batch_size=4, warm_up_epochs=1, augment=Augment(min_frames=16, max_frames=32))
+RECIPE = Recipe(epochs=3, batch_size=4, warm_up_epochs=1)
+FIT = ModelFit(lr=1e-3, crop_frames=(16, 32), window_frames=1008)
+IDENTITY = {"lr": 1e-3, "seed": 0}
+ONE_TEACHER = Teachers(1, RECIPE.epochs)
 
 
 class Killed(Exception):
@@ -53,15 +57,20 @@ def model(seed: int = 0) -> CedForAudioClassification:
     return new_model(CONFIG, CLASSES, seed)
 
 
-def plan(folder: Path, **changes: Any) -> Plan:
-    settings = {"lr": 1e-3, "seed": 0}
-    return replace(Plan(folder, RECIPE, bands(12), settings, save_every_s=0, teacher_recipe=RECIPE), **changes)
+def plan(folder: Path, **changes: Any) -> TrainingPlan:
+    return replace(TrainingPlan(folder, RECIPE, FIT, bands(12), IDENTITY, save_every_s=0), **changes)
 
 
-def weights_of(plan: Plan, on_begin: Callable[[str, int, int], None] = lambda *_: None) -> dict[str, torch.Tensor]:
+def kept_nowhere(better: nn.Module) -> None:
+    """For trainings whose log alone matters."""
+
+
+def weights_of(
+    plan: TrainingPlan, on_begin: Callable[[str, int, int, int], None] = lambda *_: None
+) -> dict[str, torch.Tensor]:
     """What a run leaves as its best model."""
     best = plan.folder / "best.pt"
-    train(model(), plan, Watch(on_begin=on_begin, on_better=lambda better: torch.save(better.state_dict(), best)))
+    train(model(), plan, lambda better: torch.save(better.state_dict(), best), TrainingCallbacks(on_begin=on_begin))
     return dict(torch.load(best))
 
 
@@ -77,18 +86,18 @@ def test_a_run_that_is_killed_and_resumed_gives_the_weights_of_an_undisturbed_on
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
-    undisturbed = weights_of(plan(here, num_teachers=num_teachers, valid=bands(6, 1)))
+    undisturbed = weights_of(plan(here, teachers=Teachers(num_teachers, RECIPE.epochs), valid=bands(6, 1)))
     epochs = 0
 
-    def kill(phase: str, epoch: int, of: int) -> None:
+    def kill(phase: str, epoch: int, of: int, steps: int) -> None:
         nonlocal epochs
         epochs += 1
         if epochs > killed_after:
             raise Killed
 
     with pytest.raises(Killed):
-        weights_of(plan(there, num_teachers=num_teachers, valid=bands(6, 1)), kill)
-    resumed = weights_of(plan(there, num_teachers=num_teachers, valid=bands(6, 1)))
+        weights_of(plan(there, teachers=Teachers(num_teachers, RECIPE.epochs), valid=bands(6, 1)), kill)
+    resumed = weights_of(plan(there, teachers=Teachers(num_teachers, RECIPE.epochs), valid=bands(6, 1)))
     assert_same(undisturbed, resumed)
     assert log_without_times(here) == log_without_times(there)
 
@@ -114,10 +123,10 @@ def made(root: Path, *names: int) -> list[int]:
 
 @pytest.mark.parametrize("loss", ["bce", "ce"])
 def test_training_learns_to_tell_two_bands_apart(tmp_path: Path, loss: str) -> None:
-    recipe = replace(RECIPE, epochs=12, lr=3e-3, loss=loss, ema=0.9)
+    recipe, fit = replace(RECIPE, epochs=12, loss=loss, ema=0.9), replace(FIT, lr=3e-3)
     new = model()
     set_input_norm(new.encoder.init_bn, bands(12).features)
-    history = train(new, plan(tmp_path, recipe=recipe, valid=bands(8, 1)), Watch())
+    history = train(new, plan(tmp_path, recipe=recipe, fit=fit, valid=bands(8, 1)), kept_nowhere)
     assert history[-1]["valid accuracy"] == 1
     assert history[-1]["loss"] < history[0]["loss"]
 
@@ -126,24 +135,24 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_training(tmp_path: Path) -
     kept: list[int] = []
     now = 0
 
-    def begin(phase: str, epoch: int, of: int) -> None:
+    def begin(phase: str, epoch: int, of: int, steps: int) -> None:
         nonlocal now
         now = epoch
 
-    recipe = replace(RECIPE, epochs=50, lr=1e-9)
-    watch = Watch(on_begin=begin, on_better=lambda better: kept.append(now))
-    history = train(model(), plan(tmp_path, recipe=recipe, valid=bands(8, 1), patience=2), watch)
+    changes = {"recipe": replace(RECIPE, epochs=50), "fit": replace(FIT, lr=1e-9), "patience": 2}
+    callbacks = TrainingCallbacks(on_begin=begin)
+    history = train(model(), plan(tmp_path, valid=bands(8, 1), **changes), lambda _: kept.append(now), callbacks)
     assert kept[-1] == run.best_epoch(history)
     assert len(history) == run.best_epoch(history) + 2 < 50
 
 
 def test_other_settings_do_not_take_up_a_state(tmp_path: Path) -> None:
-    train(model(), plan(tmp_path), Watch())
-    with pytest.raises(InputError, match=r"lr was 0\.001 and is now 0\.1"):
-        load_progress(tmp_path, {"lr": 0.1, "seed": 0})
+    train(model(), plan(tmp_path), kept_nowhere)
+    with pytest.raises(InputError, match=r"`lr` was 0\.001 and is now 0\.1"):
+        load_state(tmp_path, {"lr": 0.1, "seed": 0})
     (tmp_path / STATE_NAME).write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(ModelError, match="damaged; remove it to train from the start"):
-        load_progress(tmp_path, {"lr": 1e-3, "seed": 0})
+        load_state(tmp_path, IDENTITY)
 
 
 def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence(tmp_path: Path) -> None:
@@ -151,7 +160,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence(tmp_path: Pa
     with torch.no_grad():
         broken.outputlayer[1].bias[0] = torch.nan
     with pytest.raises(ModelError, match=r"the loss is nan in epoch 1: .* learning rate \(`lr`\) below 0\.001"):
-        train(broken, plan(tmp_path), Watch())
+        train(broken, plan(tmp_path), kept_nowhere)
     assert not list(tmp_path.iterdir())
 
 
@@ -169,17 +178,17 @@ def test_a_full_disk_leaves_the_last_state_whole(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(torch, "save", full_later)
     with pytest.raises(OutputError, match=r"No space left on device.*run the same again"):
-        train(model(), plan(tmp_path), Watch())
+        train(model(), plan(tmp_path), kept_nowhere)
     assert sorted(file.name for file in tmp_path.iterdir()) == [LOG_NAME, STATE_NAME]
-    progress = load_progress(tmp_path, {"lr": 1e-3, "seed": 0})
-    assert progress is not None
-    assert [row["epoch"] for row in progress.history] == [1]
+    state = load_state(tmp_path, IDENTITY)
+    assert state is not None
+    assert [row["epoch"] for row in state.history] == [1]
 
 
-def test_validation_that_cannot_judge_is_refused(tmp_path: Path) -> None:
+def test_validation_without_a_measure_is_refused(tmp_path: Path) -> None:
     same = Clips(bands(4).features, torch.ones(4, 2))
-    with pytest.raises(InputError, match="nothing can be judged"):
-        train(model(), plan(tmp_path, valid=same), Watch())
+    with pytest.raises(InputError, match="nothing can be measured"):
+        train(model(), plan(tmp_path, valid=same), kept_nowhere)
 
 
 def test_a_frozen_encoder_does_not_move_and_its_statistics_neither() -> None:
@@ -187,7 +196,7 @@ def test_a_frozen_encoder_does_not_move_and_its_statistics_neither() -> None:
     freeze_encoder(probe)
     before = {name: tensor.clone() for name, tensor in probe.encoder.state_dict().items()}
     head = probe.outputlayer[1].weight.clone()
-    Trainer(probe, RECIPE).run_epoch(bands(12))
+    Trainer(probe, RECIPE, FIT).run_epoch(bands(12))
     assert_same(before, dict(probe.encoder.state_dict()))
     assert not torch.equal(head, probe.outputlayer[1].weight)
 
@@ -216,9 +225,9 @@ def test_one_step_follows_the_plain_pytorch_loop() -> None:
     recipe = replace(RECIPE, weight_decay=0.0)
     ours, plain = new_model(config, CLASSES, 0).train(), new_model(config, CLASSES, 0).train()
     features, targets = torch.stack(bands(4).features).float(), bands(4).targets
-    loss = train_step(Trainer(ours, recipe), features, targets)
+    loss = train_step(Trainer(ours, recipe, FIT), features, targets)
 
-    optimizer = torch.optim.AdamW(plain.parameters(), lr=recipe.lr, betas=(0.9, 0.98), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=FIT.lr, betas=(0.9, 0.98), weight_decay=0.0)
     output = plain(features, targets)
     assert output.loss is not None
     output.loss.backward()
@@ -259,18 +268,21 @@ def test_hints_are_right_when_every_place_is_guessed_up_to_its_scale() -> None:
 
 
 def test_a_model_learns_what_its_teacher_sees_where(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, epochs=20, lr=3e-3, distill_weight=0.0)
+    recipe = replace(RECIPE, epochs=20, distill_weight=0.0)
     losses_of = {
-        weight: [row["loss"] for row in train(model(), hinted_plan(tmp_path / str(weight), recipe, weight), Watch())]
+        weight: [
+            row["loss"] for row in train(model(), hinted_plan(tmp_path / str(weight), recipe, weight), kept_nowhere)
+        ]
         for weight in (0.0, 1.0)
     }
     hints = [with_hints - without for without, with_hints in zip(*losses_of.values(), strict=True)]
     assert hints[-1] < 0.8 * hints[RECIPE.epochs]
 
 
-def hinted_plan(folder: Path, recipe: Recipe, weight: float) -> Plan:
+def hinted_plan(folder: Path, recipe: Recipe, weight: float) -> TrainingPlan:
     folder.mkdir()
-    return plan(folder, recipe=replace(recipe, hint_weight=weight), num_teachers=1)
+    changes = {"recipe": replace(recipe, hint_weight=weight), "fit": replace(FIT, lr=3e-3)}
+    return plan(folder, teachers=ONE_TEACHER, **changes)
 
 
 def test_long_clips_score_the_highest_of_their_windows() -> None:
@@ -283,9 +295,9 @@ def test_long_clips_score_the_highest_of_their_windows() -> None:
 
 def test_rare_classes_are_drawn_as_often_as_common_ones() -> None:
     clips = Clips(bands(4).features, torch.tensor([[1.0, 0], [1, 0], [1, 0], [0, 1]]))
-    chances = clips.sampling_weights()
-    assert chances.sum() == pytest.approx(1)
-    assert chances[3] == pytest.approx(chances[:3].sum())
+    weights = clips.sampling_weights()
+    assert weights.sum() == pytest.approx(1)
+    assert weights[3] == pytest.approx(weights[:3].sum())
 
 
 @pytest.mark.parametrize("frames", [16, 17, 100])

@@ -123,6 +123,28 @@ def gathered(
     return decorate
 
 
+def bundled(
+    argument: str, build: Callable[..., object], *groups: Callable[[AnyFunction], AnyFunction]
+) -> Callable[[AnyFunction], AnyFunction]:
+    """A decorator that adds groups of options to a command and hands it what `build` makes of them as one `argument`.
+
+    The arguments of the groups are parameters of `build`.
+    """
+    names = inspect.signature(build).parameters.keys()
+
+    def decorate(function: AnyFunction) -> AnyFunction:
+        @wraps(function)
+        def gather(*args: Any, **values: Any) -> Any:
+            values[argument] = build(**{name: values.pop(name) for name in names & values.keys()})
+            return function(*args, **values)
+
+        for group in reversed(groups):
+            gather = group(gather)
+        return cast("AnyFunction", gather)
+
+    return decorate
+
+
 def _with_default(settings: dict[str, Any], default: object) -> dict[str, Any]:
     """What click is told of an option whose parameter has this default: a tuple is one of a repeatable option."""
     if default is inspect.Parameter.empty:

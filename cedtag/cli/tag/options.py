@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from functools import wraps
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import click
 
-from cedtag.cli.shared.options import AnyFunction, gathered, number_or_auto, option
+from cedtag.cli.shared.options import AnyFunction, bundled, gathered, number_or_auto, option
 from cedtag.cli.shared.thresholds import threshold_fields
 from cedtag.cli.tag.inputs import PathList
 from cedtag.inputs.clock import Clock
@@ -314,16 +312,4 @@ compute_options = gathered(
 
 def run_options(*groups: Callable[[AnyFunction], AnyFunction]) -> Callable[[AnyFunction], AnyFunction]:
     """A decorator that adds these groups of options to a command and hands it all of them as `settings`."""
-    names = {entry.name for entry in fields(RunSettings)}
-
-    def decorate(function: AnyFunction) -> AnyFunction:
-        @wraps(function)
-        def gather(*args: Any, **values: Any) -> Any:
-            values["settings"] = RunSettings(**{name: values.pop(name) for name in names & values.keys()})
-            return function(*args, **values)
-
-        for group in reversed(groups):
-            gather = group(gather)
-        return cast("AnyFunction", gather)
-
-    return decorate
+    return bundled("settings", RunSettings, *groups)

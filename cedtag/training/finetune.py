@@ -1,0 +1,110 @@
+"""Training a checkpoint on recordings of one's own."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cedtag.model.network import CedForAudioClassification
+from cedtag.system.machine import usable_cpus
+from cedtag.training.card import model_card, save_card, save_checkpoint
+from cedtag.training.clips import load_clips
+from cedtag.training.loop import device_of
+from cedtag.training.run import TrainingCallbacks, TrainingPlan, train
+from cedtag.training.settings import TrainingFolder, TrainingSettings, identity
+from cedtag.training.split import split_examples
+from cedtag.training.start import set_input_norm, starting_model
+from cedtag.training.state import STATE_NAME, prepare_folder
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from cedtag.training.split import Split
+    from cedtag.training.start import StartingModel
+
+
+def finetune(
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str] | TrainingFolder,
+    settings: TrainingSettings | None = None,
+    callbacks: TrainingCallbacks | None = None,
+    *,
+    command: str = "",
+) -> list[dict[str, Any]]:
+    """Train a model on labelled recordings, and write it to a folder as a checkpoint with a card; the log of epochs.
+
+    `data` is a folder with one sub-folder per class, or a manifest: see `read_data`. Stopped in any way, the same call
+    goes on where it was. `command` is what the card shows as the way to repeat the training. torch keeps its number of
+    threads and its random numbers. Raises InputError, ModelError, OutputError, and AudioError for a recording that
+    cannot be decoded.
+    """
+    settings, callbacks = settings or TrainingSettings(), callbacks or TrainingCallbacks()
+    output = output if isinstance(output, TrainingFolder) else TrainingFolder(Path(output))
+    split = split_examples(Path(data), settings)
+    start = starting_model(settings, split.classes)
+    prepare_folder(output)
+
+    def keep(better: nn.Module) -> None:
+        assert isinstance(better, CedForAudioClassification)
+        save_checkpoint(output.folder, better, start.extractor, half=output.half)
+
+    with _own_torch(settings.compute.threads or usable_cpus(), device_of(start.model)):
+        plan = _plan(output, settings, split, start, callbacks)
+        history = train(start.model, plan, keep, callbacks)
+    card = model_card(output.folder.name, start.model, split.clips_per_class(), history, plan.identity, command)
+    save_card(output.folder, card)
+    (output.folder / STATE_NAME).unlink()  # without it the training is over
+    return history
+
+
+def _plan(
+    output: TrainingFolder,
+    settings: TrainingSettings,
+    split: Split,
+    start: StartingModel,
+    callbacks: TrainingCallbacks,
+) -> TrainingPlan:
+    """The plan with its clips, which are decoded here."""
+    config = start.model.config
+    callbacks.on_decoding(len(split.train) + len(split.valid))
+    load = partial(
+        load_clips,
+        classes=split.classes,
+        extractor=start.extractor,
+        shortest=config.patch_size * config.hop_size,
+        jobs=usable_cpus(),
+        on_clip=callbacks.on_clip,
+    )
+    clips, valid = load(split.train), load(split.valid) if split.valid else None
+    if settings.start.from_config:
+        set_input_norm(start.model.encoder.init_bn, clips.features)
+    return TrainingPlan(
+        folder=output.folder,
+        recipe=settings.recipe,
+        fit=start.fit,
+        train=clips,
+        identity=identity(settings, start.fit, {**split.to_dict(), "from": start.origin}),
+        valid=valid,
+        patience=settings.validation.patience,
+        teachers=settings.teachers,
+        save_every_s=output.save_every_s,
+    )
+
+
+@contextmanager
+def _own_torch(num_threads: int, device: torch.device) -> Iterator[None]:
+    """Compute in so many threads; the caller's number of threads and random numbers come back at the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,163 @@
+"""What a training can be told, and which of it decides the weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cedtag.checkpoints.choice import ModelChoice
+from cedtag.inputs.data_settings import DataSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+TUNING_LR, SCRATCH_LR, TEACHER_LR = 1e-4, 1e-3, 2e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """How much clips are varied; 0 leaves a variation out.
+
+    Crops last from `crop_s[0]` to `crop_s[1]` seconds, are slower or faster by up to the share `stretch`, and shifted
+    by up to `shift_mels` mel bins. Gains of up to `gain_db` apply to all bins, and of up to `eq_db` to bands of them.
+    In the share `mixup` of the batches clips are mixed in pairs, in proportions from a symmetric beta distribution.
+    `num_masks` times, up to `mask_mels` bins and the share `mask_share` of the frames are masked.
+    """
+
+    crop_s: tuple[float, float] = (2.5, 5.0)
+    stretch: float = 0.2
+    shift_mels: int = 3
+    gain_db: float = 10.0
+    eq_db: float = 6.0
+    mixup: float = 0.8
+    mixup_beta: float = 0.5
+    mask_mels: int = 12
+    mask_share: float = 0.12
+    num_masks: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the weights are optimised (AdamW) for a loss, "bce" or "ce"; equal recipes and data give equal weights.
+
+    The learning rate rises to `lr` in `warm_up_epochs`, then falls to 0; None is 1e-4, or 1e-3 from random weights.
+    `ema` is the decay of the averaged weights, which are the ones that are kept. With `balance` clips of rare classes
+    are sampled more often. `distill_weight` and `hint_weight` count with teachers alone.
+    """
+
+    epochs: int = 30
+    batch_size: int = 32
+    lr: float | None = None
+    weight_decay: float = 0.05
+    warm_up_epochs: float = 5.0
+    ema: float = 0.998
+    loss: str = "bce"
+    balance: bool = False
+    distill_weight: float = 0.8
+    hint_weight: float = 1.0
+    seed: int = 0
+    augment: Augment = field(default_factory=Augment)
+
+
+@dataclass(frozen=True, slots=True)
+class Teachers:
+    """How many small convolutional networks are trained first, and for how long, so that the model learns from them."""
+
+    num_teachers: int = 0
+    teacher_epochs: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The clips on which epochs are compared, so that the best is kept: `valid_folds`, or a random share of them all.
+
+    The training ends after `patience` epochs without a better one; 0 goes on to the last.
+    """
+
+    valid_folds: tuple[str, ...] = ()
+    valid_split: float = 0.0
+    patience: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a training starts from in place of a checkpoint: random weights of the architecture `from_config`.
+
+    That is "tiny", "mini", "small", "base" or the path of a `config.json`. With `freeze_encoder` a checkpoint's encoder
+    stays as it is, and the head alone is trained.
+    """
+
+    from_config: str | None = None
+    freeze_encoder: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingCompute:
+    """What computes: `device` and `precision` as in `Compute`, and the number of torch's threads (None: all cores)."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Everything that a training can be told besides its data and its folder, one value per group."""
+
+    selection: DataSettings = field(default_factory=DataSettings)
+    validation: Validation = field(default_factory=Validation)
+    choice: ModelChoice = field(default_factory=ModelChoice)
+    start: Start = field(default_factory=Start)
+    teachers: Teachers = field(default_factory=Teachers)
+    recipe: Recipe = field(default_factory=Recipe)
+    compute: TrainingCompute = field(default_factory=TrainingCompute)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFolder:
+    """Where the checkpoint goes, and what happens to what is there.
+
+    With `resume` a training that was stopped goes on; with `overwrite` it starts again. Weights are written as float16
+    with `half`. The state is saved after an epoch when the last time is `save_every_s` seconds ago.
+    """
+
+    folder: Path
+    resume: bool = True
+    overwrite: bool = False
+    half: bool = False
+    save_every_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFit:
+    """What model and machine make of the settings: the learning rate, the precision, and lengths in frames."""
+
+    lr: float
+    crop_frames: tuple[int, int]
+    window_frames: int
+    precision: str = "fp32"
+
+
+def identity(settings: TrainingSettings, fit: ModelFit, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that decides the weights, for the state and the card: only equal trainings resume each other.
+
+    `data` says what is trained on, and from where.
+    """
+    least, most = fit.crop_frames
+    recipe = asdict(settings.recipe)
+    augment = recipe.pop("augment")
+    del augment["crop_s"]
+    return {
+        **data,
+        "freeze_encoder": settings.start.freeze_encoder,
+        **asdict(settings.teachers),
+        "patience": settings.validation.patience,
+        "min_frames": least,
+        "max_frames": most,
+        **augment,
+        **recipe,
+        "lr": fit.lr,
+        "precision": fit.precision,
+        "window_frames": fit.window_frames,
+    }
