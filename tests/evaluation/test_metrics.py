@@ -80,6 +80,23 @@ def test_intervals_hold_the_value_and_repeat() -> None:
     assert measures == metrics.measure_all(truth, scores, resamples=300)
 
 
+def test_an_interval_holds_the_middle_95_percent_of_the_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of two clips the first alone is right: the accuracies are the 1001 numbers from 0 to 1 in steps of 0.001.
+    truth, scores = np.eye(2), np.array([[1.0, 0.0], [1.0, 0.0]])
+    first = np.random.default_rng(0).permutation(np.arange(1001.0))
+    monkeypatch.setattr(metrics, "_resampled", lambda *_: np.stack([first, 1000 - first], axis=1))
+    measures = {measure.name: measure for measure in metrics.measure_all(truth, scores, resamples=1001)}
+    assert (measures["accuracy"].low, measures["accuracy"].high) == pytest.approx((0.025, 0.975))
+
+
+def test_a_resample_is_as_many_clips_drawn_with_replacement() -> None:
+    """The 95 % interval of an accuracy of one half over 400 clips is that of a binomial distribution."""
+    truth = np.eye(2)[np.arange(400) % 2]
+    scores = np.tile([1.0, 0.0], (400, 1))
+    (accuracy,) = (m for m in metrics.measure_all(truth, scores, resamples=4000) if m.name == "accuracy")
+    assert (accuracy.low, accuracy.high) == pytest.approx((0.5 - 0.049, 0.5 + 0.049), abs=0.003)
+
+
 def test_clips_with_several_labels_have_no_accuracy() -> None:
     truth = np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
     assert [m.name for m in metrics.measure_all(truth, truth, resamples=0)] == ["mAP", "mAP micro", "lwlrap"]

@@ -128,6 +128,7 @@ def test_windows_go_to_the_examples_that_they_overlap_by_half(tmp_path: Path) ->
     lines = [
         "a.wav,0,10,1,0,,Rain,0.7",
         "a.wav,4,14,1,0,,Rain,0.8",
+        "a.wav,4.5,14.5,1,0,,Rain,0.5",
         "a.wav,6,16,1,0,,Wind,0.4",
         "a.wav,11,12,1,0,,Wind,0.6",
     ]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis.strategies import floats, integers
 
 from cedtag.training import augment
+from cedtag.training.augment import TOP_DB
 from cedtag.training.settings import Augment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 STILL = Augment(stretch=0, shift_mels=0, gain_db=0, eq_db=0, mixup=0, mask_mels=0, mask_share=0)
 
@@ -59,6 +67,11 @@ def test_mixed_targets_keep_their_sum_and_their_own_clip_first(seed: int, beta: 
     assert mixed.isfinite().all()
 
 
+def test_a_mixed_clip_has_the_targets_of_both() -> None:
+    _, targets = augment.mix(noise(6, 32), torch.eye(6), Augment(mixup=1), np.random.default_rng(0))
+    assert ((targets > 0).sum(1) == 2).any()
+
+
 def test_a_gain_moves_all_of_a_clip_by_the_same_decibels() -> None:
     db = noise(3, 32)
     louder, _ = augment.mix(db, torch.eye(3), Augment(mixup=0, gain_db=10, eq_db=0), np.random.default_rng(0))
@@ -81,6 +94,27 @@ def test_silence_stays_silent_when_it_is_mixed() -> None:
     db = torch.stack([torch.full((64, 32), -100.0), noise(1, 32)[0]])
     mixed, _ = augment.mix(db, torch.eye(2), Augment(mixup=0, gain_db=10), np.random.default_rng(0))
     assert mixed[0].max() == -100
+
+
+def test_a_louder_clip_keeps_the_floor_of_the_front_end() -> None:
+    db = torch.full((1, 64, 32), -100.0)
+    db[0, 3, 7] = 20
+    louder, _ = augment.mix(db, torch.eye(1), replace(STILL, gain_db=10), Highest())  # type: ignore[arg-type]
+    assert louder.max() == pytest.approx(30, abs=1e-3)
+    assert louder.min() == louder.max() - TOP_DB
+
+
+class Highest:
+    """A generator of the highest number of every range."""
+
+    def uniform(self, low: float, high: float, size: int = 1) -> NDArray[np.float64]:
+        return np.full(size, high)
+
+    def integers(self, low: int, high: int) -> int:
+        return high - 1
+
+    def random(self) -> float:
+        return 1.0
 
 
 def test_masks_cover_bands_of_mels_and_stretches_of_time() -> None:
