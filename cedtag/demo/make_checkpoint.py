@@ -1,9 +1,9 @@
-"""Train the checkpoint in the box: `python -m cedtag.demo.make_checkpoint ESC10 WORK`.
+"""Train the packaged checkpoint: `python -m cedtag.demo.make_checkpoint ESC10 WORK`.
 
 ESC10 is a folder with the ten classes of ESC-10 (K. J. Piczak, 2015; of ESC-50, https://github.com/karolpiczak/ESC-50)
 as sub-folders, the recordings named as there, the fold first. The other classes are synthesised, speech by espeak-ng,
 which must be on the PATH. With `--leave-out FOLD` the same recipe is trained on the other folds of ESC-10 alone and
-judged on this one, which is how the numbers in the model card were found.
+evaluated on this one, which gives the numbers in the model card.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FOLDS = ("1", "2", "3", "4")
 SYNTHETIC = "synthetic"
 CLIPS_PER_SOUND = 16
 ARCHITECTURE = {"model_type": "ced", "embed_dim": 128, "num_heads": 4, "depth": 6, "drop_path_rate": 0.1}
-# The first training hears short crops, which are cheap; people tag windows of 10 s.
+# First short crops, which are cheap, then lengths up to the window of 10 s that people tag.
 SHORT_CROPS = "--teachers 1 --teacher-epochs 60 --epochs 130 -b 16 --lr 8e-4 --ema 0.995 --crop 1.28 4.5"
 LONG_CROPS = "--epochs 25 --warm-up 1 -b 16 --lr 3e-4 --crop 2.5 10 --ema 0.99"
 PACKAGED = Path(__file__).parent / "checkpoint"
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def leave_out(esc10: Path, work: Path, fold: str, seed: int) -> None:
-    """Train on the other folds of ESC-10 and judge on this one."""
+    """Train on the other folds of ESC-10 and evaluate on this one."""
     data = write_manifest(work / "esc10.csv", esc10_rows(esc10))
     folds = [argument for other in FOLDS if other != fold for argument in ("--fold", other)]
     config = write_config(work, len(ESC10_CLASSES))
@@ -77,7 +77,7 @@ def leave_out(esc10: Path, work: Path, fold: str, seed: int) -> None:
 
 
 def make(esc10: Path, work: Path, seed: int) -> None:
-    """Train on all of it and put the result into the package."""
+    """Train on ESC-10 and synthesised sounds, and copy the checkpoint into the package."""
     data = write_manifest(work / "all.csv", [*esc10_rows(esc10), *synthetic_rows(work / SYNTHETIC)])
     config = write_config(work, len(ESC10_CLASSES) + len(SOUNDS))
     trained = train(data, config, work / "demo", seed)
@@ -87,7 +87,7 @@ def make(esc10: Path, work: Path, seed: int) -> None:
 
 
 def train(data: Path, config: Path, folder: Path, seed: int, folds: Sequence[str] = ()) -> Path:
-    """Follow the recipe and return the folder of the trained checkpoint."""
+    """Train on short and then on long crops; the folder of the checkpoint."""
     short, long = folder / "short", folder / "long"
     cedtag("finetune", data, *folds, "--from-config", config, "-o", short, *SHORT_CROPS.split(), "--seed", seed)
     cedtag("finetune", data, *folds, "-m", short, "-o", long, *LONG_CROPS.split(), "--seed", seed, "--half")
@@ -95,7 +95,7 @@ def train(data: Path, config: Path, folder: Path, seed: int, folds: Sequence[str
 
 
 def esc10_rows(esc10: Path) -> list[tuple[str, str, str]]:
-    """File, label and fold of every recording."""
+    """File, label and fold of each recording."""
     return [
         (str(file.absolute()), label, file.name[0])
         for folder, label in ESC10_CLASSES.items()
@@ -105,7 +105,7 @@ def esc10_rows(esc10: Path) -> list[tuple[str, str, str]]:
 
 
 def synthetic_rows(folder: Path) -> list[tuple[str, str, str]]:
-    """The same of sounds that are made here."""
+    """File, label and fold of sounds that are synthesised here."""
     folder.mkdir(exist_ok=True)
     rows = []
     for number, (label, sound) in enumerate(SOUNDS.items()):

@@ -1,4 +1,4 @@
-"""What an evaluation can be told, and where its report goes."""
+"""The settings of an evaluation, and where its report goes."""
 
 from __future__ import annotations
 

@@ -140,6 +140,8 @@ def _rows(file: Path) -> list[list[str]]:
             return list(csv.reader(stream, delimiter=delimiter, skipinitialspace=True))
     except FileNotFoundError as error:
         raise InputError(f"{file}: no such folder or manifest") from error
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file}: not a CSV or TSV manifest ({error})") from error
 

@@ -18,6 +18,43 @@ if TYPE_CHECKING:
     from cedtag.model.network import CedForAudioClassification
 
 CARD_NAME = "README.md"
+_CARD = """\
+---
+library_name: cedtag
+pipeline_tag: audio-classification
+tags:
+- audio
+- audio-classification
+- ced
+---
+
+# {name}
+
+A CED audio tagger ({millions:.2f} M parameters: {config.embed_dim} dimensions, depth {config.depth}) for
+{config.outputdim} classes, trained with cedtag {version}. Use it as any other checkpoint:
+
+    cedtag recording.wav -m {name}
+
+## Data
+
+| class | clips to train |
+|---|---|
+{classes}
+
+## Metrics
+
+{metrics}
+
+`metrics.jsonl` holds every epoch. Judge the model on clips it has not seen: `cedtag evaluate -m {name} DATA`.
+
+## Training
+
+{command}{settings}
+
+## To the Hub
+
+    hf upload OWNER/{name} . .
+"""
 
 
 def save_checkpoint(
@@ -59,46 +96,16 @@ def model_card(
 ) -> str:
     """A card in the Hub's form. `data` holds the number of clips of each class, `command` may be empty."""
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
-    config = model.config
-    classes = "\n".join(f"| {label} | {count} |" for label, count in data.items())
-    options = "\n".join(f"- `{key}`: {value}" for key, value in settings.items())
-    made_by = f"    {command}\n\n" if command else ""
-    return f"""---
-library_name: cedtag
-pipeline_tag: audio-classification
-tags:
-- audio
-- audio-classification
-- ced
----
-
-# {name}
-
-A CED audio tagger ({num_parameters / 1e6:.2f} M parameters: {config.embed_dim} dimensions, depth {config.depth}) for
-{config.outputdim} classes, trained with cedtag {__version__}. Use it as any other checkpoint:
-
-    cedtag recording.wav -m {name}
-
-## Data
-
-| class | clips to train |
-|---|---|
-{classes}
-
-## Metrics
-
-{_metrics(history)}
-
-`metrics.jsonl` holds every epoch. Judge the model on clips it has not seen: `cedtag evaluate -m {name} DATA`.
-
-## Training
-
-{made_by}{options}
-
-## To the Hub
-
-    hf upload OWNER/{name} . .
-"""
+    return _CARD.format(
+        name=name,
+        millions=num_parameters / 1e6,
+        config=model.config,
+        version=__version__,
+        classes="\n".join(f"| {label} | {count} |" for label, count in data.items()),
+        metrics=_metrics(history),
+        command=f"    {command}\n\n" if command else "",
+        settings="\n".join(f"- `{key}`: {value}" for key, value in settings.items()),
+    )
 
 
 def _metrics(history: Sequence[Mapping[str, Any]]) -> str:

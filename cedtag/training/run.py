@@ -48,7 +48,7 @@ class TrainingPlan:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCallbacks:
-    """Who is told of a training.
+    """Functions that are called while a training goes on.
 
     `on_decoding` is called with the number of clips before they are decoded, and `on_clip` after each; `on_begin` with
     phase, epoch, number of epochs and number of steps before an epoch, `on_step` after each step, and `on_epoch` with
@@ -64,7 +64,7 @@ class TrainingCallbacks:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A training that goes on: its plan, its state, who keeps better models, and who is told."""
+    """A training that goes on: its plan and state, and the functions that it calls."""
 
     plan: TrainingPlan
     state: TrainingState

@@ -1,4 +1,4 @@
-"""What a training can be told, and which of it decides the weights."""
+"""The settings of a training, and which of them decide its weights."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class TrainingCompute:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """Everything that a training can be told besides its data and its folder, one value per group."""
+    """All settings of a training besides its data and its folder, one value per group."""
 
     selection: DataSettings = field(default_factory=DataSettings)
     validation: Validation = field(default_factory=Validation)
@@ -142,7 +142,7 @@ class ModelFit:
 def identity(settings: TrainingSettings, fit: ModelFit, data: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that decides the weights, for the state and the card: only equal trainings resume each other.
 
-    `data` says what is trained on, and from where.
+    `data` describes the examples and what the training starts from.
     """
     least, most = fit.crop_frames
     recipe = asdict(settings.recipe)

@@ -70,7 +70,9 @@ def _check(data: Path, split: Split, loss: str) -> None:
     if not split.classes:
         raise InputError(f"{data}: no clip has a label")
     if len(split.classes) < 2 and all(example.labels for example in split.train):
-        raise InputError(f"{data}: holds only one class ({split.classes[0]}); there is nothing to tell it from")
+        raise InputError(
+            f"{data}: holds only one class ({split.classes[0]}); training needs another, or clips without it"
+        )
     if missing := [name for name in split.classes if name not in trained]:
         raise InputError(f"{data}: no clip to train on is labelled {missing[0]!r}; add some or leave the class out")
     if loss == "ce" and any(len(example.labels) != 1 for example in [*split.train, *split.valid]):

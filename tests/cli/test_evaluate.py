@@ -1,4 +1,4 @@
-"""`cedtag evaluate`: reports, thresholds that `-t` reads, pictures, and a sentence for what cannot be judged."""
+"""`cedtag evaluate`: reports, thresholds that `-t` reads, pictures, and a sentence for what cannot be evaluated."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_thresholds_are_what_tagging_reads(cedtag, data: Path) -> None:
     assert tagged.stdout == cedtag("a.wav", "-f", "csv", "-k", 0, "-t", "Rain=0.45", "-t", "Wind=0.65").stdout
 
 
-def test_a_model_is_judged_on_the_folds_that_were_named(cedtag, data: Path) -> None:
+def test_a_model_is_evaluated_on_the_folds_that_were_named(cedtag, data: Path) -> None:
     done = cedtag("evaluate", "data.csv", "--fold", 1, "--fold", 2, "-f", "json", "-m", CHECKPOINT)
     assert done.code == 0, done.stderr
     document = json.loads(done.stdout)
@@ -126,7 +126,7 @@ def test_a_picture_is_drawn_in_the_format_of_its_name(cedtag, data: Path, suffix
         (("data.csv", "--scores", "rows.csv", "-o", "data.csv/x"), 1, "data.csv: cannot write results there"),
     ],
 )
-def test_what_cannot_be_judged_is_a_sentence(
+def test_what_cannot_be_evaluated_is_a_sentence(
     cedtag, data: Path, arguments: tuple[str, ...], code: int, sentence: str
 ) -> None:
     (data / "own.csv").write_text("file,labels\na.wav,quux\n", encoding="utf-8")

@@ -52,8 +52,8 @@ def test_a_trained_folder_is_a_model_like_any_other(cedtag, data: Path) -> None:
     assert files(data / "mine") == RESULT
     tagged = cedtag("hisses/low/0.wav", "hisses/high/0.wav", "-m", "mine", "-f", "tsv", "-k", 1, "-t", 0)
     assert [line.split("\t")[6] for line in tagged.lines] == ["label", "low", "high"]
-    judged = cedtag("evaluate", "hisses", "-m", "mine", "-f", "json", "--bootstrap", 0)
-    assert json.loads(judged.stdout)["measures"]["accuracy"]["value"] == 1
+    evaluated = cedtag("evaluate", "hisses", "-m", "mine", "-f", "json", "--bootstrap", 0)
+    assert json.loads(evaluated.stdout)["measures"]["accuracy"]["value"] == 1
 
 
 def test_the_card_and_the_log_say_how_it_was_made(cedtag, data: Path) -> None:
@@ -62,7 +62,7 @@ def test_the_card_and_the_log_say_how_it_was_made(cedtag, data: Path) -> None:
     rows = [json.loads(line) for line in (data / "mine/metrics.jsonl").read_text().splitlines()]
     assert [(row["phase"], row["epoch"]) for row in rows] == [("model", 1), ("model", 2)]
     assert all({"loss", "lr", "valid mAP", "valid accuracy", "seconds"} <= row.keys() for row in rows)
-    for said in (
+    for text in (
         "# mine",
         "| high | 4 |",
         "- `seed`: 5",
@@ -70,7 +70,7 @@ def test_the_card_and_the_log_say_how_it_was_made(cedtag, data: Path) -> None:
         "cedtag evaluate -m mine",
         "hf upload",
     ):
-        assert said in card
+        assert text in card
 
 
 def test_fine_tuning_keeps_the_encoder_and_makes_a_new_head(cedtag, data: Path) -> None:
@@ -110,9 +110,9 @@ def test_an_option_of_the_training_changes_its_weights(cedtag, data: Path, optio
 
 def test_an_interrupted_training_says_how_to_go_on(cedtag, data: Path) -> None:
     arguments = ["finetune", "data.csv", *SCRATCH, "--epochs", "1000"]
-    code, said = stopped(signal.SIGINT, data / "mine", arguments)
+    code, messages = stopped(signal.SIGINT, data / "mine", arguments)
     assert code == 130
-    assert said == "cedtag: mine: stopped; run the same command again to go on\n"
+    assert messages == "cedtag: mine: stopped; run the same command again to go on\n"
     assert "training_state.pt" in files(data / "mine")
 
 
@@ -126,8 +126,8 @@ def stopped(signal_number: int, folder: Path, arguments: list[str]) -> tuple[int
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal_number)
-    _, said = process.communicate()
-    return process.returncode, said
+    _, messages = process.communicate()
+    return process.returncode, messages
 
 
 RUN = """
@@ -182,7 +182,7 @@ def test_finetune_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
             2,
             "holes.csv: 1 recordings are not there, the first is gone.wav; name their folder with --audio",
         ),
-        (("one.csv",), 2, "one.csv: holds only one class (low); there is nothing to tell it from"),
+        (("one.csv",), 2, "one.csv: holds only one class (low); training needs another, or clips without it"),
         (("nothing.csv",), 2, "nothing.csv: no clip has a label"),
         (("short.csv",), 2, "short.wav: 0.05 s of audio from second 0 on; a clip must last one patch, 0.16 s"),
         (("broken.csv",), 3, "broken.wav"),

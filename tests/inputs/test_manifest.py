@@ -1,4 +1,4 @@
-"""What a folder, a manifest and AudioSet's segment list say is heard where."""
+"""Examples from a folder, a manifest and AudioSet's segment list."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_split_parts_recordings_and_loses_none(count: int, share: float, seed:
     assert (kept, held_out) == split_off(examples, share, seed)
 
 
-def test_the_fingerprint_tells_labels_apart_but_not_places() -> None:
+def test_the_digest_depends_on_labels_but_not_on_places() -> None:
     here = [Example("/here/a.wav", "a.wav", ("x",))]
     assert examples_digest(here) == examples_digest([Example("/there/a.wav", "a.wav", ("x",))])
     assert examples_digest(here) != examples_digest([Example("/here/a.wav", "a.wav", ("y",))])
@@ -137,6 +137,8 @@ def test_no_data_no_classes_and_empty_classes_are_sentences(tmp_path: Path) -> N
     recordings(tmp_path, "full/a.wav", "empty/readme.txt")
     with pytest.raises(InputError, match=r"empty: the class has no recording"):
         read_examples(tmp_path)
+    with pytest.raises(InputError, match=r"cannot be read \(Not a directory\)"):
+        read_examples(manifest(tmp_path, "") / "below.csv")
     (tmp_path / "latin.csv").write_bytes(b"file,labels\n\xff.wav,x\n")
     with pytest.raises(InputError, match="not a CSV or TSV manifest"):
         read_examples(tmp_path / "latin.csv")

@@ -1,4 +1,4 @@
-"""Variations keep shapes, ranges and labels honest, and all their chance comes from the generators."""
+"""Variations keep shapes, ranges and labels right, and are random by the given generators alone."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def test_a_gain_moves_all_of_a_clip_by_the_same_decibels() -> None:
 
 def test_an_equaliser_moves_a_mel_bin_by_the_same_decibels_all_the_time() -> None:
     db = noise(3, 32)
-    coloured, _ = augment.mix(db, torch.eye(3), Augment(mixup=0, gain_db=0, eq_db=6), np.random.default_rng(0))
-    moved = coloured - db
+    equalised, _ = augment.mix(db, torch.eye(3), Augment(mixup=0, gain_db=0, eq_db=6), np.random.default_rng(0))
+    moved = equalised - db
     torch.testing.assert_close(moved, moved[:, :, :1].expand_as(moved), atol=1e-3, rtol=0)
     assert 1 < moved[0].amax() - moved[0].amin() <= 12
     assert moved.abs().max() <= 6 + 1e-3

@@ -60,17 +60,17 @@ def test_torch_keeps_its_number_of_threads_and_its_random_numbers(folder: Path) 
 
 
 def test_callbacks_follow_the_clips_and_the_epochs(folder: Path) -> None:
-    told: list[Any] = []
+    called: list[Any] = []
     callbacks = TrainingCallbacks(
-        on_decoding=told.append,
-        on_clip=lambda: told.append("clip"),
-        on_begin=lambda *epoch: told.append(epoch),
-        on_step=lambda: told.append("step"),
-        on_epoch=lambda row: told.append(row["epoch"]),
+        on_decoding=called.append,
+        on_clip=lambda: called.append("clip"),
+        on_begin=lambda *epoch: called.append(epoch),
+        on_step=lambda: called.append("step"),
+        on_epoch=lambda row: called.append(row["epoch"]),
     )
     finetune(folder / "hisses", folder / "mine", settings(folder), callbacks)
     epochs = [[("model", epoch, 2, 2), "step", "step", epoch] for epoch in (1, 2)]
-    assert told == [NUM_CLIPS, *["clip"] * NUM_CLIPS, *epochs[0], *epochs[1]]
+    assert called == [NUM_CLIPS, *["clip"] * NUM_CLIPS, *epochs[0], *epochs[1]]
 
 
 def test_what_a_folder_holds_is_resumed_replaced_or_an_error(folder: Path) -> None:

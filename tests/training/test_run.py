@@ -1,4 +1,4 @@
-"""A training learns, repeats, survives being killed, and says in a sentence why it cannot go on."""
+"""A training learns, repeats, survives a kill, and gives a sentence as the reason why it cannot go on."""
 
 from __future__ import annotations
 

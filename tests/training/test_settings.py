@@ -1,4 +1,4 @@
-"""What a training can be told, and that all of it that decides the weights decides whether a state is resumed."""
+"""Every setting that decides the weights also decides whether a state is resumed."""
 
 from __future__ import annotations
 
