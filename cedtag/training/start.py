@@ -15,6 +15,7 @@ from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
 from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
+from cedtag.model.preprocessor import front_end_of
 from cedtag.records import SAMPLE_RATE_HZ
 from cedtag.scoring.torch_device import find_device, find_precision
 from cedtag.training.settings import SCRATCH_LR, TUNING_LR, ModelFit
@@ -59,12 +60,16 @@ def starting_model(settings: TrainingSettings, classes: Sequence[str]) -> Starti
         if settings.start.freeze_encoder:
             raise InputError("`freeze_encoder` needs a trained encoder (`model`), not random weights (`from_config`)")
         config = config_named(size)
-        model, extractor, origin = new_model(config, classes, seed), CedFeatureExtractor.from_front_end(config.front_end), size
+        model, extractor, origin = (
+            new_model(config, classes, seed),
+            CedFeatureExtractor.from_front_end(config.front_end),
+            size,
+        )
     else:
         choice = settings.choice
         checkpoint = resolve(choice.model, offline=choice.offline, cache_dir=choice.cache_dir)
         model = with_head(CedForAudioClassification.from_checkpoint(checkpoint), classes, seed)
-        extractor = CedFeatureExtractor.from_checkpoint(checkpoint)
+        extractor = CedFeatureExtractor.from_front_end(front_end_of(checkpoint, model.config))
         origin = f"{checkpoint.name}@{checkpoint.commit}" if checkpoint.commit else checkpoint.name
         if settings.start.freeze_encoder:
             freeze_encoder(model)
