@@ -19,9 +19,9 @@ from cedtag.events.settings import EventSettings
 from cedtag.inputs.sources import typed_source
 from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.tag_filter import TagFilter
-from cedtag.records import FileEnd, FileFailed, ScoredWindow, SoundEvent, Source, TagResult
+from cedtag.records import AlreadyDone, FileEnd, FileFailed, ScoredWindow, SoundEvent, Source, TagResult
 from cedtag.results.recording import RecordingResults, Scores
-from cedtag.run.archive import run_archive, scoring_of, scoring_threads
+from cedtag.run.archive import run_archive, scoring_of, scoring_threads, selection_of
 from cedtag.run.outputs.destination import Destination
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.settings import RunSettings
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from cedtag.audio import Recording
     from cedtag.labels.table import Label
+    from cedtag.records import Outcome
     from cedtag.run.archive import Callbacks
     from cedtag.run.settings import Scoring
     from cedtag.run.summary import Summary
@@ -121,7 +122,10 @@ class Tagger:
         settings = _settings(windows, tags, events or EventSettings())
         scoring = scoring_of(settings, self.model.scorer)
         scored, end = self._scored(audio, sampling_rate, scoring)
-        found = detect_events([*map(scoring.selector, scored), end], scoring.events)
+        select = selection_of(scoring)
+        outcomes: list[Outcome] = [*scored, end]
+        rows = (row for outcome in outcomes for row in select(outcome) if not isinstance(row, AlreadyDone))
+        found = detect_events(rows, scoring.events)
         return RecordingResults([event for event in found if isinstance(event, SoundEvent)], end)
 
     def scores(

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import json
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,16 @@ class Finished:
     @property
     def lines(self) -> list[str]:
         return self.stdout.decode().splitlines()
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        """What is in JSON lines but their head: windows or events, and outcomes."""
+        return [json.loads(line) for line in self.stdout.splitlines() if not line.startswith(b'{"schema"')]
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The windows or events in JSON lines."""
+        return [one for one in self.objects if "status" not in one]
 
 
 @pytest.fixture

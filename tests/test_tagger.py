@@ -40,8 +40,8 @@ def tagger() -> Tagger:
 
 def test_a_recording_has_the_tags_that_the_command_line_writes(cedtag, sounds, tagger):
     for name in ("sounds/a.wav", "sounds/b/stereo.flac", "sounds/b/short.wav"):
-        written = cedtag(name, "-w", "2", "-t", "0.5", "-k", "3", "-f", "jsonl", "-b", "4").lines
-        assert tagger.tag(name, windows=WINDOWS, tags=LOUD).to_dicts() == [json.loads(line) for line in written]
+        written = cedtag(name, "-w", "2", "-t", "0.5", "-k", "3", "-f", "jsonl", "-b", "4").rows
+        assert tagger.tag(name, windows=WINDOWS, tags=LOUD).to_dicts() == written
 
 
 def test_a_path_bytes_a_file_and_an_array_are_one_recording(sounds, tagger):
@@ -65,9 +65,9 @@ def test_a_path_bytes_a_file_and_an_array_are_one_recording(sounds, tagger):
 def test_events_are_those_of_the_command_line(cedtag, sounds, tagger):
     settings = EventSettings(onset=0.5, min_duration_off_s=1.0, onsets={"Speech": 0.4})
     options = ["--onset", "0.5", "--onset", "Speech=0.4", "--min-duration-off", "1", "-b", "4"]
-    written = cedtag("events", "sounds/a.wav", "-w", "2", "-f", "jsonl", *options).lines
+    written = cedtag("events", "sounds/a.wav", "-w", "2", "-f", "jsonl", *options).rows
     events = tagger.events("sounds/a.wav", events=settings, windows=WINDOWS)
-    assert events.to_dicts() == [json.loads(line) for line in written]
+    assert events.to_dicts() == written
     assert all(isinstance(event, SoundEvent) for event in events)
     assert len(events) > 0
 

@@ -42,11 +42,12 @@ class Grouping:
 def ontology(labels: Sequence[Label]) -> tuple[Label, ...]:
     """The labels of a model, and the nodes of AudioSet's ontology above them that are none of its classes.
 
-    The latter have the indices from the number of classes on: that number and the node's place in the ontology.
+    The latter have the indices from the first free one on: that index and the node's place in the ontology.
     """
     mids = {label.mid for label in labels}
     above = frozenset[str]().union(*map(ancestors, mids)) - mids
-    extra = (Label(len(labels) + place, node.mid, node.name) for place, node in enumerate(nodes()) if node.mid in above)
+    free = 1 + max((label.index for label in labels), default=-1)
+    extra = (Label(free + place, node.mid, node.name) for place, node in enumerate(nodes()) if node.mid in above)
     return (*labels, *extra)
 
 
@@ -59,7 +60,8 @@ def members_of(label: Label, labels: Sequence[Label]) -> tuple[int, ...]:
 def trees(labels: Sequence[Label], roots: Iterable[Label]) -> Groups:
     """These nodes as groups, and every class below them on its own."""
     groups = {node: members_of(node, labels) for node in roots}
-    return {labels[index]: (index,) for members in groups.values() for index in members} | groups
+    classes = {label.index: label for label in labels}
+    return {classes[index]: (index,) for members in groups.values() for index in members} | groups
 
 
 def level(labels: Sequence[Label], depth: int) -> Groups:
@@ -107,17 +109,19 @@ def roll_up(
 
     Only the tags that are there count. So a group's score is that of `--level` and `--group`, which see the
     probabilities of all classes, unless its best member was cut off by a threshold or by the number of tags.
-    `labels` are the classes of the model, AudioSet's when not given.
+    `labels` are the classes of the model (`run.labels` of `read_results`), AudioSet's when not given; a tag of another
+    class is an InputError.
     """
     if (depth is None) == (not names):
         raise InputError("roll_up groups either at a depth of the ontology or by the names of nodes; give one of them")
     known = audioset() if labels is None else labels
     roots = [node for name in names for node in find_labels(name, ontology(known))]
     groups = trees(known, roots) if depth is None else level(known, depth)
-    groups_of: dict[int, list[Label]] = {}
+    groups_of: dict[str, list[Label]] = {_key(label.mid, label.name): [] for label in known}
+    keys = {label.index: _key(label.mid, label.name) for label in known}
     for label, members in groups.items():
         for index in members:
-            groups_of.setdefault(index, []).append(label)
+            groups_of[keys[index]].append(label)
     for result in results:
         yield replace(result, tags=_grouped(result.tags, groups_of)) if isinstance(result, TagResult) else result
 
@@ -131,8 +135,15 @@ def best_of_each(tags: Iterable[Tag]) -> list[Tag]:
     return sorted(best.values(), key=lambda tag: (-tag.score, tag.index))
 
 
-def _grouped(tags: Iterable[Tag], groups_of: dict[int, list[Label]]) -> tuple[Tag, ...]:
-    of_groups = (
-        Tag(label.index, label.mid, label.name, tag.score) for tag in tags for label in groups_of.get(tag.index, ())
-    )
+def _key(mid: str, name: str) -> str:
+    """What tells a class apart in any model: its MID, which stays when names change, or else its name."""
+    return mid or name
+
+
+def _grouped(tags: Iterable[Tag], groups_of: dict[str, list[Label]]) -> tuple[Tag, ...]:
+    of_groups: list[Tag] = []
+    for tag in tags:
+        if (groups := groups_of.get(_key(tag.mid, tag.label))) is None:
+            raise InputError(f"{tag.label!r} is none of the classes; give `labels`, those of the run")
+        of_groups += [Tag(one.index, one.mid, one.name, tag.score) for one in groups]
     return tuple(best_of_each(of_groups))

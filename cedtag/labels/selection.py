@@ -49,13 +49,23 @@ class Selector:
 
         Scores are rounded before they are compared, so that the number that is shown is the number that decided.
         """
+        scores = self.scores(scored)
+        return self.result(scored, scores, scores >= self.thresholds)
+
+    def scores(self, scored: ScoredWindow) -> NDArray[np.float64]:
+        """The rounded score of each label `(labels,)`; -1 for all where the condition does not hold."""
         probabilities: NDArray[np.float64] = scored.probabilities.astype(np.float64).round(4)
-        holds = self.where is None or self.where(probabilities)
-        tags = self._tags(self.grouping(probabilities)) if holds else ()
+        if self.where is not None and not self.where(probabilities):
+            return np.full(len(self.thresholds), -1.0)
+        return self.grouping(probabilities)
+
+    def result(self, scored: ScoredWindow, scores: NDArray[np.float64], chosen: NDArray[np.bool_]) -> TagResult:
+        """The window with the tags of the `chosen` labels `(labels,)`."""
+        tags = self._tags(scores, chosen & (scores >= 0))
         return TagResult(scored.source, scored.index, scored.start, scored.stop, tags)
 
-    def _tags(self, scores: NDArray[np.float64]) -> tuple[Tag, ...]:
-        chosen = np.flatnonzero(scores >= self.thresholds)
+    def _tags(self, scores: NDArray[np.float64], is_chosen: NDArray[np.bool_]) -> tuple[Tag, ...]:
+        chosen = np.flatnonzero(is_chosen)
         chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
         tags = tuple(self._tag(int(place), float(scores[place])) for place in chosen)
         best = set(most_specific(tags) if self.most_specific else tags)

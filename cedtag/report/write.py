@@ -8,7 +8,7 @@ from cedtag.errors import InputError, OutputError
 from cedtag.inputs.clock import Clock
 from cedtag.report.archive import collect
 from cedtag.report.html import write_page
-from cedtag.results.convert import read_all
+from cedtag.results.convert import joined, open_all
 from cedtag.system.atomic import writing, writing_whole
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def write_report(paths: Sequence[Path], settings: PageSettings) -> float:
     page = settings.page
     if page.exists() and not settings.overwrite:
         raise OutputError(f"{page}: this file exists; use `overwrite` to replace it, or another `page`")
-    run, results = read_all(paths)
+    files = open_all(paths)
+    for file in files:
+        file.require_ends("the page")
+    run, results = joined(files)
     # The page shows the time of the recorder's own clock, whatever its zone.
     clock = Clock(settings.start_time)
     archive = collect(results, page.absolute().parent, least_score=settings.threshold, clock=clock)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError, OutputError
 from cedtag.labels.table import Label
-from cedtag.records import FileFailed, TagResult
+from cedtag.records import FileFailed, SoundEvent, TagResult
 from cedtag.results.read import open_results
 from cedtag.run.outputs.files import make_files
 from cedtag.run.outputs.names import output_name
@@ -22,30 +22,71 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cedtag.records import Result
-    from cedtag.results.read import WrittenResults
+    from cedtag.results.written import WrittenResults
     from cedtag.run.outputs.destination import Destination
 
 
 def convert(paths: Sequence[Path], destination: Destination) -> None:
-    """Write the results in these files, all in turn, to a destination in its formats."""
-    run, results = read_all(paths, destination.layout)
+    """Write the results in these files, all in turn, to a destination in its formats.
+
+    InputError where a format needs what a file does not hold, such as the length of recordings.
+    """
+    files = open_all(paths)
+    for file in files:
+        require_facts(file, destination)
+    run, results = joined(files, destination.layout)
     write_results(results, run, destination)
 
 
-def read_all(paths: Sequence[Path], layout: str = "long") -> tuple[RunInfo, Iterator[Result]]:
-    """The results of all files in turn, with the settings of the first that holds any.
-
-    Files whose settings differ cannot be told apart in one output, so they are refused.
-    """
+def open_all(paths: Sequence[Path]) -> list[WrittenResults]:
+    """The files, of which none may hold results of another run than the others."""
     files = [open_results(path) for path in paths]
-    runs = [file.run for file in files if file.run is not None]
-    settings = runs[0].settings if runs else {}
-    if any(run.settings != settings for run in runs):
-        raise InputError("these results were made with different settings; convert them one by one")
-    labels = runs[0].labels if runs else ()
-    if layout == "wide" and not labels:
-        labels = _labels_in(files)
-    return RunInfo(settings, labels, layout), chain.from_iterable(file.results() for file in files)
+    runs = [(file.run.settings, file.run.labels) for file in files if file.run is not None]
+    if any(run != runs[0] for run in runs):
+        raise InputError("these results were made with different settings or models; convert them one by one")
+    return files
+
+
+def joined(files: Sequence[WrittenResults], layout: str = "long") -> tuple[RunInfo, Iterator[Result]]:
+    """The results of all files in turn, with the settings of the first that holds any."""
+    run = next((file.run for file in files if file.run is not None), RunInfo({}, ()))
+    labels = known_labels(files) if layout == "wide" else run.labels
+    return RunInfo(run.settings, labels, layout), chain.from_iterable(file.results() for file in files)
+
+
+def read_all(paths: Sequence[Path], layout: str = "long") -> tuple[RunInfo, Iterator[Result]]:
+    """The results of files in turn: see `open_all` and `joined`."""
+    return joined(open_all(paths), layout)
+
+
+def require_facts(file: WrittenResults, destination: Destination) -> None:
+    """InputError where a format of the destination needs what a file does not hold."""
+    for writer in destination.writers():
+        if getattr(writer, "needs_ends", False):
+            file.require_ends("this format")
+        names_alone = destination.layout == "wide" and getattr(writer, "has_layouts", False)
+        if getattr(writer, "needs_classes", False) and not names_alone:
+            file.require_classes("this format")
+
+
+def known_labels(files: Sequence[WrittenResults]) -> tuple[Label, ...]:
+    """The classes of the model, or those that occur where no file holds them, by index."""
+    if labels := next((file.labels for file in files if file.labels), None):
+        return labels
+    occurring = {
+        (index, name): Label(index, mid, name)
+        for file in files
+        for result in file.results()
+        for index, mid, name in _classes_in(result)
+    }
+    return tuple(occurring[key] for key in sorted(occurring))
+
+
+def _classes_in(result: Result) -> Iterator[tuple[int, str, str]]:
+    if isinstance(result, TagResult):
+        yield from ((tag.index, tag.mid, tag.label) for tag in result.tags)
+    elif isinstance(result, SoundEvent):
+        yield result.index, result.mid, result.label
 
 
 def write_results(results: Iterable[Result], run: RunInfo, destination: Destination) -> None:
@@ -63,18 +104,6 @@ def write_results(results: Iterable[Result], run: RunInfo, destination: Destinat
         for path in files:
             _check_free(path, destination)
         make_files(files, results, run)
-
-
-def _labels_in(files: Sequence[WrittenResults]) -> tuple[Label, ...]:
-    """The classes that occur in results, by index."""
-    labels = {
-        (tag.index, tag.label): Label(tag.index, tag.mid, tag.label)
-        for file in files
-        for result in file.results()
-        if isinstance(result, TagResult)
-        for tag in result.tags
-    }
-    return tuple(labels[key] for key in sorted(labels))
 
 
 def _check_free(path: Path, destination: Destination) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
 from cedtag.events.detect import detect_events
 from cedtag.events.missing_windows import with_silent_windows
 from cedtag.labels.groups import ontology
-from cedtag.labels.table import audioset
 from cedtag.records import SoundEvent
-from cedtag.results.convert import read_all, write_results
+from cedtag.results.convert import joined, known_labels, open_all, require_facts, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cedtag.events.settings import EventSettings
     from cedtag.records import Result
+    from cedtag.results.written import WrittenResults
     from cedtag.run.outputs.destination import Destination
 
 
@@ -27,28 +28,36 @@ def write_events(
 ) -> None:
     """Write the events of the results in these files.
 
-    Windows without tags have no row in tables; those of `window_s` seconds, one after another, are put in their places.
+    Tables without the journal of their run hold no windows without tags; those of `window_s` seconds, one after
+    another, are put in their places. InputError where the results lack what the events need.
     """
-    run, results = read_all(paths)
-    settings = settings.for_labels(run.labels or ontology(audioset()))
-    if table := _row_per_tag(paths):
-        if settings.pad_offset_s:
-            raise InputError(
-                f"{table}: `pad_offset_s` needs the ends of recordings, which a table with a row per tag does not "
-                "hold; make events of jsonl, json or a journal"
-            )
-        results = with_silent_windows(results, window_s)
+    files = open_all(paths)
+    if settings.onsets or settings.offsets:
+        settings = settings.for_labels(ontology(known_labels(files)))
+    for file in files:
+        require_facts(file, destination)
+        _check_scores(file, settings)
+        if settings.pad_offset_s and not file.has_windows:
+            file.require_ends("`pad_offset_s`")
+    run, _ = joined(files)
+    results = chain.from_iterable(_with_all_windows(file, window_s) for file in files)
     write_results(detect_events(_no_events(results), settings), replace(run, events=settings), destination)
 
 
-def _row_per_tag(paths: Sequence[Path]) -> Path | None:
-    """The first of the files that is a table in which windows without tags have no row."""
-    for path in paths:
-        with path.open("rb") as file:
-            head = file.readline(1 << 16)
-        if not head.startswith(b"{") and b"rank" in head.strip().replace(b"\t", b",").split(b","):
-            return path
-    return None
+def _with_all_windows(file: WrittenResults, window_s: float) -> Iterator[Result]:
+    return file.results() if file.has_windows else with_silent_windows(file.results(), window_s)
+
+
+def _check_scores(file: WrittenResults, settings: EventSettings) -> None:
+    """InputError where scores are missing that the mean over overlapping windows needs."""
+    made = file.run.settings if file.run is not None else {}
+    if made.get("hop", 0) >= made.get("window", 0) or made.get("refine"):
+        return
+    if made.get("threshold", 0) > 0 or made.get("thresholds") or made.get("top-k", 0) > 0:
+        raise InputError(
+            f"{file.path}: its windows overlap, and the mean of their scores, of which events are made, needs those "
+            "below the threshold, too; tag with -k 0 -t 0, or make the events with the recordings: cedtag events PATH"
+        )
 
 
 def _no_events(rows: Iterable[Result]) -> Iterator[Result]:

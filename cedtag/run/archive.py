@@ -17,6 +17,7 @@ from cedtag.labels.groups import ontology
 from cedtag.labels.selection import selector_of
 from cedtag.records import FileFailed, ScoredWindow, Skipped
 from cedtag.run.outputs.open import open_output
+from cedtag.run.overlaps import OverlapSelector
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
 from cedtag.run.settings import Scoring, identity
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from cedtag.audio import Recording
     from cedtag.records import Outcome, Source
-    from cedtag.run.outputs import Output
+    from cedtag.run.outputs import Kept, Output
     from cedtag.run.outputs.destination import Destination
     from cedtag.run.settings import RunSettings
     from cedtag.scoring import Compute, LoadedModel, Scorer
@@ -182,14 +183,27 @@ def _refinement(
 
 def _follow(job: _Job, summary: Summary, callbacks: Callbacks, *, keep_going: bool) -> bool:
     """Write down what comes, in order; whether the run came to its end."""
+    select = selection_of(job.scoring)
     for outcome in job.outcomes:
         with callbacks.committing():
-            if isinstance(outcome, ScoredWindow):
-                job.output.write(job.scoring.selector(outcome))
-            elif not isinstance(outcome, Skipped):
-                job.output.write(outcome)
+            for result in select(outcome):
+                job.output.write(result)
             summary.count(outcome)
             callbacks.on_outcome(outcome, summary)
         if isinstance(outcome, FileFailed) and not keep_going:
             return False
     return True
+
+
+def selection_of(scoring: Scoring) -> Callable[[Outcome], Iterator[Kept]]:
+    """The function from outcomes to what is written: windows with their tags, and how recordings ended."""
+    overlaps = OverlapSelector(scoring.selector) if scoring.makes_means else None
+
+    def select(outcome: Outcome) -> Iterator[Kept]:
+        if isinstance(outcome, ScoredWindow):
+            yield from (scoring.selector(outcome),) if overlaps is None else overlaps.add(outcome)
+        elif not isinstance(outcome, Skipped):
+            yield from () if overlaps is None else overlaps.finish()
+            yield outcome
+
+    return select

@@ -58,6 +58,11 @@ class Scoring:
     selector: Selector
     events: EventSettings | None = None
 
+    @property
+    def makes_means(self) -> bool:
+        """Whether events are made of the mean over windows that overlap."""
+        return self.events is not None and self.hop < self.window
+
 
 def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dict[str, Any]:
     """The settings that decide the results of a run, by option name: runs with equal ones give equal rows."""
@@ -83,6 +88,8 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
         "raw": settings.reading.raw,
         **model.scorer.settings,
     }
+    if scoring.makes_means:
+        made_of["overlaps"] = "whole"  # rows hold the scores below the threshold, too, that the mean needs
     clock = settings.clock
     return made_of if clock.is_off else made_of | {"start-time": clock.start_time, "timezone": clock.timezone}
 

@@ -26,6 +26,8 @@ class DcaseWriter(SegmentWriter):
 class PsdsWriter:
     """Tab-separated `filename, duration`: what psds_eval wants to know beside the events of `dcase`."""
 
+    needs_ends = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         out.write(b"filename\tduration\n")

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 class JsonWriter:
     """`{"schema", "version", "settings", "recordings": [{"file", "windows", "status", ...}]}`, a line per window.
 
-    Events stand in `events` in place of `windows`, and the head says in another `events` how they were made.
+    `classes` in the head are those that can appear: `[index, mid, label]`. Events stand in `events` in place of
+    `windows`, and the head says in another `events` how they were made.
     """
+
+    needs_ends = needs_classes = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._run = out, run
         self._recordings = 0
         self._rows = 0
-        out.write(encode(run.to_dict())[:-1] + b', "recordings": [')
+        out.write(encode(run.head())[:-1] + b', "recordings": [')
 
     def write(self, result: Result) -> None:
         if self._rows == 0:

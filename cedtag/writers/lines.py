@@ -15,15 +15,25 @@ if TYPE_CHECKING:
 
 
 class JsonLinesWriter:
-    """ASCII JSON; bytes of a name that are not UTF-8 are lone surrogates, which JSON carries."""
+    """A head with settings and classes; the windows or events of a recording; its outcome; the next recording.
+
+    ASCII JSON; bytes of a name that are not UTF-8 are lone surrogates, which JSON carries. The head is left out where
+    neither settings nor outcomes are known.
+    """
+
+    needs_classes = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._has_clock = out, shows_clock(run)
+        if run.labels:
+            self._out.write(encode(run.head()) + b"\n")
 
     def write(self, result: Result) -> None:
         if isinstance(result, TagResult | SoundEvent):
             row = result_to_json(result, has_clock=self._has_clock)
-            self._out.write(encode(row) + b"\n")
+        else:
+            row = result.to_dict()
+        self._out.write(encode(row) + b"\n")
 
     def close(self) -> None:
         """Nothing stands at the end."""

@@ -35,6 +35,8 @@ class ParquetWriter:
     Bytes of names that are not UTF-8 are written as `\\udcff`. At most one row group is in memory.
     """
 
+    needs_classes = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._has_clock = out, shows_clock(run)
         self._metadata = {"cedtag": json.dumps(run.to_dict())}

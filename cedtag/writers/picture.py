@@ -57,6 +57,8 @@ class PngWriter:
 
     format = "png"
 
+    needs_ends = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._events = run.events or EventSettings()

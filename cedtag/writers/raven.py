@@ -31,6 +31,8 @@ class RavenWriter(SegmentWriter):
 
     header = "\t".join(COLUMNS) + "\n"
 
+    needs_ends = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         super().__init__(out, run)
         self._selection = 0

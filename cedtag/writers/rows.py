@@ -24,6 +24,7 @@ class CsvWriter:
     """RFC 4180 with `\\n`, UTF-8; names that are not UTF-8 keep their bytes."""
 
     delimiter = ","
+    needs_classes = has_layouts = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cedtag import __version__
+from cedtag.labels.table import Label, audioset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cedtag.events.settings import EventSettings
-    from cedtag.labels.table import Label
 
 SCHEMA = "cedtag/1"
+AUDIOSET = "AudioSet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,23 @@ class RunInfo:
     events: EventSettings | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The metadata that stands at the head of JSON results and of the journal."""
+        """The settings of the run, and how its events are made."""
         settings = {"schema": SCHEMA, "version": __version__, "settings": dict(self.settings)}
         return settings if self.events is None else settings | {"events": self.events.to_dict()}
+
+    def head(self) -> dict[str, Any]:
+        """The metadata at the head of json and jsonl, with the classes that can appear, in the order of the model."""
+        return self.to_dict() | ({"classes": classes_to_json(self.labels)} if self.labels else {})
+
+
+def classes_to_json(labels: Sequence[Label]) -> object:
+    """`[index, mid, name]` of each class, or "AudioSet" for all of its classes, which would fill every small file."""
+    rows = [[label.index, label.mid, label.name] for label in labels]
+    return AUDIOSET if rows == [[one.index, one.mid, one.name] for one in audioset()] else rows
+
+
+def classes_from_json(classes: str | Sequence[tuple[int, str, str]]) -> tuple[Label, ...]:
+    """The classes that `classes_to_json` wrote."""
+    if isinstance(classes, str):
+        return tuple(Label(one.index, one.mid, one.name) for one in audioset())
+    return tuple(Label(int(index), str(mid), str(name)) for index, mid, name in classes)

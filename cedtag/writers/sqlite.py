@@ -34,6 +34,8 @@ class SqliteWriter:
     as `\\udcff`, because no reader of databases takes them.
     """
 
+    needs_ends = needs_classes = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         name = getattr(out, "name", None)

@@ -20,7 +20,7 @@ class TextGridWriter:
     Tiers are in the order in which their classes were first heard.
     """
 
-    one_recording = True
+    one_recording = needs_ends = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out

@@ -49,19 +49,35 @@ def write(path: Path, layout: str = "long") -> Path:
 
 
 @pytest.mark.parametrize("before", ["csv", "tsv", "jsonl", "json"])
-@pytest.mark.parametrize("after", ["csv", "jsonl", "dcase.tsv", "birdnet.csv", "rttm", "selections.txt"])
+@pytest.mark.parametrize("after", ["csv", "jsonl", "dcase.tsv", "birdnet.csv", "rttm", "selections.txt", "json"])
 def test_a_file_is_what_the_run_would_have_written(here, before, after):
     write(here / f"r.{before}")
+    if before in ("csv", "tsv"):
+        journal(here / f"r.{before}.journal")
 
     assert run(["convert", f"r.{before}", "-o", f"new/r.{after}"]) == 0
     assert (here / f"new/r.{after}").read_bytes() == write(here / f"expected.{after}").read_bytes()
 
 
-def test_json_keeps_the_settings_that_the_journal_tells(here):
-    journal = open_journal(here / "r.csv.journal", RUN)
+def journal(path: Path) -> None:
+    """Write the journal of the run that gave the results."""
+    written = open_journal(path, RUN)
     for result in RESULTS:
-        journal.add(result)
-    journal.close()
+        written.add(result)
+    written.close()
+
+
+@pytest.mark.parametrize("after", ["json", "selections.txt", "psds.tsv", "sqlite"])
+def test_a_table_by_itself_does_not_hold_what_some_formats_need(here, capfd, after):
+    write(here / "r.csv")
+
+    assert run(["convert", "r.csv", "-o", f"r.{after}"]) == 2
+    assert "does not hold how long its recordings are" in capfd.readouterr().err
+    assert not (here / f"r.{after}").exists()
+
+
+def test_json_keeps_the_settings_that_the_journal_tells(here):
+    journal(here / "r.csv.journal")
 
     assert run(["convert", "r.csv.journal", "-o", "r.json"]) == 0
     assert (here / "r.json").read_bytes() == write(here / "expected.json").read_bytes()
@@ -85,9 +101,9 @@ def test_many_files_come_from_one_pass(here):
 
 
 def test_a_folder_gets_a_file_per_recording_and_format(here):
-    write(here / "r.csv")
+    write(here / "r.jsonl")
 
-    assert run(["convert", "r.csv", "-f", "audacity", "-f", "textgrid", "-f", "srt", "-o", "labels/"]) == 0
+    assert run(["convert", "r.jsonl", "-f", "audacity", "-f", "textgrid", "-f", "srt", "-o", "labels/"]) == 0
     found = sorted(str(path.relative_to(here / "labels")) for path in (here / "labels").rglob("*.*"))
     assert found == [f"in/{name}.{suffix}" for name in ("a.wav", "deep/b.wav") for suffix in ("TextGrid", "srt", "txt")]
     assert (here / "labels/in/a.wav.txt").read_text().splitlines()[-1] == "10.000000\t15.000000\tDog 0.25"
@@ -135,8 +151,8 @@ def test_nothing_is_replaced_without_being_told(here, capfd):
 
 
 def test_a_format_of_one_recording_wants_a_folder(here, capfd):
-    write(here / "r.csv")
+    write(here / "r.jsonl")
 
-    assert run(["convert", "r.csv", "-o", "r.TextGrid"]) == 2
+    assert run(["convert", "r.jsonl", "-o", "r.TextGrid"]) == 2
     assert "a folder for --output" in capfd.readouterr().err
     assert not (here / "r.TextGrid").exists()

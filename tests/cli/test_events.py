@@ -30,15 +30,22 @@ def test_events_from_rows_are_events_from_audio(cedtag, audio_events, tmp_path, 
     assert cedtag("events", source, "-w", 1, *SHAPE, "-f", "csv").stdout == audio_events
 
 
-@pytest.mark.parametrize("rows", ["jsonl", "json", "journal"])
+@pytest.mark.parametrize("rows", ["csv", "jsonl", "json", "journal"])
 def test_overlapping_windows_make_the_same_events_from_rows_as_from_audio(cedtag, sounds, tmp_path, rows):
     windows = ("-w", 1, "--hop", 0.3)
     wanted = cedtag("sounds", *windows, "--events", *SHAPE, "--pad-offset", 0.2, "-f", "csv")
     written = tmp_path / f"rows.{rows.replace('journal', 'csv')}"
-    cedtag("sounds", *windows, "-k", 0, "-t", 0.5, "-o", written)
+    cedtag("sounds", *windows, "-k", 0, "-t", 0, "-o", written)
     source = f"{written}.journal" if rows == "journal" else written
     assert cedtag("events", source, *SHAPE, "--pad-offset", 0.2, "-f", "csv").stdout == wanted.stdout
     assert len(wanted.lines) > 50
+
+
+def test_rows_without_the_scores_that_a_mean_needs_are_refused(cedtag, sounds):
+    for more in (["-k", 0, "-t", 0.1], ["-k", 5, "-t", 0], ["-k", 0, "-t", 0, "-t", "Speech=0.1"]):
+        assert cedtag("sounds", "-w", 1, "--hop", 0.3, *more, "-o", "rows.json", "--overwrite").code == 0
+        refused = cedtag("events", "rows.json")
+        assert (refused.code, "tag with -k 0 -t 0" in refused.stderr) == (2, True)
 
 
 def test_rows_come_through_a_pipe(cedtag, audio_events, monkeypatch):
@@ -163,7 +170,7 @@ def test_groups_conditions_and_watch_lists_reach_the_rows(cedtag, sounds):
         (["events"], "nothing to tag was named"),
         (["events", "rows.csv", "sounds"], "rows and recordings cannot be mixed"),
         (["events", "rows.csv", "-m", "tiny"], "--model is about scoring"),
-        (["events", "rows.csv", "--pad-offset", "1"], "--pad-offset needs the ends of recordings"),
+        (["events", "rows.csv", "--pad-offset", "1"], "which --pad-offset needs"),
         (["events", "rows.csv", "-w", "3"], "say with -w how long they are"),
         (["events", "nowhere.csv"], "nowhere.csv"),
         (["events", "events.csv"], "these are events already"),
@@ -172,6 +179,7 @@ def test_groups_conditions_and_watch_lists_reach_the_rows(cedtag, sounds):
 def test_what_cannot_be_meant_is_one_sentence(cedtag, sounds, tmp_path, args, said):
     (tmp_path / "events.csv").write_text(f"{HEADER}\na.wav,0.000,1.000,0,/m/09x0r,Speech,0.9000,0.8000\n")
     cedtag("sounds/a.wav", "-w", 2, "-o", "rows.csv")
+    (tmp_path / "rows.csv.journal").unlink()
     done = cedtag(*args)
     assert done.code == 2
     assert said in done.stderr

@@ -190,8 +190,10 @@ def test_the_command_makes_a_page_of_results(cedtag, sounds):
 
 
 def test_the_command_refuses_what_it_cannot_do(cedtag, sounds):
-    Path("empty.csv").write_text("file,start,end,rank,index,mid,label,score\n")
-    assert "no recording is named there" in cedtag("report", "empty.csv", "-o", "r.html").stderr
+    Path("empty.json").write_text('{"schema": "cedtag/1", "settings": {}, "recordings": []}')
+    assert "no recording is named there" in cedtag("report", "empty.json", "-o", "r.html").stderr
+    Path("alone.csv").write_text("file,start,end,rank,index,mid,label,score\n")
+    assert "which the page needs" in cedtag("report", "alone.csv", "-o", "r.html").stderr
     assert not Path("r.html").exists()
     Path("r.html").write_text("mine")
     assert cedtag("sounds/c.ogg", "-o", "tags.csv").code == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cedtag.errors import InputError
 from cedtag.labels.table import Label, audioset
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
-from cedtag.results.read import read_results
+from cedtag.results.read import open_results, read_results
 from cedtag.run.journal import open_journal
 from cedtag.writers import writer_type
 from cedtag.writers.run_info import RunInfo
@@ -67,8 +67,9 @@ recordings = st.lists(st.lists(tag_sets, min_size=1, max_size=4), min_size=1, ma
 @given(results=recordings)
 def test_what_was_written_comes_back(tmp_path, suffix, results):
     found = read(written(tmp_path / f"r.{suffix}", results))
+    held = results if suffix in ("json", "jsonl") else in_a_table(results)
 
-    assert [strip(result) for result in found] == [strip(result) for result in results]
+    assert [strip(result) for result in found] == [strip(result) for result in held]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv"])
@@ -78,7 +79,12 @@ def test_wide_rows_come_back(tmp_path, suffix, results):
     wide = RunInfo(RUN.settings, RUN.labels, "wide")
     found = read(written(tmp_path / f"r.{suffix}", results, wide))
 
-    assert [strip(result) for result in found] == [strip(result) for result in results]
+    assert [strip(result) for result in found] == [strip(result) for result in in_a_table(results)]
+
+
+def in_a_table(results: Iterable[Result]) -> list[Result]:
+    """What a table by itself holds of results."""
+    return [result for result in results if not isinstance(result, FileEnd)]
 
 
 def strip(result: Result | SoundEvent) -> tuple[type, str, dict[str, object]]:
@@ -110,7 +116,7 @@ def test_json_tells_settings_problems_and_failures(tmp_path):
     ]
     run, found = read_results(written(tmp_path / "r.json", results))
 
-    assert run == RunInfo(RUN.settings, ())
+    assert run == RUN
     assert [strip(result) for result in found] == [strip(result) for result in results]
 
 
@@ -125,8 +131,9 @@ def test_times_come_back_cut_to_milliseconds(tmp_path):
 def test_the_contents_tell_the_format_where_the_suffix_does_not(tmp_path, format_name):
     results = recording("a.wav", (tag_of(0, 0.5),))
     path = written(tmp_path / "results", results, format_name=format_name)
+    held = results if format_name in ("json", "jsonl") else in_a_table(results)
 
-    assert [strip(result) for result in read(path)] == [strip(result) for result in results]
+    assert [strip(result) for result in read(path)] == [strip(result) for result in held]
 
 
 def test_rows_that_a_filter_left_are_windows_still(tmp_path):
@@ -135,7 +142,7 @@ def test_rows_that_a_filter_left_are_windows_still(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("\n".join([lines[0], lines[2], lines[3]]) + "\n")
 
-    assert [result.tags for result in read(path)[:-1]] == [(tag_of(1, 0.5),), (tag_of(1, 0.4),)]
+    assert [result.tags for result in read(path)] == [(tag_of(1, 0.5),), (tag_of(1, 0.4),)]
 
 
 def test_a_spreadsheet_may_add_a_mark_and_carriage_returns(tmp_path):
@@ -143,7 +150,7 @@ def test_a_spreadsheet_may_add_a_mark_and_carriage_returns(tmp_path):
     path = written(tmp_path / "r.csv", results)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
 
-    assert [strip(result) for result in read(path)] == [strip(result) for result in results]
+    assert [strip(result) for result in read(path)] == [strip(result) for result in in_a_table(results)]
 
 
 def test_columns_of_other_classes_are_counted_from_the_left(tmp_path):
@@ -204,7 +211,7 @@ def test_events_come_back_from_columns(tmp_path):
     path = tmp_path / "r.csv"
     path.write_text("file,start,end,index,mid,label,peak,mean\na.wav,1.000,3.000,0,/m/09x0r,Speech,0.9000,0.6000\n")
 
-    assert [strip(result) for result in read(path)] == [strip(EVENT), strip(FileEnd(EVENT.source, 48000, 0))]
+    assert [strip(result) for result in read(path)] == [strip(EVENT)]
 
 
 def test_events_come_back_from_objects(tmp_path):
@@ -212,4 +219,129 @@ def test_events_come_back_from_objects(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_text(json.dumps({"file": "a.wav", "start": 1.0, "end": 3.0, **event}) + "\n")
 
-    assert [strip(result) for result in read(path)] == [strip(EVENT), strip(FileEnd(EVENT.source, 48000, 0))]
+    assert [strip(result) for result in read(path)] == [strip(EVENT)]
+
+
+def facts(results: Iterable[Result]) -> list[tuple[str, object]]:
+    """What happened to each recording, and where its windows were, to the millisecond."""
+    return [
+        (one.source.name, (one.start // 16, one.stop // 16, one.tags))
+        if isinstance(one, TagResult)
+        else (one.source.name, one.to_dict())
+        for one in results
+    ]
+
+
+outcomes = st.sampled_from(["ok", "partial", "failed"])
+archives = st.lists(
+    st.tuples(outcomes, st.lists(st.one_of(st.just(()), tag_sets), max_size=4), st.integers(0, 400)),
+    min_size=1,
+    max_size=5,
+)
+
+
+def archive_of(drawn: list[tuple[str, list[tuple[Tag, ...]], int]]) -> list[Result]:
+    """Recordings of any outcome, with quiet windows, and with a length that no row tells."""
+    results: list[Result] = []
+    for number, (outcome, windows, extra) in enumerate(drawn):
+        source = Source(f"in/{number}\udcff.wav", f"in/{number}\udcff.wav", f"{number}\udcff.wav", "in")
+        if outcome == "failed":
+            results.append(FileFailed(source, "decode", "is broken"))
+            continue
+        results += [TagResult(source, i, i * 16_000, (i + 1) * 16_000, tags) for i, tags in enumerate(windows)]
+        problems = ("cut off",) if outcome == "partial" else ()
+        results.append(FileEnd(source, len(windows) * 16_000 + extra * 160, len(windows), problems))
+    return results
+
+
+def with_journal(path: Path, results: Iterable[Result]) -> Path:
+    journal = open_journal(path.with_name(path.name + ".journal"), RUN, fresh=True)
+    for result in results:
+        journal.add(result)
+    journal.close()
+    return path
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@given(drawn=archives)
+def test_equal_facts_come_back_from_every_format_of_a_run(tmp_path, suffix, layout, drawn):
+    results = archive_of(drawn)
+    path = written(tmp_path / f"r.{suffix}", results, RunInfo(RUN.settings, RUN.labels, layout))
+    run, found = read_results(with_journal(path, results))
+
+    assert facts(found) == facts(results)
+    assert run == RUN
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl", "json"])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@given(drawn=archives)
+def test_without_the_journal_facts_come_back_or_are_known_to_be_missing(tmp_path, suffix, drawn):
+    results = archive_of(drawn)
+    file = open_results(written(tmp_path / f"alone.{suffix}", results))
+    found = list(file.results())
+
+    if suffix in ("json", "jsonl"):
+        assert facts(found) == facts(results)
+        return
+    assert not any(isinstance(result, FileEnd | FileFailed) for result in found)
+    assert (file.has_ends, file.has_windows) == (False, False)
+    with pytest.raises(InputError, match="use json, jsonl or the journal"):
+        file.require_ends("this")
+
+
+def test_an_edited_table_keeps_the_facts_of_its_journal(tmp_path):
+    results = [*recording("a.wav", (tag_of(0, 0.9),), (tag_of(1, 0.4),)), *recording("b.wav", (tag_of(2, 0.5),))]
+    path = with_journal(written(tmp_path / "r.csv", results), results)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0] + ",checked", lines[3] + ",yes", lines[2] + ",no"]) + "\n")
+
+    found = list(read_results(path)[1])
+
+    assert [r.tags for r in found if isinstance(r, TagResult) and r.source.name == "a.wav"] == [(), (tag_of(1, 0.4),)]
+    assert sorted(r.source.name for r in found if isinstance(r, FileEnd)) == ["a.wav", "b.wav"]
+
+
+def test_rows_that_the_journal_beside_them_does_not_know_are_refused(tmp_path):
+    path = with_journal(written(tmp_path / "r.csv", recording("b.wav", (tag_of(0, 0.9),))), recording("a.wav", ()))
+
+    with pytest.raises(InputError, match=r"b\.wav is not in the journal beside it"):
+        read(path)
+
+
+def test_lines_without_the_outcome_of_a_recording_were_cut_off(tmp_path):
+    path = written(tmp_path / "r.jsonl", [*recording("a.wav", ()), *recording("b.wav", ())])
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    with pytest.raises(InputError, match=r"the outcome of b\.wav is missing at its end"):
+        read(path)
+    path.write_text("".join([*lines[:2], *lines[3:]]))
+    with pytest.raises(InputError, match=r"line 3: the outcome of a\.wav is missing"):
+        read(path)
+
+
+def test_columns_of_a_wide_table_have_indices_from_its_journal_alone(tmp_path):
+    wide = RunInfo(RUN.settings, RUN.labels[5:8], "wide")
+    tag = tag_of(6, 0.5)
+    results = recording("a.wav", (tag,))
+    path = written(tmp_path / "r.csv", results, wide)
+
+    assert not open_results(path).has_classes
+    with pytest.raises(InputError, match="names of classes without index"):
+        open_results(path).require_classes("this")
+    journal = open_journal(tmp_path / "r.csv.journal", wide)
+    for result in results:
+        journal.add(result)
+    journal.close()
+    assert read(path)[0].tags == (tag,)
+
+
+def test_classes_other_than_audioset_stand_in_the_head(tmp_path):
+    own = RunInfo({"model": "mine"}, (Label(0, "", "Wolf"), Label(1, "/m/09x0r", "Speech")))
+    for suffix in ("json", "jsonl"):
+        path = written(tmp_path / f"r.{suffix}", recording("a.wav", ()), own)
+        assert read_results(path)[0] == own
+        assert b'"classes": [[0, "", "Wolf"], [1, "/m/09x0r", "Speech"]]' in path.read_bytes()
+        assert b'"classes": "AudioSet"' in written(tmp_path / f"s.{suffix}", recording("a.wav", ())).read_bytes()

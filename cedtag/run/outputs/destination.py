@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
-from cedtag.writers import format_of, writer_type
+from cedtag.writers import DEFAULT_FORMAT, format_of, writer_type
 from cedtag.writers.errors import ErrorsWriter
 
 if TYPE_CHECKING:
@@ -81,6 +81,12 @@ class Destination:
         names = self.formats or [format_of(Path(place)) for place in self.to]
         return {Path(place): writer_type(name) for place, name in zip(self.to, names, strict=True)}
 
+    def writers(self) -> list[type[Writer]]:
+        """The writers of everything that `to` names."""
+        if self.is_stream or self.is_folder:
+            return [writer_type(name) for name in self.formats or (DEFAULT_FORMAT,)]
+        return list(self.files().values())
+
     def files_beside(self) -> dict[Path, type[Writer]]:
         """The files of `errors` and `plot`, with their writers."""
         files: dict[Path, type[Writer]] = {}
@@ -96,8 +102,7 @@ class Destination:
         """Whether one of the files can hold one recording alone."""
         if self.is_folder:
             return False
-        writers = [writer_type(name) for name in self.formats] if self.is_stream else list(self.files().values())
-        return any(getattr(writer, "one_recording", False) for writer in writers)
+        return any(getattr(writer, "one_recording", False) for writer in self.writers())
 
 
 def is_folder(place: str) -> bool:

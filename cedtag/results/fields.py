@@ -1,0 +1,95 @@
+"""The fields of rows and objects that cedtag wrote, checked one by one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from cedtag.errors import InputError
+from cedtag.inputs.start_time import timed_source
+from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
+from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+def wrong_line(path: Path, line: int, what: object) -> InputError:
+    """The error for a line of a file."""
+    return InputError(f"{path}: line {line}: {what}")
+
+
+@lru_cache(maxsize=1)
+def source_named(name: str) -> Source:
+    """The recording that results call by this name."""
+    if not isinstance(name, str) or "\0" in name:
+        raise ValueError(f"{name!r} is no name of a recording")
+    relative = "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
+    return Source(name, name, relative, name.removesuffix(relative))
+
+
+def sample_of(text: str | float) -> int:
+    """The sample at a time in seconds, to the millisecond."""
+    seconds = float(text)
+    if not 0 <= seconds < 1e9:
+        raise ValueError(f"{text} is no time in seconds")
+    return round(seconds * 1000) * (SAMPLE_RATE_HZ // 1000)
+
+
+def span_of(record: Mapping[str, Any]) -> tuple[int, int]:
+    """Start and stop in samples."""
+    start, stop = sample_of(record["start"]), sample_of(record["end"])
+    if stop < start:
+        raise ValueError(f"it ends ({record['end']}) before it starts ({record['start']})")
+    return start, stop
+
+
+def source_of(record: Mapping[str, Any]) -> Source:
+    """The recording of a row, with its start time if the row holds one."""
+    source = source_named(record["file"])
+    if not record.get(CLOCK_COLUMNS[0]):
+        return source
+    began = datetime.fromisoformat(record[CLOCK_COLUMNS[0]]) - timedelta(milliseconds=sample_of(record["start"]) // 16)
+    return timed_source(source, began.isoformat())
+
+
+def score_of(text: str | float) -> float:
+    """A score from 0 to 1."""
+    score = float(text)
+    if not 0 <= score <= 1:
+        raise ValueError(f"{text} is no score from 0 to 1")
+    return score
+
+
+def tag_of(record: Mapping[str, Any]) -> Tag:
+    return Tag(_index(record["index"]), str(record["mid"]), str(record["label"]), score_of(record["score"]))
+
+
+def event_of(source: Source, record: Mapping[str, Any]) -> SoundEvent:
+    start, stop = span_of(record)
+    what = (_index(record["index"]), str(record["mid"]), str(record["label"]))
+    return SoundEvent(source, start, stop, *what, score_of(record["peak"]), score_of(record["mean"]))
+
+
+def window_of(source: Source, index: int, record: Mapping[str, Any]) -> TagResult:
+    return TagResult(source, index, *span_of(record), tuple(map(tag_of, record["tags"])))
+
+
+def outcome_of(source: Source, num_windows: int, record: Mapping[str, Any]) -> FileEnd | FileFailed:
+    """How a recording ended."""
+    if record["status"] == "failed":
+        return FileFailed(source, str(record["stage"]), str(record["error"]))
+    problems, warnings = tuple(map(str, record["problems"])), tuple(map(str, record["warnings"]))
+    return FileEnd(source, sample_of(record["duration"]), num_windows, problems, warnings)
+
+
+def _index(text: str | float) -> int:
+    try:
+        index = int(text)
+    except OverflowError as error:
+        raise ValueError(f"{text} is no index of a class") from error
+    if index < 0:
+        raise ValueError(f"{text} is no index of a class")
+    return index
