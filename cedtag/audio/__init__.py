@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cedtag.audio.array import ArrayDecoder
 from cedtag.audio.audio_file import open_audio
-from cedtag.audio.containers.identify import AUDIO_SUFFIXES, AV_SUFFIXES
+from cedtag.audio.containers.suffixes import AUDIO_SUFFIXES
 from cedtag.audio.in_process import InProcessRecording, open_in_process
 from cedtag.audio.raw import RawDecoder, RawFormat, parse_raw_format
 from cedtag.audio.spool import spooled
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AUDIO_SUFFIXES",
-    "AV_SUFFIXES",
     "Decoders",
     "Decoding",
     "RawFormat",

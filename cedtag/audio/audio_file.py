@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.file_bytes import FileBytes
-from cedtag.audio.containers.identify import Container, describe_stranger, identify
+from cedtag.audio.containers.identify import Container, identify
+from cedtag.audio.containers.other_files import describe_other
 from cedtag.audio.open import open_regular, size_and_mtime, unreadable
 from cedtag.errors import AudioError
 
@@ -73,7 +74,7 @@ def _identified(name: str, fd: int) -> Container:
     file = FileBytes(fd)
     container = identify(file)
     if container is None:
-        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_stranger(file)}", stage="open")
+        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_other(file)}", stage="open")
     return container
 
 

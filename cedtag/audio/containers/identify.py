@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.mpeg import find_frame, id3_end
+from cedtag.audio.containers.other_files import other_type
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
 
 # An MP3 that does not begin with a frame (a cut stream, padding, a player's junk) is looked for in this many bytes.
-LEADING_JUNK_BYTES = 1 << 16
+_LEADING_JUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,71 +73,14 @@ _FORM_TYPES = {
 # or a few hundred samples short; libsndfile 1.2.2) and takes twice as long as FFmpeg's own.
 _OGG_CODEC_OF_LIBSNDFILE = b"\x01vorbis"
 
-_KNOWN_STRANGERS: tuple[tuple[bytes, str], ...] = (
-    (b"version https://git-lfs", "a Git LFS pointer: fetch the recording itself with `git lfs pull`"),
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
-    (b"<?xml", "an XML document"),
-    (b"\x89png", "a PNG image"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"gif8", "a GIF image"),
-    (b"%pdf", "a PDF document"),
-    (b"pk\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "gzip-compressed data"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"rar!", "a RAR archive"),
-    (b"mthd", "MIDI notes, which hold no sound"),
-    (b"#extm3u", "a playlist"),
-    (b"ffconcat", "a playlist"),
-    (b"\x7felf", "a program"),
-    (b"sqlite format 3", "an SQLite database"),
-)
-
-
-def _suffixes(spaced: str) -> frozenset[str]:
-    return frozenset(spaced.split())
-
-
-SOUNDFILE_SUFFIXES = _suffixes(
-    ".wav .wave .bwf .rf64 .w64 .flac .ogg .oga .mp3 .mp2 .aif .aiff .aifc .caf .au .snd .voc .sph .nist .sf "
-    ".8svx .iff .wve"
-)
-AV_SUFFIXES = _suffixes(
-    ".m4a .m4b .m4r .mp4 .m4v .mov .3gp .3g2 .aac .mka .mkv .webm .wma .wmv .asf .amr .awb .ac3 .eac3 .dts .thd .wv "
-    ".tta .dsf .ape .mpc .tak .opus .spx .ogv .avi .flv .mpg .mpeg .vob .ts .mts .m2ts"
-)
-AUDIO_SUFFIXES = SOUNDFILE_SUFFIXES | AV_SUFFIXES
-
 
 def identify(file: FileBytes) -> Container | None:
     """Return the container that the bytes of `file` are, or None when they are none that is known."""
     head = file.at(0, 64)
     container = _by_magic(head)
-    if container is not None or stranger(file) is not None:
+    if container is not None or other_type(file) is not None:
         return container
     return _mpeg_audio(file)
-
-
-def describe_stranger(file: FileBytes) -> str:
-    """Say, for the user, what a file looks like that is no container we know."""
-    head = file.at(0, 512)
-    if not head:
-        return "an empty file"
-    if (known := stranger(file)) is not None:
-        return known
-    if head[:3] == b"ID3":
-        return "tags without audio"
-    if file.is_zero(0, min(file.size, LEADING_JUNK_BYTES)):
-        return "nothing but zero bytes"
-    if _is_text(head):
-        return "text"
-    return f"unknown data (it begins with {head[:8].hex(' ')})"
-
-
-def stranger(file: FileBytes) -> str | None:
-    """Return what kind of other file this certainly is, or None."""
-    head = file.at(0, 64).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return next((what for magic, what in _KNOWN_STRANGERS if head.startswith(magic)), None)
 
 
 def _by_magic(head: bytes) -> Container | None:
@@ -160,7 +104,7 @@ def _mpeg_audio(file: FileBytes) -> Container | None:
         return Container("mp3", start=start)
     if _is_transport_stream(file):
         return Container("mpeg-ts", "mpegts")
-    found = find_frame(file, start, min(start + LEADING_JUNK_BYTES, file.size), in_a_row=4)
+    found = find_frame(file, start, min(start + _LEADING_JUNK_BYTES, file.size), in_a_row=4)
     return Container("mp3", start=found) if found >= 0 else None
 
 
@@ -186,9 +130,3 @@ def _is_adts(file: FileBytes, offset: int) -> bool:
         if offset >= file.size:
             return offset == file.size
     return True
-
-
-def _is_text(head: bytes) -> bool:
-    ascii_bytes = sum(32 <= byte < 127 or byte in b"\t\r\n\f" for byte in head)
-    controls = sum(byte < 32 and byte not in b"\t\r\n\f\x1b" for byte in head)
-    return not controls and ascii_bytes > len(head) // 2
