@@ -39,12 +39,12 @@ def source_of(path: Path | str) -> Source:
     return Source(path=str(path), name=str(path), relative=Path(path).name)
 
 
-def heard(path: Path | str, decoding: Decoding | None = None) -> tuple[Samples, list[str], list[str]]:
+def decoded(path: Path | str, decoding: Decoding | None = None) -> tuple[Samples, list[str], list[str]]:
     """Read a recording wholly: its samples at 16 kHz, its problems and its warnings."""
     return _read(open_recording(source_of(path), decoding))
 
 
-def heard_by(decoders: Decoders, path: Path | str) -> tuple[Samples, list[str], list[str]]:
+def decoded_by(decoders: Decoders, path: Path | str) -> tuple[Samples, list[str], list[str]]:
     """The same, with decoders that are there already."""
     return _read(decoders.open(source_of(path)))
 

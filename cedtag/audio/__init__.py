@@ -39,9 +39,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How recordings are read: as headerless PCM in format `raw`, or as the container that they are.
+    """How recordings are decoded: as headerless PCM of format `raw`, else by their container.
 
-    With `isolate` every recording is decoded in a child process. PyAV's always are.
+    With `isolate` every recording is decoded in a child process. Those that PyAV decodes always are.
     """
 
     raw: RawFormat | None = None
@@ -51,7 +51,7 @@ class Decoding:
 class Recording(Protocol):
     """One open recording, also a context manager. Afterwards `problems` and `warnings` are complete.
 
-    `problems` tell what of the audio is missing or altered, `warnings` what is odd and harmless.
+    `problems` name audio that is missing or altered, `warnings` what is odd and harmless.
     """
 
     problems: list[str]
@@ -64,7 +64,7 @@ class Recording(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of the file. May be called from another thread: `blocks` then raises as soon as it can."""
+        """Close the file. May be called from another thread: `blocks` then raises as soon as it can."""
 
     def __enter__(self) -> Recording: ...
     def __exit__(
@@ -80,9 +80,9 @@ class Decoders:
         self._pool = DecoderPool()
 
     def open(self, source: Source) -> Recording:
-        """Open the file at `source.path`, once; an `AudioError`, here or from `blocks`, says why it gives no audio.
+        """Open the file at `source.path`; the reason why it gives no audio is an `AudioError`, here or from `blocks`.
 
-        What has the file's place afterwards is not read: a child process gets the open descriptor.
+        It is opened once: a file that replaces it afterwards is not read, in a child process neither.
         """
         file = open_audio(source, self._decoding.raw)
         if file.needs_pyav or self._decoding.isolate:

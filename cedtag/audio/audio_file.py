@@ -44,7 +44,7 @@ class AudioFile:
 def open_audio(source: Source, raw: RawFormat | None = None) -> AudioFile:
     """Open the file at `source.path` and identify it, unless it is `raw`.
 
-    An `AudioError` says why it cannot be decoded: what else it is, or that its decoder is not installed.
+    The reason why it cannot be decoded is an `AudioError`: what else it is, or that its decoder is not installed.
     """
     fd = open_regular(source)
     with closed_on_error(source.name, fd):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Decoder(Protocol):
-    """Frames at the recording's own rate; an `AudioError` from `frames` says where it is damaged."""
+    """Frames at the recording's own rate; damage is an `AudioError` from `frames`."""
 
     rate_hz: int
     channels: int
@@ -67,7 +67,7 @@ class InProcessRecording:
         self._conclude(damage)
 
     def close(self) -> None:
-        """Let go of the file; called from another thread, `blocks` raises after the piece that it is decoding."""
+        """Close the file; called from another thread, `blocks` raises after the piece that it is decoding."""
         self._abandoned = True
         if self._in_use.acquire(blocking=False):
             try:
@@ -82,13 +82,13 @@ class InProcessRecording:
         self.close()
 
     def _decoded(self) -> Iterator[Samples]:
-        """Yield resampled pieces, holding the decoder only while it works: closing it under its feet would crash."""
+        """Yield resampled pieces; the decoder is locked while it works, as closing it then would crash."""
         frames = self._decoder.frames()
         while True:
             with self._in_use:
                 if self._abandoned:
                     self._release()
-                    raise AudioError(f"{self._name}: was given up while it was read", stage="timeout")
+                    raise AudioError(f"{self._name}: was closed while it was read", stage="timeout")
                 try:
                     piece = next(frames, None)
                 except OSError as error:

@@ -10,7 +10,7 @@ from cedtag.records import SAMPLE_RATE_HZ
 
 Samples = NDArray[np.float32]
 
-# The energies behind `cancels` need no more than a sample of the frames.
+# For the energies behind `cancels`, one frame of so many is enough.
 _ENERGY_STRIDE = 16
 
 
@@ -31,7 +31,7 @@ class MonoStream:
     """Turns `(n, channels)` float32 frames at `rate_hz`, in pieces of any size, into mono at 16 kHz.
 
     The resampler is soxr's HQ (its default: 20 bit, pass band to 0.91 of the lower Nyquist frequency). NaN and
-    infinite samples become 0 and are counted, else one of them would spread over a whole window.
+    infinite samples become 0 and are counted, as one of them would spread over a whole window.
     """
 
     def __init__(self, rate_hz: int) -> None:
@@ -67,7 +67,7 @@ class MonoStream:
 
     @property
     def cancels(self) -> bool:
-        """Whether the channels were heard but their mean is (nearly) silent: stereo in anti-phase."""
+        """Whether the channels have sound but their mean is (nearly) silent: stereo in anti-phase."""
         return self._channel_energy > 1e-4 and self._mix_energy < 1e-4 * self._channel_energy
 
     def _without_not_finite(self, mix: Samples) -> Samples:

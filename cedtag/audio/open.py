@@ -1,4 +1,4 @@
-"""Opening recordings without ever waiting on, or waking, something that is no file."""
+"""Opens regular files, and nothing else: a device may block, or start to move."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def open_regular(source: Source) -> int:
 
 
 def unreadable(name: str, error: OSError) -> AudioError:
-    """Return what to say when reading an open file fails: a bad disk, a server that went away."""
+    """Return the error of an open file that cannot be read: a bad disk, a server that is gone."""
     return AudioError(f"{name}: cannot be read ({error.strerror})", stage="open")
 
 
 def size_and_mtime(fd: int) -> tuple[int, int]:
-    """Return size and modification time of an open file: they differ when somebody wrote to it in between."""
+    """Return size and modification time of an open file: they change when somebody writes to it."""
     status = os.fstat(fd)
     return status.st_size, status.st_mtime_ns
 

@@ -1,6 +1,6 @@
 """PyAV (FFmpeg): AAC, Opus, WMA and the sound of video files. The only file that imports `av`; runs in a child process.
 
-FFmpeg is told which container a file is, and may open nothing but that file: left to itself it follows playlists to
+FFmpeg gets the container of a file from here, and may open nothing but that file: by itself it follows playlists to
 other files and to the network, whatever the file is called.
 """
 
@@ -93,12 +93,12 @@ class AvDecoder:
             self._damage = self._undecodable(error)
 
     def _decoded_packet(self, packet: av.Packet[av.AudioStream]) -> Iterator[Samples]:
-        """Yield the frames of a packet; if it cannot be decoded, silence, so that what follows keeps its time."""
+        """Yield the frames of a packet; silence if it cannot be decoded, so that the next ones keep their time."""
         try:
             frames = packet.decode()
         except _DAMAGE:
             duration_s = float((packet.duration or 0) * (packet.time_base or 0))
-            if not self._num_frames:  # a stream that was tuned into: the first packets lean on ones that are not there
+            if not self._num_frames:  # a stream recorded from its middle: its first packets need ones that are missing
                 self._silent_packets += 1
                 return
             if not 0 < duration_s <= _LONGEST_PACKET_S:
@@ -159,7 +159,7 @@ def _samples(frame: av.AudioFrame) -> Samples:
 
 
 def _stated_duration_s(file: av.container.InputContainer, stream: av.AudioStream, demuxer: str) -> float:
-    """Return how long the stream is by its container's own word, or 0 where it gives none."""
+    """Return the duration that the container states for the stream, or 0 where it states none."""
     if demuxer in _STATE_DURATIONS:
         return float((stream.duration or 0) * (stream.time_base or 0))
     if demuxer == "matroska" and len(file.streams) == 1:  # states how long its longest stream is

@@ -1,4 +1,4 @@
-"""Headerless PCM, described by whoever asks for it."""
+"""Headerless PCM, in a format that the user gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files whose headers are wrong about their length, shown to libsndfile as what they are."""
+"""Files whose headers state a wrong length, with headers that state the right one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class RepairedFile:
 
 
 def repaired(file: FileBytes, container: Container) -> RepairedFile | None:
-    """Return the file as its header should have announced it, or None where that changes nothing."""
+    """Return the file with the length that it has in its header, or None where that changes nothing."""
     if container.name in ("wav", "w64", "aiff", "caf", "au"):
         audio = find_audio(file)
         return None if audio is None else _repaired_chunks(file, container, audio)
@@ -64,7 +64,7 @@ def _repaired_chunks(file: FileBytes, container: Container, audio: AudioData) ->
         return RepairedFile(file.fd, head, audio.offset)
     if promised is None or promised >= audio.present:
         return None
-    # libsndfile takes what follows in a W64 file for audio, and stumbles over a second file or audio chunk elsewhere.
+    # libsndfile reads what follows in a W64 file as audio, and fails at a second file or audio chunk elsewhere.
     if audio.unread or audio.num_chunks > 1 or container.name == "w64":
         return RepairedFile(file.fd, b"", 0, stop=audio.offset + promised)
     return None
@@ -90,8 +90,8 @@ def _with_true_size(file: FileBytes, audio: AudioData) -> RepairedFile | None:
 def _repaired_mp3(file: FileBytes, walk: Walk) -> RepairedFile | None:
     """Make the tag state the frames that are there.
 
-    libsndfile stops where the tag says. Without one it guesses from the length of the first frame and the size of the
-    file: of a file whose bit rate varies it then leaves a part unread, up to nearly all of it.
+    libsndfile stops where the tag states the end. Without a tag it guesses from the length of the first frame and the
+    size of the file: of a file whose bit rate varies it then leaves a part unread, up to nearly all of it.
     """
     header = walk.header
     if walk.promised_frames is None:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from cedtag.audio.mono import Samples
     from cedtag.audio.repaired import RepairedFile
 
-# libsndfile's way of saying that a stream's length is unknown: 2^63 - 1, or what a lying header makes of it.
+# From here on, libsndfile's number of frames stands for an unknown length: 2^63 - 1, or what a false header gives.
 _UNKNOWN_FRAMES = 1 << 62
 
-# Where libsndfile meets damage, what the call has decoded so far is lost. In these codecs it can tell, so calls are
-# short (even shorter ones would cost more than a tenth of the decoding).
+# Where libsndfile meets damage, what the call has decoded so far is lost. In these codecs it detects damage, so calls
+# are short (even shorter ones would cost more than a tenth of the decoding).
 _FRAMES_PER_CALL = {"FLAC": 4_096, "MP3": 4_096}
 
-# What libsndfile says, where that misleads.
+# Messages of libsndfile that mislead, by their beginning, and clearer ones.
 _CLEARER = {
     "Internal error : SF_INFO struct incomplete": "its header makes no sense",
     "File does not exist or is not a regular file": "none of it can be decoded",
@@ -69,7 +69,7 @@ class SoundFileDecoder:
         """Yield `(n, channels)` float32; each piece is overwritten by the next."""
         buffer = np.empty((FRAMES_PER_READ, self.channels), np.float32)
         per_call = min(_FRAMES_PER_CALL.get(self._file.format, FRAMES_PER_READ), FRAMES_PER_READ)
-        # Never past the declared end: what follows the last frame of a FLAC file would be taken for a damaged one.
+        # Never past the declared end: what follows the last frame of a FLAC file would count as a damaged one.
         left = _UNKNOWN_FRAMES if self.declared_frames is None else self.declared_frames
         filled = 0
         while left > 0:

@@ -17,16 +17,14 @@ _COPY_BYTES = 1 << 20
 
 @contextmanager
 def spooled(stream: BinaryIO, max_bytes: int = MAX_SPOOL_BYTES) -> Iterator[str]:
-    """Copy all of `stream` to a temporary file and yield its path; the file goes away with the context."""
+    """Copy all of `stream` to a temporary file and yield its path; the file is removed with the context."""
     with tempfile.NamedTemporaryFile(prefix="cedtag-") as file:
         try:
             _copy(stream, file.file, max_bytes)
         except OSError as error:
-            where = tempfile.gettempdir()
-            said = (
-                f"standard input: cannot be kept in {where} ({error.strerror}); set TMPDIR to a folder with more room"
-            )
-            raise AudioError(said, stage="open") from error
+            reason = f"cannot be kept in {tempfile.gettempdir()} ({error.strerror})"
+            message = f"standard input: {reason}; set TMPDIR to a folder with more room"
+            raise AudioError(message, stage="open") from error
         yield file.name
 
 

@@ -19,7 +19,7 @@ from cedtag.audio.raw import RawFormat
 if TYPE_CHECKING:
     from io import FileIO
 
-# What a message says: a block of float32; the recording has ended (problems, warnings); it failed (error, stage).
+# Kinds of messages: a block of float32; the recording has ended (problems, warnings); it failed (error, stage).
 BLOCK, ENDED, FAILED = range(3)
 
 _MESSAGE = struct.Struct("<BI")
@@ -41,10 +41,10 @@ def receive_file(requests: socket.socket) -> AudioFile | None:
         if not (more := requests.recv(_REQUEST_BYTES)):
             return None
         request += more
-    said = json.loads(request)
-    form = RawFormat(*said["raw"]) if "raw" in said else Container(*said["container"])
-    size, mtime_ns = said["size_and_mtime"]
-    return AudioFile(said["name"], descriptors[0], form, (size, mtime_ns))
+    asked = json.loads(request)
+    form = RawFormat(*asked["raw"]) if "raw" in asked else Container(*asked["container"])
+    size, mtime_ns = asked["size_and_mtime"]
+    return AudioFile(asked["name"], descriptors[0], form, (size, mtime_ns))
 
 
 def send_message(answers: BinaryIO, kind: int, body: bytes | memoryview) -> None:
@@ -53,8 +53,8 @@ def send_message(answers: BinaryIO, kind: int, body: bytes | memoryview) -> None
     answers.flush()
 
 
-def send_json(answers: BinaryIO, kind: int, said: dict[str, Any]) -> None:
-    send_message(answers, kind, json.dumps(said).encode())
+def send_json(answers: BinaryIO, kind: int, content: dict[str, Any]) -> None:
+    send_message(answers, kind, json.dumps(content).encode())
 
 
 def receive_message(answers: FileIO) -> tuple[int, bytearray] | None:

@@ -117,7 +117,7 @@ class SubprocessRecording:
             self.problems.append(str(error).removeprefix(f"{self._name}: "))
 
     def close(self) -> None:
-        """Let go of the recording; a process in the middle of it is killed."""
+        """Close the recording; a process in the middle of it is killed."""
         self._abandoned = True
         if not self._is_idle:
             self._process.kill()
@@ -141,20 +141,20 @@ class SubprocessRecording:
         with self._in_use:
             answer = None if self._closed else self._process.answer()
             if answer is None:
-                raise self._given_up() if self._abandoned else self._crashed()
+                raise self._closed_early() if self._abandoned else self._crashed()
             kind, body = answer
             if kind == BLOCK:
                 return np.frombuffer(body, np.float32)
             self._is_idle = True
-            said = json.loads(body)
+            content = json.loads(body)
             if kind == FAILED:
-                raise AudioError(said["error"], stage=said["stage"])
-            self.problems += said["problems"]
-            self.warnings += said["warnings"]
+                raise AudioError(content["error"], stage=content["stage"])
+            self.problems += content["problems"]
+            self.warnings += content["warnings"]
             return None
 
-    def _given_up(self) -> AudioError:
-        return AudioError(f"{self._name}: was given up while it was read", stage="timeout")
+    def _closed_early(self) -> AudioError:
+        return AudioError(f"{self._name}: was closed while it was read", stage="timeout")
 
     def _crashed(self) -> AudioError:
         return AudioError(f"{self._name}: its decoder crashed ({self._process.cause_of_death()})")

@@ -45,7 +45,7 @@ def _decode(file: AudioFile, answers: BinaryIO) -> None:
     except MemoryError:
         send_json(answers, FAILED, {"error": f"{file.name}: decoding it takes too much memory", "stage": "decode"})
     except Exception as error:  # noqa: BLE001 -- damaged files make decoders raise anything
-        said = f"{file.name}: its decoder failed ({type(error).__name__}: {error})"
-        send_json(answers, FAILED, {"error": said, "stage": "decode"})
+        message = f"{file.name}: its decoder failed ({type(error).__name__}: {error})"
+        send_json(answers, FAILED, {"error": message, "stage": "decode"})
     else:
         send_json(answers, ENDED, {"problems": recording.problems, "warnings": recording.warnings})

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cedtag.records import Source
 
-# A remainder shorter than this is taken together with sound before it: a model says little about a tenth of a second.
+# A shorter remainder is scored together with the sound before it: a tenth of a second is too little for a model.
 SHORTEST_REMAINDER = SAMPLE_RATE_HZ
 
 

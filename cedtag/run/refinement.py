@@ -1,8 +1,8 @@
 """Finer edges: the windows of a coarse pass in which something begins or ends are scored again in shorter ones.
 
 A window is scored again when a class reaches its onset in it and not in the one before or after, or the other way
-round; beyond both ends of a recording there is silence. Fine windows lie half over each other. So the rows of a
-recording are coarse windows and, in the place of some, fine ones.
+round; beyond both ends of a recording there is silence. Fine windows overlap by half. So the rows of a recording are
+coarse windows and, in place of some, fine ones.
 """
 
 from __future__ import annotations
@@ -34,72 +34,72 @@ if TYPE_CHECKING:
 class Refinement:
     """How windows are scored again: in ones of `size` samples, `threads` calls at once.
 
-    `heard` tells the classes that reach their onset in a window.
+    `active` gives the classes that reach their onset in a window.
     """
 
     open_recording: Callable[[Source], Recording]
     scorer: Scorer
-    heard: Callable[[ScoredWindow], frozenset[int]]
+    active: Callable[[ScoredWindow], frozenset[int]]
     size: int
     threads: int = 1
 
 
-def refined(events: Iterable[Outcome], refinement: Refinement) -> Generator[Outcome, None, None]:
-    """Pass events on, with fine windows in place of those in which something begins or ends.
+def refined(outcomes: Iterable[Outcome], refinement: Refinement) -> Generator[Outcome, None, None]:
+    """Pass outcomes on, with fine windows in place of those in which something begins or ends.
 
-    A recording is read a second time, while it is scored and only as far as is needed. Where that gives less sound than
-    the first time, its coarse windows stay.
+    A recording is decoded a second time, while it is scored and only as far as is needed. Where that gives fewer
+    samples than the first time, its coarse windows stay.
     """
     with ThreadPoolExecutor(refinement.threads, initializer=refinement.scorer.prepare_thread) as pool:
-        recording = _Refined(refinement, pool)
+        recording = _RecordingRefiner(refinement, pool)
         try:
-            for event in events:
-                if isinstance(event, ScoredWindow):
-                    yield from recording.add(event)
-                elif isinstance(event, FileEnd):
+            for outcome in outcomes:
+                if isinstance(outcome, ScoredWindow):
+                    yield from recording.add(outcome)
+                elif isinstance(outcome, FileEnd):
                     yield from recording.finish()
-                    yield replace(event, num_windows=recording.num_windows)
+                    yield replace(outcome, num_windows=recording.num_windows)
                     recording.close()
-                    recording = _Refined(refinement, pool)
+                    recording = _RecordingRefiner(refinement, pool)
                 else:
-                    yield event
+                    yield outcome
         finally:
             recording.close()
 
 
-class _Refined:
-    """One recording: the window before the present one waits until it is known whether something ends in it."""
+class _RecordingRefiner:
+    """Refines one recording: each window waits for the next one, which shows whether something ends between them."""
 
     def __init__(self, refinement: Refinement, pool: ThreadPoolExecutor) -> None:
         self._refinement, self._pool = refinement, pool
         self._reader: _Reader | None = None
         self._held: ScoredWindow | None = None
-        self._heard: frozenset[int] = frozenset()
-        self._changes = False  # at the beginning of what is held
+        self._active: frozenset[int] = frozenset()
+        self._changes = False  # at the beginning of the held window
         self._done = 0  # the sample up to which windows went out
         self._last_start = 0
         self.num_windows = 0
 
     def add(self, window: ScoredWindow) -> Iterator[ScoredWindow]:
-        heard = self._refinement.heard(window)
-        changes = heard != self._heard
+        active = self._refinement.active(window)
+        changes = active != self._active
         yield from self._release(changes)
-        self._held, self._heard, self._changes = window, heard, changes
+        self._held, self._active, self._changes = window, active, changes
 
     def finish(self) -> Iterator[ScoredWindow]:
-        yield from self._release(bool(self._heard))
+        yield from self._release(bool(self._active))
 
     def close(self) -> None:
         if self._reader is not None:
             self._reader.close()
 
     def _release(self, changes: bool) -> Iterator[ScoredWindow]:
-        """What the held window becomes, when it is known whether something changes at its end."""
+        """The held window, or fine ones in its place; `changes` is whether something begins or ends at its end."""
         window, self._held = self._held, None
         if window is None:
             return
         fine = self._fine(window) if changes or self._changes else []
-        # The last window may begin earlier than where the others end, and then earlier than fine ones: keep the order.
+        # The last window may begin before the others end, and then before fine ones: keep the order.
         for one in fine or [replace(window, start=max(window.start, self._last_start))]:
             yield replace(one, index=self.num_windows)
             self.num_windows += 1
@@ -107,7 +107,7 @@ class _Refined:
         self._done = window.stop
 
     def _fine(self, window: ScoredWindow) -> list[ScoredWindow]:
-        """The fine windows in place of a coarse one; none when it is too short, or cannot be read again."""
+        """The fine windows in place of a coarse one; none when it is too short, or cannot be decoded again."""
         size = self._refinement.size
         start = max(window.start, self._done)
         if window.stop - start < size:
@@ -131,7 +131,7 @@ class _Refined:
 
 
 class _Reader:
-    """Reads a recording once more, forward only."""
+    """Decodes a recording once more, forward only."""
 
     def __init__(self, open_recording: Callable[[Source], Recording], source: Source) -> None:
         self._stack = ExitStack()

@@ -14,7 +14,7 @@ from cedtag.audio.audio_file import open_audio
 from cedtag.audio.containers.identify import Container, identify
 from cedtag.audio.open import open_regular
 from cedtag.errors import AudioError
-from tests.sounds import bursts, heard, heard_by, source_of, times_open, write, write_av
+from tests.sounds import bursts, decoded, decoded_by, source_of, times_open, write, write_av
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,17 +69,17 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("isolate", [False, True])
 def test_a_recording_is_opened_once_and_identified_once(path: Path, isolate: bool) -> None:
     with Decoders(Decoding(isolate=isolate)) as decoders:
-        heard_by(decoders, path)
-        assert opened_by(lambda: heard_by(decoders, path)).count(str(path)) == 1
-        assert calls_of(open_regular, lambda: heard_by(decoders, path)) == 1
-        assert calls_of(identify, lambda: heard_by(decoders, path)) == 1
+        decoded_by(decoders, path)
+        assert opened_by(lambda: decoded_by(decoders, path)).count(str(path)) == 1
+        assert calls_of(open_regular, lambda: decoded_by(decoders, path)) == 1
+        assert calls_of(identify, lambda: decoded_by(decoders, path)) == 1
 
 
 def test_headerless_audio_is_opened_once_and_not_identified(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", bursts(1, 16_000), 16_000)
     raw = Decoding(parse_raw_format("s16le,16000,1"))
-    assert opened_by(lambda: heard(path, raw)).count(str(path)) == 1
-    assert calls_of(identify, lambda: heard(path, raw)) == 0
+    assert opened_by(lambda: decoded(path, raw)).count(str(path)) == 1
+    assert calls_of(identify, lambda: decoded(path, raw)) == 0
 
 
 def test_a_file_tells_what_it_holds_and_how_it_was_when_it_was_opened(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_file_tells_what_it_holds_and_how_it_was_when_it_was_opened(tmp_path: 
 
 
 def test_a_file_that_is_replaced_after_it_was_opened_is_decoded_from_the_open_one(path: Path) -> None:
-    expected, *_ = heard(path)
+    expected, *_ = decoded(path)
     with Decoders() as decoders, decoders.open(source_of(path)) as recording:
         path.unlink()
         write(path.with_suffix(".wav"), bursts(2, 8_000), 8_000).rename(path)
@@ -109,7 +109,7 @@ def test_a_file_that_cannot_be_decoded_does_not_stay_open(tmp_path: Path, start:
     path = tmp_path / "a.wav"
     path.write_bytes(start)
     with pytest.raises(AudioError):
-        heard(path)
+        decoded(path)
     assert times_open(path) == 0
 
 

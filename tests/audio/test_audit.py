@@ -18,7 +18,7 @@ from cedtag.audio.containers.mpeg import frame_header, info_frame
 from cedtag.audio.containers.mpeg_walk import walk_frames
 from cedtag.audio.repaired import repaired
 from cedtag.audio.sndfile import SoundFileDecoder
-from tests.sounds import bursts, heard, write
+from tests.sounds import bursts, decoded, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,13 +123,13 @@ def variable_mp3(folder: Path) -> Path:
 def test_an_mp3_that_varies_its_bit_rate_is_read_to_its_end_without_a_tag(tmp_path: Path) -> None:
     path = untagged(variable_mp3(tmp_path))
     assert soundfile.info(path).frames < 10 * 22_050, "libsndfile guesses its length from the first frame"
-    samples, problems, warnings = heard(path)
+    samples, problems, warnings = decoded(path)
     assert len(samples) == pytest.approx(20 * 16_000, abs=2_000)
     assert (problems, warnings) == ([], [])
 
 
 def test_joined_mp3_files_are_read_to_the_end(good: dict[str, Path]) -> None:
-    samples, problems, _ = heard(changed(good["mp3"], lambda data: data * 3))
+    samples, problems, _ = decoded(changed(good["mp3"], lambda data: data * 3))
     assert len(samples) == pytest.approx(6 * 16_000, abs=6_000)
     assert problems == []
 
@@ -148,9 +148,9 @@ def test_a_made_tag_promises_what_it_was_given(good: dict[str, Path]) -> None:
 
 
 def test_a_wav_that_its_recorder_never_closed_is_read_and_reported(good: dict[str, Path]) -> None:
-    whole, _, _ = heard(good["wav"])
+    whole, _, _ = decoded(good["wav"])
     at = good["wav"].read_bytes().index(b"data") + 4
-    samples, problems, _ = heard(changed(good["wav"], lambda data: data[:at] + bytes(4) + data[at + 4 :]))
+    samples, problems, _ = decoded(changed(good["wav"], lambda data: data[:at] + bytes(4) + data[at + 4 :]))
     np.testing.assert_array_equal(samples, whole)
     assert len(problems) == 1
     assert "promises 0 bytes of audio where 176400 follow" in problems[0]

@@ -72,13 +72,13 @@ def test_memory_does_not_depend_on_duration(tmp_path: Path) -> None:
         "import resource, sys\n"
         "from cedtag.audio import open_recording\n"
         "from cedtag.records import Source\n"
-        "def heard(path):\n"
+        "def decoded(path):\n"
         "    with open_recording(Source(path, path, path)) as recording:\n"
         "        return sum(len(block) for block in recording.blocks())\n"
-        "heard(sys.argv[1])\n"
+        "decoded(sys.argv[1])\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20), used + (32 << 20)))\n"
-        "print(heard(sys.argv[2]))\n"
+        "print(decoded(sys.argv[2]))\n"
     )
     short = tmp_path / "short.flac"
     soundfile.write(short, silence[:44_100], 44_100)

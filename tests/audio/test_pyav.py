@@ -11,7 +11,7 @@ import pytest
 
 from cedtag.audio import Decoders, audio_file, open_recording
 from cedtag.errors import AudioError
-from tests.sounds import bursts, heard, heard_by, source_of, write, write_av
+from tests.sounds import bursts, decoded, decoded_by, source_of, write, write_av
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,14 +54,14 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Samples:
     path = tmp_path_factory.mktemp("wav") / "a.wav"
-    return heard(write(path, bursts(SECONDS, RATE_HZ, 2), RATE_HZ, subtype="FLOAT"))[0]
+    return decoded(write(path, bursts(SECONDS, RATE_HZ, 2), RATE_HZ, subtype="FLOAT"))[0]
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_lossless_codecs_give_the_samples_of_a_wav(
     decoders: Decoders, recordings: Path, original: Samples, name: str
 ) -> None:
-    samples, problems, warnings = heard_by(decoders, recordings / name)
+    samples, problems, warnings = decoded_by(decoders, recordings / name)
     assert (problems, warnings) == ([], [])
     assert len(original) - len(samples) < 2_000  # the encoders here were given whole frames only
     np.testing.assert_allclose(samples[:-200], original[: len(samples) - 200], atol=1e-3)
@@ -71,7 +71,7 @@ def test_lossless_codecs_give_the_samples_of_a_wav(
 def test_lossy_codecs_keep_duration_and_sound(
     decoders: Decoders, recordings: Path, original: Samples, name: str
 ) -> None:
-    samples, problems, warnings = heard_by(decoders, recordings / name)
+    samples, problems, warnings = decoded_by(decoders, recordings / name)
     assert (problems, warnings) == ([], [])
     assert len(samples) == pytest.approx(len(original), abs=0.1 * 16_000)
     assert np.std(samples) == pytest.approx(np.std(original), rel=0.2)
@@ -81,13 +81,13 @@ def test_names_that_are_not_utf_8_reach_the_child(decoders: Decoders, recordings
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\n.m4a")
     (tmp_path / "a.m4a").write_bytes((recordings / "a.m4a").read_bytes())
     (tmp_path / "a.m4a").rename(name)
-    assert len(heard_by(decoders, name)[0])
+    assert len(decoded_by(decoders, name)[0])
 
 
 def test_a_truncated_file_is_partial(decoders: Decoders, recordings: Path, tmp_path: Path) -> None:
     data = (recordings / "a.wv").read_bytes()
     (tmp_path / "cut.wv").write_bytes(data[: len(data) // 2])
-    samples, problems, _ = heard_by(decoders, tmp_path / "cut.wv")
+    samples, problems, _ = decoded_by(decoders, tmp_path / "cut.wv")
     assert len(samples) == 16_000
     assert problems == [
         "decoded 48000 frames: cannot be decoded (Invalid data found when processing input)",
@@ -124,6 +124,6 @@ def test_no_file_makes_another_file_or_a_server_be_read(decoders: Decoders, reco
             disguised = tmp_path / "disguised.m4a"  # looks like an MP4, goes on as something else
             disguised.write_bytes(mp4[:16] + body + mp4[16:])
             with pytest.raises(AudioError):
-                heard_by(decoders, disguised)
+                decoded_by(decoders, disguised)
         with pytest.raises(TimeoutError):
             server.accept()

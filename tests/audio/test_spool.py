@@ -10,7 +10,7 @@ import pytest
 
 from cedtag.audio import spooled
 from cedtag.errors import AudioError
-from tests.sounds import bursts, heard, write
+from tests.sounds import bursts, decoded, write
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +25,7 @@ def test_what_was_piped_in_is_heard(tmp_path: Path, spool_folder: Path) -> None:
     path = write(tmp_path / "a.flac", bursts(1, 16_000), 16_000)
     with spooled(io.BytesIO(path.read_bytes())) as copy:
         assert Path(copy).parent == spool_folder
-        assert (heard(copy)[0] == heard(path)[0]).all()
+        assert (decoded(copy)[0] == decoded(path)[0]).all()
     assert list(spool_folder.iterdir()) == []
 
 

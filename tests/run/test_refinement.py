@@ -52,7 +52,7 @@ class LoudestScorer:
         return np.array([[np.abs(window.samples).max()] for window in windows], np.float32)
 
 
-def heard(window: ScoredWindow) -> frozenset[int]:
+def active(window: ScoredWindow) -> frozenset[int]:
     return frozenset(np.flatnonzero(window.probabilities >= 0.5).tolist())
 
 
@@ -78,7 +78,7 @@ def run(samples: np.ndarray, *, scorer=None, again=None, fine: int = FINE, threa
     coarse = score_recordings(
         [source], lambda _: FakeRecording(samples), scorer, plan or PipelineSettings(COARSE, COARSE)
     )
-    found = list(refined(coarse, Refinement(reopen, scorer, heard, fine, threads)))
+    found = list(refined(coarse, Refinement(reopen, scorer, active, fine, threads)))
     assert not any(recording.open for recording in opened)
     return found
 
@@ -146,7 +146,7 @@ def test_outcomes_pass_and_a_recording_that_is_let_go_is_closed():
     coarse = score_recordings(
         [Source("a", "a", "a")], lambda _: FakeRecording(samples), scorer, PipelineSettings(COARSE, COARSE)
     )
-    events = refined([failed, *coarse], Refinement(reopen, scorer, heard, FINE))
+    events = refined([failed, *coarse], Refinement(reopen, scorer, active, FINE))
     assert next(events) == failed
     next(events)
     events.close()

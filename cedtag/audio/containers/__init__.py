@@ -1,1 +1,1 @@
-"""What the bytes of audio containers say, read without decoding them. Standard library only."""
+"""The structure of audio containers, read without decoding. Standard library only."""

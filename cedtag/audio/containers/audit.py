@@ -1,6 +1,6 @@
-"""Whether all of a recording is there: what its container says, against what was found and what was decoded.
+"""Whether a recording is complete: what its container states, against what is there and what was decoded.
 
-Nothing is decoded for it. Decoders take a truncated file for a short one and say nothing; the container knows better.
+Nothing is decoded for it. Decoders read a truncated file as a short one, without an error; the container shows more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CHUNKED = frozenset(["wav", "w64", "aiff", "caf", "au"])
 
 
 def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: int) -> Findings:
-    """Return what is missing or odd in a file of which `decoded_frames` came out, its bytes up to `read_to` read."""
+    """Return what is missing or odd in a file that gave `decoded_frames`, and was read up to byte `read_to`."""
     if container.name in _CHUNKED:
         return inspect_chunks(file)
     if container.name == "mp3":

@@ -1,6 +1,6 @@
 """Containers made of chunks: WAV (RIFF, RIFX, RF64), W64, AIFF and CAF; and AU, which is a single one.
 
-Their decoders quietly take whatever is there for the whole. The size that the header promises is the only witness.
+Their decoders read whatever is there as the whole. Only the size in the header shows that audio is missing.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def inspect_chunks(file: FileBytes) -> Findings:
         why = "the recorder stopped before closing the file, or it outgrew 4 GiB"
         return Findings((f"its header promises {promised} bytes of audio where {audio.present} follow ({why})",))
     if promised is not None and audio.unread:
-        said = f"{audio.unread} bytes after the audio were not read"
-        return Findings(problems=(said,)) if audio.unread > max(4096, promised // 100) else Findings(warnings=(said,))
+        rest = (f"{audio.unread} bytes after the audio were not read",)
+        return Findings(problems=rest) if audio.unread > max(4096, promised // 100) else Findings(warnings=rest)
     return Findings()
 
 
@@ -147,7 +147,7 @@ def _audio_data(file: FileBytes, layout: Layout, offset: int, size: int) -> Audi
         return AudioData(offset, size, present)
     end, num_chunks = layout.aligned(offset + size), 1
     for chunk in chunks(file, layout, end):
-        if chunk.offset + chunk.size > file.size or chunk.kind[:4] in LAYOUTS:  # what follows is a file of its own
+        if chunk.offset + chunk.size > file.size or chunk.kind[:4] in LAYOUTS:  # what follows is another file
             break
         end = layout.aligned(chunk.offset + chunk.size)
         num_chunks += chunk.kind == layout.data_id

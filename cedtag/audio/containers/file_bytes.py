@@ -50,7 +50,7 @@ class FileBytes:
         return -1
 
     def is_zero(self, start: int, stop: int) -> bool:
-        """Tell whether the bytes from `start` to `stop` are zero; of many, whether those at both ends are."""
+        """Return whether the bytes from `start` to `stop` are zero; of many, whether those at both ends are."""
         length = min(WINDOW_BYTES, stop - start)
         return not any(self.at(offset, length).strip(b"\0") for offset in (stop - length, start))
 

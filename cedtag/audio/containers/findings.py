@@ -1,4 +1,4 @@
-"""What an inspection of a file's structure has to say."""
+"""The result of inspecting a file's structure."""
 
 from __future__ import annotations
 

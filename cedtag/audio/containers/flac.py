@@ -1,4 +1,4 @@
-"""FLAC: how many samples the stream says it has, in its header and in its last frame."""
+"""FLAC: how many samples the stream has by its header, and by its last frame."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _end_of_last_frame(file: FileBytes, expected: int) -> int | None:
     while (at := tail.rfind(b"\xff", 0, at)) >= 0:
         end = _frame_end(tail[at : at + 16], stream_block)
         if end is not None:
-            # A header by chance is told from a real one by the checksum of its frame; the expected end is proof enough.
+            # The checksum of a frame shows that its header is no chance; the expected end is proof enough.
             return end if end == expected or _crc16(tail[at:]) == 0 else None
     return None
 

@@ -1,4 +1,4 @@
-"""Which container a file is, told by its first bytes: never by its name, and never by trying decoders in turn."""
+"""Which container a file is, by its first bytes: never by its name, and never by trying decoders in turn."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ _OGG_CODEC_OF_LIBSNDFILE = b"\x01vorbis"
 
 
 def identify(file: FileBytes) -> Container | None:
-    """Return the container that the bytes of `file` are, or None when they are none that is known."""
+    """Return the container that `file` is, or None when it is none that is known."""
     head = file.at(0, 64)
     container = _by_magic(head)
     if container is not None or other_type(file) is not None:
@@ -109,7 +109,7 @@ def _mpeg_audio(file: FileBytes) -> Container | None:
 
 
 def _is_transport_stream(file: FileBytes) -> bool:
-    """Tell whether six packets of 188 bytes (192 on cameras' cards) follow one another, the first maybe cut."""
+    """Return whether six packets of 188 bytes (192 on cameras' cards) follow one another, the first maybe cut."""
     for packet_bytes in (188, 192):
         head = file.at(0, 6 * packet_bytes)
         if len(head) == 6 * packet_bytes and any(
@@ -120,7 +120,7 @@ def _is_transport_stream(file: FileBytes) -> bool:
 
 
 def _is_adts(file: FileBytes, offset: int) -> bool:
-    """Tell whether two AAC frames with ADTS headers follow one another (one, where the file ends)."""
+    """Return whether two AAC frames with ADTS headers follow one another (one, where the file ends)."""
     for _ in range(2):
         head = file.at(offset, 7)
         if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:

@@ -22,9 +22,9 @@ _LYRICS_END = re.compile(b"LYRICS200")
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk over all frames came across.
+    """What a walk over all frames has found.
 
-    The frame that holds the tag is not among `num_frames`; `promised_frames` is what that tag says.
+    The frame that holds the tag is not among `num_frames`; `promised_frames` is the number that the tag states.
     """
 
     start: int
@@ -67,7 +67,7 @@ def walk_frames(file: FileBytes, start: int) -> Walk | None:
 
 
 def inspect_mpeg(file: FileBytes, decoded_samples: int) -> Findings:
-    """Compare the frames that are there with those that the tag promises and those decoded; name what is no frame."""
+    """Compare the frames that are there with those that the tag promises and those decoded; name the other bytes."""
     start = id3_end(file)
     walk = walk_frames(file, start)
     if walk is None:
@@ -91,9 +91,9 @@ def inspect_mpeg(file: FileBytes, decoded_samples: int) -> Findings:
             f"its last {walk.trailing_bytes} bytes are a recording in another MPEG format and were not read"
         )
     elif walk.trailing_bytes:
-        said = f"{walk.trailing_bytes} bytes after the audio are something else"
+        trailing = f"{walk.trailing_bytes} bytes after the audio are something else"
         is_complete = promised is not None and walk.num_frames >= promised - 1
-        (warnings if is_complete else problems).append(said)
+        (warnings if is_complete else problems).append(trailing)
     return Findings(tuple(problems), tuple(warnings))
 
 

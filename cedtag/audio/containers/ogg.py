@@ -1,4 +1,4 @@
-"""Ogg: pages that number themselves, and the last of which says that it is the last."""
+"""Ogg: numbered pages, the last of which is marked as the last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PAGE = re.compile(b"OggS")
 
 
 class _Walk:
-    """What a walk over all pages has come across."""
+    """What a walk over all pages has found."""
 
     def __init__(self) -> None:
         self.next_number: dict[int, int] = {}  # by the serial number of the stream
@@ -47,7 +47,7 @@ class _Walk:
 def inspect_ogg(file: FileBytes, *, reads_chains: bool) -> Findings:
     """Walk the pages: none may be missing or cut, and the last must be marked as such.
 
-    `reads_chains` tells whether the decoder goes on to a second recording after the first.
+    With `reads_chains` the decoder goes on to a second recording after the first.
     """
     walk = _walk(file)
     problems = []
