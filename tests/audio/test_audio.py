@@ -224,7 +224,7 @@ def test_raw_pcm_is_read_as_libsndfile_reads_it(tmp_path: Path, encoding: str, s
 
 
 class Trickle(io.RawIOBase):
-    """A stream that gives what it was told to, piece by piece, like a pipe."""
+    """A stream that gives its pieces one by one, like a pipe."""
 
     def __init__(self, pieces: list[bytes]) -> None:
         self.pieces = pieces

@@ -82,7 +82,7 @@ def test_headerless_audio_is_opened_once_and_not_identified(tmp_path: Path) -> N
     assert calls_of(identify, lambda: decoded(path, raw)) == 0
 
 
-def test_a_file_tells_what_it_holds_and_how_it_was_when_it_was_opened(tmp_path: Path) -> None:
+def test_an_open_file_comes_with_its_format_and_its_size_and_time(tmp_path: Path) -> None:
     path = write(tmp_path / "a.flac", bursts(1, 16_000), 16_000)
     status = path.stat()
     for raw in (None, RawFormat("s16le", 8_000, 1)):

@@ -21,7 +21,7 @@ def spool_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_what_was_piped_in_is_heard(tmp_path: Path, spool_folder: Path) -> None:
+def test_what_was_piped_in_is_decoded(tmp_path: Path, spool_folder: Path) -> None:
     path = write(tmp_path / "a.flac", bursts(1, 16_000), 16_000)
     with spooled(io.BytesIO(path.read_bytes())) as copy:
         assert Path(copy).parent == spool_folder

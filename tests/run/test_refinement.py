@@ -36,7 +36,7 @@ class FakeRecording:
 
 
 class LoudestScorer:
-    """The loudest sample of a window: what a tagger of short sounds tells of long windows."""
+    """The loudest sample of a window: what a tagger gives for short sounds in long windows."""
 
     batch_size = 3
     across_recordings = False

@@ -35,9 +35,16 @@ def group(name: str, count: int = 1, start: int = 0) -> WindowGroup:
     return WindowGroup(tuple(Window(source(name), i, i * SIZE, np.full(SIZE, i, np.float32)) for i in places))
 
 
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @dataclass
 class FakeRecording:
-    """Yields its blocks, then raises or hangs when told to."""
+    """Yields its blocks, then raises or hangs where it has an error or an event."""
 
     samples: np.ndarray
     block: int = 150

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -10,7 +9,7 @@ from cedtag.records import FileEnd, FileFailed
 from cedtag.run.pipeline.decoders import LaneDecoder
 from cedtag.run.pipeline.lane import WindowGroup
 from cedtag.run.pipeline.threads import WorkQueue
-from tests.run.pipeline.fakes import SETTINGS, SIZE, FakeRecording, lane, noise, source
+from tests.run.pipeline.fakes import SETTINGS, SIZE, FakeRecording, lane, noise, source, wait_until
 
 
 def decoder(recordings: dict[str, FakeRecording], to_score: WorkQueue | None = None, group_size: int = 2):
@@ -24,13 +23,6 @@ def items(of) -> list:
         item = of.items.get()
         found.append([window.index for window in item.windows] if isinstance(item, WindowGroup) else item)
     return found
-
-
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_windows_are_grouped_and_the_recording_is_closed():

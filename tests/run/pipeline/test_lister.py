@@ -9,7 +9,7 @@ from cedtag.records import AlreadyDone, FileFailed, Skipped
 from cedtag.run.pipeline.lister import Lister
 from cedtag.run.pipeline.settings import LookAhead
 from cedtag.run.pipeline.threads import WorkQueue
-from tests.run.pipeline.fakes import source
+from tests.run.pipeline.fakes import source, wait_until
 
 AHEAD = LookAhead(windows=1, groups=2, lanes=3)
 
@@ -51,8 +51,9 @@ def test_no_more_lanes_are_listed_than_the_look_ahead_allows():
     lanes = lister.lanes()
     for drained in range(5):
         next(lanes)
-        time.sleep(0.02)
         # One more than there is room for has been taken from the sources, and waits.
+        wait_until(lambda expected=AHEAD.lanes + drained + 1: len(listed) >= expected)
+        time.sleep(0.02)
         assert len(listed) == AHEAD.lanes + drained + 1
     lister.stop()
     thread.join(5)
