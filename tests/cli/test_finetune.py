@@ -43,7 +43,6 @@ def files(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 
 
-@pytest.mark.slow
 def test_a_trained_folder_is_a_model_like_any_other(cedtag, data: Path) -> None:
     done = cedtag(
         "finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 40, "--lr", 3e-3, "--ema", 0.9, "--mixup", 0
@@ -91,7 +90,6 @@ def test_half_precision_halves_the_file_and_still_loads(cedtag, data: Path) -> N
     assert all(torch.equal(full[name].half().float(), half[name].float()) for name in full)
 
 
-@pytest.mark.slow
 def test_a_killed_training_goes_on_to_the_very_same_weights(cedtag, data: Path) -> None:
     arguments = ["finetune", "data.csv", *SCRATCH, "--teachers", "1", "--teacher-epochs", "2", "--epochs", "60"]
     assert stopped(signal.SIGKILL, data / "killed", arguments) == (-signal.SIGKILL, "")

@@ -70,7 +70,6 @@ def cuts(journal: bytes) -> list[int]:
     return sorted({0, 1, *rng.sample(after_lines, 8), *(rng.randrange(len(journal)) for _ in range(6))})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", OUTPUTS)
 def test_cut_at_any_byte_of_its_journal_a_run_goes_on_to_the_same_bytes(cedtag, archive, scorer, kind):
     command = ["tree", *TINY, *OUTPUTS[kind]]
