@@ -39,7 +39,17 @@ def loaded_by(code: str, **env: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["--version"], ["tag", "--help"], ["completion", "bash"], ["--bogus"], []]
+    "args",
+    [
+        ["--help"],
+        ["--version"],
+        ["tag", "--help"],
+        ["evaluate", "--help"],
+        ["finetune", "--help"],
+        ["completion", "bash"],
+        ["--bogus"],
+        [],
+    ],
 )
 def test_help_version_and_completion_scripts_load_nothing_heavy(args):
     assert loaded_by(f"from cedtag.cli import run; run({args!r})") == set()

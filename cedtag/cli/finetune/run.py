@@ -44,8 +44,8 @@ def _callbacks(bar: tqdm[Any], *, quiet: bool) -> TrainingCallbacks:
     """Callbacks that move the bar, and unless quiet print a line for each epoch."""
 
     def begin(phase: str, epoch: int, epochs: int, steps: int) -> None:
+        bar.set_description(f"{phase}, epoch {epoch} of {epochs}", refresh=False)
         bar.reset(steps)
-        bar.set_description(f"{phase}, epoch {epoch} of {epochs}")
 
     def end(row: dict[str, Any]) -> None:
         if not quiet:
