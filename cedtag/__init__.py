@@ -29,16 +29,21 @@ __all__ = [
     "Clock",
     "Compute",
     "Destination",
+    "Evaluation",
+    "EvaluationSettings",
     "EventSettings",
     "FileEnd",
     "FileFailed",
     "InputError",
     "Label",
+    "ModelChoice",
     "ModelError",
     "OutputError",
     "PageSettings",
     "Reading",
+    "Recipe",
     "RecordingResults",
+    "ReportFiles",
     "RunSettings",
     "ScoredWindow",
     "Scores",
@@ -46,33 +51,46 @@ __all__ = [
     "Skipped",
     "SoundEvent",
     "Source",
+    "Start",
     "Summary",
     "Tag",
     "TagFilter",
     "TagResult",
     "Tagger",
+    "TrainingCallbacks",
+    "TrainingFolder",
+    "TrainingSettings",
     "WindowSettings",
     "__version__",
     "audioset",
     "convert",
     "detect_events",
+    "evaluate",
+    "evaluate_results",
     "extract_clips",
     "find_labels",
+    "finetune",
     "merge",
     "most_specific",
+    "read_data",
     "read_results",
     "roll_up",
     "seconds",
     "tag",
+    "write_evaluation",
     "write_events",
     "write_report",
 ]
 
 if TYPE_CHECKING:
+    from cedtag.checkpoints.choice import ModelChoice
     from cedtag.errors import AudioError, CedtagError, InputError, ModelError, OutputError
+    from cedtag.evaluation.run import Evaluation, evaluate, evaluate_results, write_evaluation
+    from cedtag.evaluation.settings import EvaluationSettings, ReportFiles
     from cedtag.events.detect import detect_events
     from cedtag.events.settings import EventSettings
     from cedtag.inputs.clock import Clock
+    from cedtag.inputs.manifest import read_data
     from cedtag.inputs.search import Search
     from cedtag.inputs.window_settings import WindowSettings
     from cedtag.labels.groups import most_specific, roll_up
@@ -110,6 +128,9 @@ if TYPE_CHECKING:
     from cedtag.run.summary import Summary
     from cedtag.scoring import Compute
     from cedtag.tagger import Tagger, tag
+    from cedtag.training.finetune import finetune
+    from cedtag.training.run import TrainingCallbacks
+    from cedtag.training.settings import Recipe, Start, TrainingFolder, TrainingSettings
 
 # Loaded at first use, so that `import cedtag` costs neither torch nor NumPy.
 _LAZY = {
@@ -126,16 +147,21 @@ _LAZY = {
     "Clock": "cedtag.inputs.clock",
     "Compute": "cedtag.scoring",
     "Destination": "cedtag.run.outputs.destination",
+    "Evaluation": "cedtag.evaluation.run",
+    "EvaluationSettings": "cedtag.evaluation.settings",
     "EventSettings": "cedtag.events.settings",
     "FileEnd": "cedtag.records",
     "FileFailed": "cedtag.records",
     "InputError": "cedtag.errors",
     "Label": "cedtag.labels.table",
+    "ModelChoice": "cedtag.checkpoints.choice",
     "ModelError": "cedtag.errors",
     "OutputError": "cedtag.errors",
     "PageSettings": "cedtag.report",
     "Reading": "cedtag.run.settings",
+    "Recipe": "cedtag.training.settings",
     "RecordingResults": "cedtag.results.recording",
+    "ReportFiles": "cedtag.evaluation.settings",
     "RunSettings": "cedtag.run.settings",
     "SAMPLE_RATE_HZ": "cedtag.records",
     "ScoredWindow": "cedtag.records",
@@ -144,23 +170,32 @@ _LAZY = {
     "Skipped": "cedtag.records",
     "SoundEvent": "cedtag.records",
     "Source": "cedtag.records",
+    "Start": "cedtag.training.settings",
     "Summary": "cedtag.run.summary",
     "Tag": "cedtag.records",
     "TagFilter": "cedtag.labels.tag_filter",
     "TagResult": "cedtag.records",
     "Tagger": "cedtag.tagger",
+    "TrainingCallbacks": "cedtag.training.run",
+    "TrainingFolder": "cedtag.training.settings",
+    "TrainingSettings": "cedtag.training.settings",
     "WindowSettings": "cedtag.inputs.window_settings",
     "audioset": "cedtag.labels.table",
     "convert": "cedtag.results.convert",
     "detect_events": "cedtag.events.detect",
+    "evaluate": "cedtag.evaluation.run",
+    "evaluate_results": "cedtag.evaluation.run",
     "extract_clips": "cedtag.results.extract",
     "find_labels": "cedtag.labels.table",
+    "finetune": "cedtag.training.finetune",
     "merge": "cedtag.run.merging",
     "most_specific": "cedtag.labels.groups",
+    "read_data": "cedtag.inputs.manifest",
     "read_results": "cedtag.results.read",
     "roll_up": "cedtag.labels.groups",
     "seconds": "cedtag.records",
     "tag": "cedtag.tagger",
+    "write_evaluation": "cedtag.evaluation.run",
     "write_events": "cedtag.results.events",
     "write_report": "cedtag.report.write",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pydoc
 import re
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -92,8 +93,15 @@ def test_every_format_is_on_the_page_of_formats(name: str):
 
 
 @pytest.mark.parametrize("name", sorted(set(library.__all__) - {"__version__"}))
-def test_every_name_of_the_library_is_on_the_page_of_python(name: str):
-    assert re.search(rf"\b{name}\b", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"))
+def test_every_name_of_the_library_has_an_example_and_a_docstring(name: str):
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    assert re.search(rf"\b{name}\b", "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)))
+    assert name in ("SAMPLE_RATE_HZ",) or len(getattr(library, name).__doc__ or "") > 20
+
+
+def test_help_shows_every_name_of_the_library():
+    text = pydoc.plain(pydoc.render_doc(library))
+    assert [name for name in library.__all__ if name.strip("_") not in text] == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, CONTRIBUTING, ARCHITECTURE], ids=lambda page: page.stem)
