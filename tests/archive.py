@@ -62,7 +62,7 @@ class StubScorer:
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         time.sleep(self.delay_s)
-        self.names += [window.source.name for window in windows]
+        self.names.extend(window.source.name for window in windows)
         loudness = np.array([np.abs(window.samples).sum(dtype=np.float64) for window in windows])
         return np.modf(loudness[:, None] * [1.0, 3.0, 7.0, 11.0, 13.0])[0].astype(np.float32)
 

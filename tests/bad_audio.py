@@ -480,7 +480,7 @@ def recordings() -> dict[str, tuple[Callable[[], bytes], str]]:
     return {
         **{name: (partial(bytes, data), f"failed: {what}") for name, (data, what) in STRANGERS.items()},
         **{
-            f"{name}.{kind}": (partial(_damaged, kind, name), DAMAGE[name][column.get(kind, 1)])
+            f"{name}.{kind}": (partial(_damaged, kind, name), DAMAGE[name][column.get(kind, 1)])  # type: ignore[misc]
             for kind in KINDS
             for name in DAMAGE
         },

@@ -60,7 +60,7 @@ def write_av(path: Path, samples: Samples, rate_hz: int, codec: str, **container
     """Write a recording with PyAV; `container` are options of `av.open`."""
     import av
 
-    with av.open(path, "w", **container) as file:
+    with av.open(path, "w", **container) as file:  # type: ignore[call-overload]
         stream = file.add_stream(codec, rate=rate_hz, layout="stereo" if samples.shape[1] == 2 else "mono")
         frame_format = stream.codec_context.codec.audio_formats[-1]
         stream.codec_context.format, stream.codec_context.bit_rate = frame_format, 128_000

@@ -42,16 +42,15 @@ def load_clips(
     classes: Sequence[str],
     extractor: CedFeatureExtractor,
     *,
-    shortest: int,
     jobs: int = 1,
     on_clip: Callable[[], object] = lambda: None,
 ) -> Clips:
-    """Decode all examples; one of fewer than `shortest` samples, the length of a patch, is an InputError."""
+    """Decode all examples; one that is shorter than a patch is an InputError."""
     targets = target_matrix(examples, classes)
     files = [list(segments) for _, segments in groupby(examples, key=lambda example: example.path)]
     features: list[Tensor] = []
     with ThreadPoolExecutor(jobs) as pool:
-        for spectrograms in pool.map(lambda segments: _log_mels(segments, extractor, shortest), files):
+        for spectrograms in pool.map(lambda segments: _log_mels(segments, extractor), files):
             features += spectrograms
             for _ in spectrograms:
                 on_clip()
@@ -68,6 +67,6 @@ def target_matrix(examples: Sequence[Example], classes: Sequence[str]) -> Tensor
     return targets
 
 
-def _log_mels(segments: Sequence[Example], extractor: CedFeatureExtractor, shortest: int) -> list[Tensor]:
-    clips = read_segments(segments, shortest)
+def _log_mels(segments: Sequence[Example], extractor: CedFeatureExtractor) -> list[Tensor]:
+    clips = read_segments(segments, extractor.front_end.patch_samples)
     return [extractor.log_mel(torch.from_numpy(samples)[None])[0].half() for samples in clips]

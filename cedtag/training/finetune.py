@@ -72,13 +72,11 @@ def _plan(
     callbacks: TrainingCallbacks,
 ) -> TrainingPlan:
     """The plan with its clips, which are decoded here."""
-    config = start.model.config
     callbacks.on_decoding(len(split.train) + len(split.valid))
     load = partial(
         load_clips,
         classes=split.classes,
         extractor=start.extractor,
-        shortest=config.patch_size * config.hop_size,
         jobs=usable_cpus(),
         on_clip=callbacks.on_clip,
     )

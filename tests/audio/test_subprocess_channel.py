@@ -81,5 +81,5 @@ def test_messages_arrive_whole_and_end_with_the_sender() -> None:
     sender = threading.Thread(target=send)
     sender.start()
     with os.fdopen(read, "rb", buffering=0) as answers:
-        assert [receive_message(answers) for _ in range(3)] == [(BLOCK, block), (ENDED, b'{"problems": []}'), None]
+        assert [receive_message(answers) for _ in range(3)] == [(BLOCK, block), (ENDED, b'{"problems": []}'), None]  # type: ignore[comparison-overlap]
     sender.join()

@@ -24,7 +24,7 @@ def rows(text: bytes, delimiter: str = ",") -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text.decode(), newline=""), delimiter=delimiter))
 
 
-def expected_rows(path: str, size: int = 160_000) -> list[dict[str, str]]:
+def expected_rows(path: str, size: int = 160_000) -> list[tuple[str, ...]]:
     """The five best tags of each window, by the library alone."""
     extractor = CedFeatureExtractor.from_pretrained(str(CHECKPOINT))
     model = CedForAudioClassification.from_pretrained(str(CHECKPOINT))

@@ -13,7 +13,9 @@ def thresholds(*specs: str, default: float = 0.1) -> dict[str, float]:
     """The threshold of most classes as "", and those of single ones by name."""
     usual, by_name = read_thresholds(specs, "threshold")
     by_index = thresholds_by_index(by_name, LABELS)
-    return {"": default if usual is None else usual} | {LABELS[index].name: value for index, value in by_index.items()}
+    return {"": default if usual is None else usual} | {
+        LABELS[int(index)].name: value for index, value in by_index.items()
+    }
 
 
 def test_the_default_counts_where_nothing_is_said():

@@ -37,12 +37,12 @@ def test_samples_of_frames_are_the_fewest_that_give_them(num_frames):
 
 
 def checkpoint_of(folder: Path, preprocessor: dict | None, config: dict | None) -> Checkpoint:
-    paths = []
+    paths: list[Path | None] = []
     for name, values in (("config.json", config), ("preprocessor_config.json", preprocessor)):
         if values is not None:
             (folder / name).write_text(json.dumps(values))
         paths.append(None if values is None else folder / name)
-    return Checkpoint("model", *paths, folder / "model.safetensors", None)
+    return Checkpoint("model", paths[0], paths[1], folder / "model.safetensors", None)
 
 
 @pytest.mark.parametrize("preprocessor", [None, {}, {"hop_size": 100}])

@@ -60,7 +60,7 @@ def test_the_example_of_the_hubs_documentation_works():
     with torch.no_grad():
         logits = model(**inputs).logits
     predicted_class_id = torch.argmax(logits, dim=-1).item()
-    predicted_label = model.config.id2label[predicted_class_id]
+    predicted_label = model.config.id2label[predicted_class_id]  # type: ignore[index]
     assert predicted_class_id == golden()["short_1s"]["probabilities"].argmax()
 
     inputs["labels"] = torch.tensor([model.config.label2id[predicted_label]])
@@ -164,10 +164,10 @@ def test_a_new_model_is_initialised_for_training():
 @torch.no_grad()
 def test_attention_of_a_new_model_looks_for_tokens_like_the_own_and_takes_from_them():
     attention = CedModel(SMALL).blocks[0].attn
-    queries, keys, values = attention.qkv.weight.chunk(3)
+    queries, keys, values = attention.qkv.weight.chunk(3)  # type: ignore[operator]
     identity = torch.eye(SMALL.embed_dim)
     torch.testing.assert_close(queries.T @ keys, identity, atol=1e-5, rtol=0)
-    torch.testing.assert_close(attention.proj.weight @ values, -(0.63**2) * identity, atol=1e-5, rtol=0)
+    torch.testing.assert_close(attention.proj.weight @ values, -(0.63**2) * identity, atol=1e-5, rtol=0)  # type: ignore[operator]
 
 
 @torch.no_grad()

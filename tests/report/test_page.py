@@ -53,7 +53,7 @@ def page_of(archive: Archive, title: str = "An archive", **settings: Any) -> str
 def data_of(page: str) -> dict[str, Any]:
     """What a browser finds in a page: its texts and its columns."""
     packed = re.search(r'<script type="text/plain" id="data">([^<]*)</script>', page)
-    data = zlib.decompress(base64.b64decode(packed[1]))
+    data = zlib.decompress(base64.b64decode(packed[1]))  # type: ignore[index]
     length = int.from_bytes(data[-4:], "little")
     texts = json.loads(data[-4 - length : -4])
     offset = 0
@@ -164,7 +164,7 @@ def test_hostile_names_are_nowhere_in_the_page():
 
 def test_a_page_names_no_address_to_load_from():
     page = page_of(collect(recording("a.wav", (BARK,)), Path.cwd()))
-    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]  # type: ignore[index]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "unsafe" not in policy
     assert "http" not in policy

@@ -15,7 +15,7 @@ NAME = "r.journal"
 
 
 @pytest.fixture
-def synced(tmp_path, monkeypatch) -> list[tuple[str, int]]:
+def synced(tmp_path, monkeypatch) -> list[tuple[str, object]]:
     """What is synced, with the number of lines that the journal then has."""
     return record_syncs(tmp_path, monkeypatch, lambda: (tmp_path / NAME).read_bytes().count(b"\n"))
 

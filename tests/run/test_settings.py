@@ -66,7 +66,7 @@ class ObedientScorer(StubScorer):
 
     def __init__(self, compute: Compute) -> None:
         super().__init__()
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "backend": compute.backend,
             "device": compute.device,
             "precision": compute.precision,

@@ -158,7 +158,7 @@ def test_other_settings_do_not_take_up_a_state(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_ends_the_training_with_a_sentence(tmp_path: Path) -> None:
     broken = model()
     with torch.no_grad():
-        broken.outputlayer[1].bias[0] = torch.nan
+        broken.outputlayer[1].bias[0] = torch.nan  # type: ignore[operator]
     with pytest.raises(ModelError, match=r"the loss is nan in epoch 1: .* learning rate \(`lr`\) below 0\.001"):
         train(broken, plan(tmp_path), kept_nowhere)
     assert not list(tmp_path.iterdir())
@@ -195,7 +195,7 @@ def test_a_frozen_encoder_does_not_move_and_its_statistics_neither() -> None:
     probe = model()
     freeze_encoder(probe)
     before = {name: tensor.clone() for name, tensor in probe.encoder.state_dict().items()}
-    head = probe.outputlayer[1].weight.clone()
+    head = probe.outputlayer[1].weight.clone()  # type: ignore[operator]
     Trainer(probe, RECIPE, FIT).run_epoch(bands(12))
     assert_same(before, dict(probe.encoder.state_dict()))
     assert not torch.equal(head, probe.outputlayer[1].weight)

@@ -62,7 +62,7 @@ def test_an_exception_of_a_thread_is_raised(where):
 @pytest.mark.parametrize("num_windows", [0, 2])
 def test_a_lane_whose_decoder_is_silent_too_long_is_abandoned(num_windows):
     given, replaced = lane(), []
-    given.recording = FakeRecording(noise(0))
+    given.recording = FakeRecording(noise(0))  # type: ignore[assignment]
     given.waiting_since, given.num_samples = time.monotonic(), 24_000
     if num_windows:
         given.items.put(scored("a", num_windows))
