@@ -21,7 +21,7 @@ def seconds(sample: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One recording that somebody asked for.
+    """One recording to be scored.
 
     `path` is opened; `name` is what the user reads (the path as typed, joined with what was found below it);
     `relative` is the path below `root`, with `/`. Bytes that are not UTF-8 are surrogates, as `os.fsdecode` makes them.
@@ -73,7 +73,7 @@ class ScoredWindow:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One class that was heard; `score` is a probability rounded to the four decimals that every format shows."""
+    """One class with its score; `score` is a probability rounded to the four decimals that every format shows."""
 
     index: int
     mid: str
@@ -102,7 +102,7 @@ class TagResult:
 
 @dataclass(frozen=True, slots=True)
 class SoundEvent:
-    """One class heard from sample `start` to sample `stop`, with the best and the mean score of that time."""
+    """One class from sample `start` to sample `stop`, with the best and the mean score of that time."""
 
     source: Source
     start: int
@@ -121,7 +121,7 @@ class SoundEvent:
 
 @dataclass(frozen=True, slots=True)
 class FileEnd:
-    """A recording was scored to its end. `problems` say what of it is missing or altered; `warnings` only inform."""
+    """A recording was scored to its end. `problems` name what of it is missing or altered; `warnings` only inform."""
 
     source: Source
     num_samples: int

@@ -1,4 +1,4 @@
-"""The library's front door: a loaded model, and what it makes of recordings."""
+"""The library's front door: a loaded model that tags recordings and archives."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ class Tagger:
 
         `audio` is a path, encoded audio (bytes or a binary file object), or floating-point samples `(n,)` or
         `(n, channels)` in [-1, 1] with their `sampling_rate` in Hz. A recording that is damaged after its first samples
-        is scored as far as it goes, and `result.end.problems` says so. Raises AudioError for a recording without any
-        audio, and InputError for settings that do not fit the model.
+        is scored as far as it goes, and `result.end.problems` names the damage. Raises AudioError for a recording
+        without any audio, and InputError for settings that do not fit the model.
         """
         settings = _settings(windows, tags)
         scoring = scoring_of(settings, self.model.scorer)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # command -> (the module of its click command, what it does). `cedtag PATH` is `cedtag tag PATH`.
 COMMANDS = {
     "tag": ("cedtag.cli.tag", "Tag recordings (the default: a first word that is no command is a path)."),
-    "events": ("cedtag.cli.events", "Show from when to when which class is heard, from recordings or rows."),
-    "report": ("cedtag.cli.report", "Make one page for the browser of results."),
+    "events": ("cedtag.cli.events", "Show onset and offset of each class, from recordings or results."),
+    "report": ("cedtag.cli.report", "Make one page for the browser from results."),
     "extract": ("cedtag.cli.extract", "Cut events or the best windows of each class out of their recordings."),
     "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),
     "merge": ("cedtag.cli.merge", "Join the outputs of shards."),
@@ -90,11 +90,11 @@ class Commands(click.Group):
 @click.version_option(__version__, "-V", "--version", message="cedtag %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Tag what can be heard in recordings, folders and archives with the CED models.
+    """Tag sounds in recordings, folders and archives with the CED models.
 
     \b
-    cedtag birds.wav                      what is heard in it, every 10 seconds
-    cedtag archive/ -o tags.csv           a whole tree; killed or stopped, it goes on where it was
+    cedtag birds.wav                      its tags, every 10 seconds
+    cedtag archive/ -o tags.csv           a whole tree; killed or stopped, it continues
     cedtag archive/ -f jsonl | jq .       for pipelines
     """
     if context.invoked_subcommand is None:

@@ -31,7 +31,7 @@ def hub_options(command: Callable[..., None]) -> Callable[..., None]:
         "--cache-dir",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="FOLDER",
-        help="Where the Hub's files are kept, in place of huggingface_hub's cache.",
+        help="Folder for files from the Hub (default: huggingface_hub's cache).",
     )
     @wraps(command)
     def configured(*args: object, offline: bool, cache_dir: Path | None, **kwargs: object) -> None:

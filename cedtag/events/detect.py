@@ -1,11 +1,9 @@
-"""Rows -> events: when each class is heard, from where to where.
+"""From windows with tags to events: the onset and offset of each class.
 
-A step of time has, for each class, the mean of the scores of the windows that cover it; a class that a window does not
-show counts as 0 there. Where windows do not overlap that is simply the window's score: so the last window of a
-recording speaks only for the time after the one before, when it is shorter or follows sooner than windows did until
-then, as it does to have enough sound in it. A class is heard from the step whose score reaches its onset until the
-score falls below its offset. Everything is in whole milliseconds, as in rows, so that events made from rows are those
-made from the audio.
+At each moment a class has the mean of its scores in the windows that cover it, 0 in a window without a tag of it. The
+last window of a recording may overlap the previous one although others do not; its scores then apply only to the part
+that does not. A class is active from the moment its score reaches its onset until the score falls below its offset.
+Times are whole milliseconds, as in rows, so that events from rows equal events from recordings.
 """
 
 from __future__ import annotations
@@ -79,7 +77,7 @@ class _Covering:
 
 @dataclass(slots=True)
 class _Span:
-    """A class that is heard, or was until `stop`: it may come back before the gap is too long."""
+    """A class that is active, or was until `stop`: it may become active again before the gap is too long."""
 
     tag: Tag
     start: int
@@ -87,12 +85,12 @@ class _Span:
     peak: int = 0
     total: int = 0  # score times milliseconds, from start to stop
     gap_total: int = 0  # the same since stop
-    heard: bool = True
+    active: bool = True
 
     def extend(self, stop: int, score: int, duration: int) -> None:
         self.total += self.gap_total + score * duration
         self.gap_total = 0
-        self.stop, self.peak, self.heard = stop, max(self.peak, score), True
+        self.stop, self.peak, self.active = stop, max(self.peak, score), True
 
 
 class _Recording:
@@ -111,7 +109,7 @@ class _Recording:
         self._ready: list[tuple[int, int, SoundEvent]] = []  # a heap: by start, then by class
 
     def add(self, window: TagResult) -> Iterator[SoundEvent]:
-        """Take a window; what it says counts when it is known whether another one follows."""
+        """Take the next window; its scores apply once it is known whether it is the last."""
         self._take_held()
         self._held = _Covering(window.start // SAMPLES_PER_MS, window.stop // SAMPLES_PER_MS, window.tags)
         yield from self._due()
@@ -169,21 +167,21 @@ class _Recording:
         """Let a class begin or go on, if its score is high enough."""
         span = self._spans.get(tag.index)
         shown = score / SCORE_UNITS
-        enough = self._settings.offset_of if span is not None and span.heard else self._settings.onset_of
+        enough = self._settings.offset_of if span is not None and span.active else self._settings.onset_of
         if shown < enough(tag.index):
             if span is not None:
                 self._silence(tag.index, start, stop, score)
             return
-        if span is None or (not span.heard and self._is_apart(span, start)):
+        if span is None or (not span.active and self._is_apart(span, start)):
             if span is not None:
                 self._close(span, start)
             span = self._spans[tag.index] = _Span(tag, start, start)
         span.extend(stop, score, stop - start)
 
     def _silence(self, index: int, start: int, stop: int, score: int) -> None:
-        """Let a class that was heard pause, and end when it can no longer come back."""
+        """Make a class inactive, and end its event when the gap is too long."""
         span = self._spans[index]
-        span.heard = False
+        span.active = False
         span.gap_total += score * (stop - start)
         if self._is_apart(span, stop):
             self._close(span, stop)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def with_silent_windows(results: Iterable[Result], window_s: float) -> Iterator[Result]:
     """Results with a window without tags in each place where none is, as far as the last one that is there.
 
-    Windows are `window_s` long and follow each other; where they overlap, nobody can tell which are left out.
+    Windows are `window_s` long and follow each other; where they overlap, the missing ones are not known.
     """
     size = round(window_s * SAMPLE_RATE_HZ)
     source, index = None, 0
@@ -53,6 +53,6 @@ def _check(result: TagResult, start: int, stop: int, window_s: float) -> None:
     if not is_last:
         raise InputError(
             f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is "
-            f"none of {window_s:g} s one after another; say with -w how long they are, and where they overlap "
+            f"none of {window_s:g} s one after another; give their length with `window_s`, and where they overlap "
             "make events of jsonl, json or a journal, which also have the windows without tags"
         )

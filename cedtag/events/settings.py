@@ -46,7 +46,7 @@ class EventSettings:
             )
 
     def for_labels(self, known: Sequence[Label]) -> EventSettings:
-        """The same with the index in the place of each name; InputError for a class that is none of those `known`."""
+        """The same settings with an index for each name; InputError for a class that is none of those `known`."""
         onsets, offsets = (thresholds_by_index(scores, known) for scores in (self.onsets, self.offsets))
         return replace(self, onsets=onsets, offsets=offsets)
 
@@ -55,11 +55,11 @@ class EventSettings:
         _indices([*self.onsets, *self.offsets])
 
     def onset_of(self, index: int) -> float:
-        """The score from which a class is heard."""
+        """The score at which an event of a class begins."""
         return self.onsets.get(index, self.onset)
 
     def offset_of(self, index: int) -> float:
-        """The score down to which a class goes on to be heard: never above its onset."""
+        """The score below which an event of a class ends: never above its onset."""
         onset = self.onset_of(index)
         offset = self.offsets.get(index, self.offset)
         return onset / 2 if offset is None else min(offset, onset)

@@ -136,7 +136,7 @@ def best_of_each(tags: Iterable[Tag]) -> list[Tag]:
 
 
 def _key(mid: str, name: str) -> str:
-    """What tells a class apart in any model: its MID, which stays when names change, or else its name."""
+    """The key of a class in any model: its MID, which stays when names change, or else its name."""
     return mid or name
 
 

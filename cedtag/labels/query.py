@@ -54,9 +54,9 @@ class Token:
 
 
 def parse_condition(text: str, classes_of: Callable[[str], Sequence[int]]) -> Condition:
-    """What tells whether the scores of a window satisfy the condition.
+    """The function that checks the scores of a window against the condition.
 
-    `classes_of` gives the classes of a label, whose best score counts; its InputError is told with the column.
+    `classes_of` gives the classes of a label, whose best score counts; its InputError is reported with the column.
     """
     parser = _Parser(text, classes_of)
     condition = parser.condition(0)

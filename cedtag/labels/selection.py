@@ -124,14 +124,14 @@ def _trees(labels: Sequence[Label], wanted: TagFilter) -> Groups:
 
 
 def _classes(name: str, labels: Sequence[Label], wanted: TagFilter) -> list[int]:
-    """The classes that a name in a condition stands for."""
+    """The classes that a name in a condition means."""
     if not wanted.group:
         return [label.index for label in find_labels(name, labels)]
     return [index for node in find_labels(name, ontology(labels)) for index in members_of(node, labels)]
 
 
 def _found(names: Sequence[str], labels: Sequence[Label]) -> dict[Label, None]:
-    """The labels that the names stand for; a name that is unknown is logged, and an error when all are."""
+    """The labels of these names; an unknown name is logged, and an InputError when all are unknown."""
     found: dict[Label, None] = {}
     unknown: list[str] = []
     for name in names:

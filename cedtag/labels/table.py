@@ -1,4 +1,4 @@
-"""The names of what can be heard: AudioSet's classes, its ontology, and a checkpoint's own labels."""
+"""AudioSet's classes and ontology, and the labels of a checkpoint."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def find_labels(wanted: str, labels: Sequence[Label]) -> tuple[Label, ...]:
     """
     key = wanted.strip().casefold()
     if not key:
-        raise InputError("an empty label was asked for; name a label, its MID or its index")
+        raise InputError("a label is empty; give a name, a MID or an index")
     if found := tuple(label for label in labels if key in (label.name.casefold(), label.mid.casefold())):
         return found
     if found := tuple(label for label in labels if key == str(label.index)):
@@ -79,7 +79,7 @@ def find_labels(wanted: str, labels: Sequence[Label]) -> tuple[Label, ...]:
 
 
 def no_such_label(wanted: str, names: Sequence[str]) -> str:
-    """The sentence that tells what may have been meant by `wanted`."""
+    """The error for an unknown label, with the nearest known ones."""
     close = close_names(wanted, names)
     if close:
         return f"no label is called {wanted!r}; did you mean {' or '.join(map(repr, close))}?"

@@ -59,9 +59,9 @@ def collect(
     max_tags: int = MAX_TAGS,
     clock: Clock | None = None,
 ) -> Archive:
-    """The archive that results tell of, for a page in `folder`; of too many tags the weakest are left out.
+    """The archive in results, for a page in `folder`; of too many tags the weakest are left out.
 
-    The clock is asked when a recording began of which the results do not tell it.
+    Start times that the results do not hold are searched with the clock.
     """
     archive = Archive(least_score=round(least_score * _SCORE_STEPS))
     places: dict[tuple[int, str], int] = {}
@@ -81,11 +81,11 @@ def collect(
 
 def _step(result: TagResult | SoundEvent, archive: Archive, places: dict[tuple[int, str], int]) -> _Step | None:
     if isinstance(result, SoundEvent):
-        heard = [(result.index, result.label, result.peak)]
+        tags_of_step = [(result.index, result.label, result.peak)]
     else:
-        heard = [(tag.index, tag.label, tag.score) for tag in result.tags]
+        tags_of_step = [(tag.index, tag.label, tag.score) for tag in result.tags]
     tags = []
-    for index, label, score in heard:
+    for index, label, score in tags_of_step:
         if (ten_thousandths := round(score * _SCORE_STEPS)) >= archive.least_score:
             place = places.setdefault((index, label), len(places))
             if place == len(archive.classes):
@@ -115,7 +115,7 @@ def _add_recording(archive: Archive, end: FileEnd | FileFailed, steps: list[_Ste
 
 
 def _wall_clock_ms(source: Source, clock: Clock | None) -> float:
-    """When a recording began, in milliseconds since 1970 by the clock where it was made; NaN when nobody knows."""
+    """When a recording began, in milliseconds since 1970 by the clock where it was made; NaN when it is unknown."""
     if isinstance(source, TimedSource):
         began: datetime | None = datetime.fromisoformat(source.began)
     else:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # One scope, in this order.
 SCRIPTS = ("dom.js", "archive.js", "filter.js", "overview.js", "list.js", "timeline.js", "main.js")
-# Widest first, so that each begins at a multiple of its width. Steps are told by their distance, which packs well.
+# Widest first, so that each begins at a multiple of its width. Steps are stored as distances, which compress well.
 _COLUMNS = {
     "started": "<f8",
     "duration": "<u4",

@@ -68,7 +68,7 @@ def extract_clips(
 ) -> list[Cut]:
     """Cut the events or the best windows of each class out of their recordings; what was written, in order of class.
 
-    `on_failure` is told of each recording that cannot be read. Raises InputError when there is nothing to cut, and
+    `on_failure` is called for each recording that cannot be read. Raises InputError when there is nothing to cut, and
     OutputError where clips exist or cannot be written.
     """
     folder = settings.folder
@@ -286,7 +286,7 @@ def _stored(frames: Samples, subtype: str) -> Samples | NDArray[np.int16] | NDAr
 
 
 def write_table(path: Path, cuts: Iterable[Cut]) -> None:
-    """The table that says where each clip came from."""
+    """Write the table with the recording and place of each clip."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -76,7 +76,7 @@ def merge(paths: Sequence[Path], destination: Destination) -> None:
 
 
 def _check_replaceable(outputs: Sequence[Path], parts: Sequence[Part], *, overwrite: bool) -> None:
-    """Refuse to write over one of the parts, and over anything else without being told."""
+    """Refuse to write over one of the parts, and over any other file without `overwrite`."""
     journals = {part.path.resolve() for part in parts}
     for output in outputs:
         journal = journal_in(output) if output.is_dir() else journal_beside(output)

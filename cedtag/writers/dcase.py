@@ -24,7 +24,7 @@ class DcaseWriter(SegmentWriter):
 
 
 class PsdsWriter:
-    """Tab-separated `filename, duration`: what psds_eval wants to know beside the events of `dcase`."""
+    """Tab-separated `filename, duration`: the durations that psds_eval needs beside the events of `dcase`."""
 
     needs_ends = True
 

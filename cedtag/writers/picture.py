@@ -98,7 +98,10 @@ class PdfWriter(PngWriter):
 def draw_recording(
     end: FileEnd | FileFailed, rows: Sequence[Shown], settings: EventSettings, decoding: Decoding | None = None
 ) -> Figure:
-    """The picture of a recording and its rows, with the events that rows of windows make; says what it cannot draw."""
+    """The picture of a recording and its rows, with the events that rows of windows make.
+
+    Where a part cannot be drawn, a sentence stands there.
+    """
     tags = best_classes(rows)
     heights = [_SPECTROGRAM_IN, _CLASS_IN * max(2, len(tags))]
     figure = Figure((_WIDTH_IN, sum(heights) + 1.2), layout="constrained")

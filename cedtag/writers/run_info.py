@@ -1,4 +1,4 @@
-"""What a writer is told of the run whose results it writes."""
+"""The facts about a run that its results carry."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AUDIOSET = "AudioSet"
 class RunInfo:
     """The settings of a run by option name (JSON values), the classes that can appear, and how rows are laid out.
 
-    Two runs with equal settings give equal rows; `layout`, "long" or "wide", only arranges them, and `events` says how
-    the events are made of them that are shown in their place.
+    Two runs with equal settings give equal rows; `layout`, "long" or "wide", only arranges them, and `events` holds
+    the settings of the events that are written in place of rows.
     """
 
     settings: Mapping[str, Any]

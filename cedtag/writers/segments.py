@@ -66,7 +66,7 @@ class SegmentWriter:
 
 
 class SingleRecording:
-    """Refuses a second recording, for formats that know none; their writers say `one_recording = True`."""
+    """Refuses a second recording, for formats that hold only one; their writers set `one_recording = True`."""
 
     def __init__(self) -> None:
         self._first: Source | None = None

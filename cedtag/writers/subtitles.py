@@ -1,4 +1,4 @@
-"""Subtitles, SubRip and WebVTT: what is heard, shown while it is heard, by any video player."""
+"""Subtitles in SubRip and WebVTT: tags or events, shown by any video player at their time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Praat's TextGrid: an interval tier for each class that was heard."""
+"""Praat's TextGrid: an interval tier for each class that occurs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class TextGridWriter:
     """The text of an interval is the score; intervals tile the recording, so an earlier one ends where a later begins.
 
-    Tiers are in the order in which their classes were first heard.
+    Tiers are in the order in which their classes first occur.
     """
 
     one_recording = needs_ends = True
@@ -46,8 +46,8 @@ def text_grid(tiers: dict[str, list[Segment]], num_samples: int) -> Iterator[str
     end = six_decimals(num_samples)
     yield 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
     yield f"xmin = 0\nxmax = {end}\ntiers? <exists>\nsize = {len(tiers)}\nitem []:\n"
-    for number, (label, heard) in enumerate(tiers.items(), 1):
-        intervals = list(tiled(heard, num_samples))
+    for number, (label, segments_of) in enumerate(tiers.items(), 1):
+        intervals = list(tiled(segments_of, num_samples))
         yield f'    item [{number}]:\n        class = "IntervalTier"\n        name = "{quoted(label)}"\n'
         yield f"        xmin = 0\n        xmax = {end}\n        intervals: size = {len(intervals)}\n"
         for place, (start, stop, text) in enumerate(intervals, 1):
@@ -55,12 +55,12 @@ def text_grid(tiers: dict[str, list[Segment]], num_samples: int) -> Iterator[str
             yield f'            xmax = {six_decimals(stop)}\n            text = "{text}"\n'
 
 
-def tiled(heard: Sequence[Segment], num_samples: int) -> Iterator[tuple[int, int, str]]:
+def tiled(found: Sequence[Segment], num_samples: int) -> Iterator[tuple[int, int, str]]:
     """Start, stop and text of intervals from 0 to the end, with empty ones between the segments."""
-    heard = sorted(heard, key=lambda segment: segment.start)
+    found = sorted(found, key=lambda segment: segment.start)
     at = 0
-    for place, segment in enumerate(heard):
-        following = heard[place + 1].start if place + 1 < len(heard) else num_samples
+    for place, segment in enumerate(found):
+        following = found[place + 1].start if place + 1 < len(found) else num_samples
         start, stop = max(at, segment.start), min(segment.stop, following, num_samples)
         if start >= stop:
             continue

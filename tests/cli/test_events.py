@@ -171,7 +171,7 @@ def test_groups_conditions_and_watch_lists_reach_the_rows(cedtag, sounds):
         (["events", "rows.csv", "sounds"], "rows and recordings cannot be mixed"),
         (["events", "rows.csv", "-m", "tiny"], "--model is about scoring"),
         (["events", "rows.csv", "--pad-offset", "1"], "which --pad-offset needs"),
-        (["events", "rows.csv", "-w", "3"], "say with -w how long they are"),
+        (["events", "rows.csv", "-w", "3"], "give their length with --window"),
         (["events", "nowhere.csv"], "nowhere.csv"),
         (["events", "events.csv"], "these are events already"),
     ],

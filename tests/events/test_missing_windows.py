@@ -60,5 +60,5 @@ def test_what_is_no_window_passes():
 def test_windows_that_do_not_follow_each_other_are_refused(spans_ms):
     source = Source("a.wav", "a.wav", "a.wav")
     table = [TagResult(source, 0, start * 16, stop * 16, TAG) for start, stop in spans_ms]
-    with pytest.raises(InputError, match=r"a\.wav: the window from .* with -w how long they are"):
+    with pytest.raises(InputError, match=r"a\.wav: the window from .* give their length with `window_s`"):
         list(with_silent_windows(table, 10))

@@ -128,7 +128,7 @@ def test_a_name_wins_over_an_index():
         ("Speach", "no label is called 'Speach'; did you mean 'Speech'?"),
         ("trains", "no label is called 'trains'; did you mean 'Train' or 'Rain'?"),
         ("xyzzy", "no label is called 'xyzzy', nor anything like it; `cedtag labels` lists the names of AudioSet"),
-        (" ", "an empty label was asked for; name a label, its MID or its index"),
+        (" ", "a label is empty; give a name, a MID or an index"),
     ],
 )
 def test_an_unknown_label_is_an_error_that_says_what_may_be_meant(wanted, sentence):

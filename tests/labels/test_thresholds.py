@@ -65,7 +65,7 @@ def test_an_index_is_taken_as_it_is():
         ("Speech=", "`threshold` Speech=: a threshold is a number from 0 to 1, not ''"),
         ("Speech=-0.1", "`threshold` Speech=-0.1: a threshold is a number from 0 to 1, not '-0.1'"),
         ("Speach=0.1", "no label is called 'Speach'; did you mean 'Speech'?"),
-        ("=0.1", "an empty label was asked for; name a label, its MID or its index"),
+        ("=0.1", "a label is empty; give a name, a MID or an index"),
         ("@none.csv", "none.csv: cannot read thresholds ([Errno 2] No such file or directory: 'none.csv')"),
     ],
 )

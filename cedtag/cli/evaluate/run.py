@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def evaluate_model(
     data: LabelledData, choice: ModelChoice, compute: Compute, settings: EvaluationSettings, logging: Logging
 ) -> Evaluation:
-    """The evaluation of the model that was asked for."""
+    """The evaluation of the chosen model."""
     require_audio(data.path, data.examples)  # before a model is downloaded
     cache.configure(offline=choice.offline, cache_dir=choice.cache_dir)
     with download_bar(choice.model) as on_progress:
