@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+# Samples beyond this are no audio in any scale: integers of 32 bits reach 2^31. Up to it, nothing on the way to a score
+# overflows in float32 (a spectrum of 512 such samples has a power of 5e24).
+LARGEST_SAMPLE = float(1 << 32)
 STATUSES = ("ok", "partial", "failed")  # how a recording can end
 
 
@@ -65,6 +69,11 @@ class ScoredWindow:
     start: int
     stop: int
     probabilities: NDArray[np.float32]
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all probabilities are numbers: their sum is NaN if one of them is."""
+        return math.isfinite(float(self.probabilities.sum()))
 
     def to_dict(self) -> dict[str, Any]:
         """The window in seconds, and the probability of each class in model order."""
@@ -146,7 +155,7 @@ class FileEnd:
 
 @dataclass(frozen=True, slots=True)
 class FileFailed:
-    """A recording gave no row at all; `stage` is where it failed: "open", "decode", "timeout" or "output"."""
+    """A recording gave no row at all; `stage` is where it failed: "open", "decode", "timeout", "score" or "output"."""
 
     source: Source
     stage: str

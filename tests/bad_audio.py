@@ -347,12 +347,14 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: format_field(encoded("wav"), 0, b"\x22\0"),
         "failed: cannot be decoded",
     ),
-    "nan.wav": (lambda: special(np.nan, np.nan), "partial: not finite numbers and were read as 0: 2"),
-    "infinite.wav": (lambda: special(np.inf, -np.inf), "partial: not finite numbers and were read as 0: 2"),
+    "nan.wav": (lambda: special(np.nan, np.nan), "partial: not finite or out of any range, read as 0: 2"),
+    "infinite.wav": (lambda: special(np.inf, -np.inf), "partial: not finite or out of any range, read as 0: 2"),
     "beyond_float.wav": (
         lambda: special(1e300, kind="DOUBLE"),
-        "partial: not finite numbers and were read as 0: 1",
+        "partial: not finite or out of any range, read as 0: 1",
     ),
+    "huge.wav": (lambda: special(1e19, -3e38), "partial: not finite or out of any range, read as 0: 2"),
+    "integer_scale.wav": (lambda: special(7000.0), "ok: samples reach 7000, far beyond full scale 1"),
     "anti_phase.wav": (
         lambda: encode(np.hstack([bursts(1, RATE_HZ), -bursts(1, RATE_HZ)]), "wav"),
         "ok: its channels cancel out",

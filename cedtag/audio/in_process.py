@@ -112,12 +112,18 @@ class InProcessRecording:
             raise AudioError("; ".join([f"{self._name}: holds no audio", *findings.problems]))
         self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
         self.warnings += findings.warnings
-        if self._mono.num_not_finite:
-            self.problems.append(f"samples that are not finite numbers and were read as 0: {self._mono.num_not_finite}")
+        if self._mono.num_bad:
+            self.problems.append(f"samples that are not finite or out of any range, read as 0: {self._mono.num_bad}")
+        if self._mono.is_out_of_scale:
+            peak = f"samples reach {self._mono.peak:.6g}, far beyond full scale 1"
+            self.warnings.append(f"{peak}: is it float audio in integer scale? divide it by its full scale")
         if self._file is not None and size_and_mtime(self._file.fd) != self._file.size_and_mtime:
             self.problems.append("the file changed while it was read")
         if self._mono.cancels:
             self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
+        elif self._mono.cancels_mostly:
+            said = "its channels largely cancel out in the mix to mono (is one of them inverted?)"
+            self.warnings.append(f"{said}; score one of them alone with `channel`")
 
     def _shortfall(self, damage: AudioError | None) -> Iterator[str]:
         decoded, declared = self._mono.num_frames, self._decoder.declared_frames

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cedtag.errors import InputError
+from cedtag.errors import AudioError, InputError
 from cedtag.inputs.manifest import canonical, ytids
 from cedtag.inputs.segments import read_segments
 from cedtag.inputs.windows import sliding_windows
 from cedtag.labels.table import no_such_label
 from cedtag.records import SoundEvent, Source, TagResult
 from cedtag.results.read import open_results
+from cedtag.scoring import checked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from cedtag.evaluation.metrics import Matrix, Vector
     from cedtag.inputs.manifest import Example
@@ -56,13 +59,21 @@ def score_examples(
         for segment, samples in zip(segments, read_segments(segments, scorer.shortest_window), strict=True):
             source = Source(segment.path, segment.name, segment.name)
             windows = list(sliding_windows([samples], source, window, window))
-            scores.append(scorer.score(windows).max(0).astype(np.float64))
+            scores.append(_best_scores(segment, checked_scores(scorer, windows)))
             on_clip()
         return scores
 
     with ThreadPoolExecutor(jobs, initializer=scorer.prepare_thread) as pool:
         scores = [row for rows in pool.map(score, files) for row in rows]
     return Predictions(classes, truth, np.stack(scores), notes)
+
+
+def _best_scores(segment: Example, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The highest score of each class `(classes,)` in any window; AudioError where one is not finite."""
+    if not np.isfinite(scores).all():
+        raise AudioError(f"{segment.name}: its scores are not finite numbers", stage="score")
+    best: NDArray[np.float64] = scores.max(0).astype(np.float64)
+    return best
 
 
 def scores_of_results(examples: Sequence[Example], file: Path) -> Predictions:

@@ -16,7 +16,7 @@ from cedtag.model.front_end import FrontEnd
 from cedtag.model.json_file import write_json_object
 from cedtag.model.log_mel import LogMel
 from cedtag.model.preprocessor import check_padding, front_end_of, hub_dict, preprocessor_dict, read_preprocessor
-from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.records import LARGEST_SAMPLE, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ class CedFeatureExtractor:
 
 
 def _checked_clips(audio: Waveform | Sequence[Waveform]) -> list[Tensor]:
-    """The clips `(n,)` in `audio`, float32 and finite."""
+    """The clips `(n,)` in `audio`, float32 and in a range that sound can have."""
     if isinstance(audio, list | tuple):
         clips = [_float_tensor(clip) for clip in audio]
         if any(clip.ndim != 1 for clip in clips):
@@ -120,6 +120,8 @@ def _checked_clips(audio: Waveform | Sequence[Waveform]) -> list[Tensor]:
         raise InputError("the audio is empty: every clip needs at least one sample")
     if not all(clip.isfinite().all() for clip in clips):
         raise InputError("the audio holds NaN or infinite values; replace them first, e.g. with np.nan_to_num")
+    if any(clip.abs().max() > LARGEST_SAMPLE for clip in clips):
+        raise InputError(f"the audio holds values beyond {LARGEST_SAMPLE:g}, which is no sound; full scale is 1")
     return clips
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from cedtag.errors import AudioError
 from cedtag.inputs.windows import sliding_windows
 from cedtag.records import FileEnd, ScoredWindow
+from cedtag.scoring import checked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -107,7 +109,7 @@ class _RecordingRefiner:
         self._done = window.stop
 
     def _fine(self, window: ScoredWindow) -> list[ScoredWindow]:
-        """The fine windows in place of a coarse one; none when it is too short, or cannot be decoded again."""
+        """The fine windows in place of a coarse one; none when it is too short, or cannot be read or scored again."""
         size = self._refinement.size
         start = max(window.start, self._done)
         if window.stop - start < size:
@@ -118,15 +120,16 @@ class _RecordingRefiner:
         if len(samples) < window.stop - start:
             return []
         pieces = list(sliding_windows([samples], window.source, size, max(1, size // 2)))
-        return [
+        scored = [
             ScoredWindow(piece.source, 0, start + piece.start, start + piece.stop, scores)
             for piece, scores in zip(pieces, self._score(pieces), strict=True)
         ]
+        return scored if all(window.is_finite for window in scored) else []
 
     def _score(self, windows: list[Window]) -> Iterator[NDArray[np.float32]]:
         calls = self._refinement.scorer.batch_size
         batches = [windows[start : start + calls] for start in range(0, len(windows), calls)]
-        for scores in self._pool.map(self._refinement.scorer.score, batches):
+        for scores in self._pool.map(partial(checked_scores, self._refinement.scorer), batches):
             yield from scores
 
 

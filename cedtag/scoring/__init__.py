@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import numpy as np
+
+from cedtag.errors import ModelError
+from cedtag.records import Window, seconds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from cedtag.checkpoints.locate import Checkpoint
     from cedtag.labels.table import Label
-    from cedtag.records import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,11 @@ class Scorer(Protocol):
     """A loaded model. `score` is called from several threads at once; on a CPU each computes in its own alone.
 
     `shortest_window` and `longest_window` are in samples; a shorter recording, and so its only window, is scored as if
-    silence followed. `settings` are those that change a number, by option name.
+    silence followed. `settings` are those that change a number, by option name. `name` is that
+    of the checkpoint, for messages.
     """
 
+    name: str
     labels: tuple[Label, ...]
     shortest_window: int
     longest_window: int
@@ -95,3 +100,21 @@ def open_scorer(
         backend = "onnx" if precision == "int8" else "torch"
     module, name = BACKENDS[backend].split(":")
     return cast("Scorer", getattr(import_module(module), name)(checkpoint, device, precision, batch_size))
+
+
+def checked_scores(scorer: Scorer, windows: Sequence[Window]) -> NDArray[np.float32]:
+    """The probabilities `(windows, classes)`, not finite only where the samples of a window are the reason.
+
+    ModelError where they are not finite for silence either: the weights are finite and broken all the same.
+    """
+    scores = scorer.score(windows)
+    finite = np.isfinite(scores).all(axis=1)
+    if not finite.all():
+        window = windows[int(np.argmin(finite))]
+        silence = Window(window.source, 0, 0, np.zeros_like(window.samples))
+        if not np.isfinite(scorer.score([silence])).all():
+            raise ModelError(
+                f"{scorer.name}: its scores are not finite numbers, first for {window.source.name} at "
+                f"{seconds(window.start):.3f} s; its weights are damaged: get the checkpoint again, or use another"
+            )
+    return scores

@@ -102,7 +102,12 @@ class _Builder:
         """Patches of the normalised features in the order (frequency, time), with their positions, `(1, n, dim)`."""
         node, constant, indices, weights = self._graph.node, self._graph.constant, self._graph.indices, self._weights
         patch, (rows, _), dim = self._config.patch_size, self._config.grid_size, self._config.embed_dim
-        scale = weights["encoder.init_bn.weight"] / np.sqrt(weights["encoder.init_bn.running_var"] + np.float32(_EPS))
+        with np.errstate(
+            invalid="ignore", divide="ignore"
+        ):  # what that makes of scores is an error where windows are scored
+            scale = weights["encoder.init_bn.weight"] / np.sqrt(
+                weights["encoder.init_bn.running_var"] + np.float32(_EPS)
+            )
         shift = weights["encoder.init_bn.bias"] - weights["encoder.init_bn.running_mean"] * scale
         normed = node("Add", node("Mul", features, constant(scale)), constant(shift))
         columns = node("Div", node("Shape", features, start=0, end=1), indices(patch))

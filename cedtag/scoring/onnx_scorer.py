@@ -43,7 +43,9 @@ class OnnxScorer:
         weights: Weights,
         precision: str = "fp32",
         batch_size: int | None = None,
+        name: str = "the model",
     ) -> None:
+        self.name = name
         self.precision = precision
         self.labels = labels_of(config.id2label)
         self.shortest_window = front_end.patch_samples
@@ -81,7 +83,8 @@ def load_onnx_scorer(
     plain = _plain_weights(checkpoint)
     config, weights = plain if plain is not None else _weights_by_torch(checkpoint)
     front_end = front_end_of(checkpoint, config)
-    return OnnxScorer(config, front_end, weights, "int8" if precision == "int8" else "fp32", batch_size)
+    precision = "int8" if precision == "int8" else "fp32"
+    return OnnxScorer(config, front_end, weights, precision, batch_size, checkpoint.name)
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:

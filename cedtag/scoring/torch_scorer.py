@@ -51,7 +51,9 @@ class TorchScorer:
         device: torch.device,
         precision: str = "fp32",
         batch_size: int | None = None,
+        name: str = "the model",
     ) -> None:
+        self.name = name
         self._model = model.eval().to(device)
         self._log_mel = log_mel
         self._device = device
@@ -133,7 +135,7 @@ def load_torch_scorer(
     place = find_device(device)
     model = CedForAudioClassification.from_checkpoint(checkpoint)
     log_mel = LogMel(front_end_of(checkpoint, model.config))
-    return TorchScorer(model, log_mel, place, find_precision(precision, place), batch_size)
+    return TorchScorer(model, log_mel, place, find_precision(precision, place), batch_size, checkpoint.name)
 
 
 def default_batch_size(config: CedConfig, device: torch.device) -> int:

@@ -101,9 +101,39 @@ def test_samples_that_are_no_numbers_become_zero_and_are_counted(tmp_path: Path)
     frames = bursts(1, 16_000).astype(np.float64)
     frames[100:103], frames[500], frames[501] = np.nan, np.inf, 1e300
     samples, problems, _ = decoded(write(tmp_path / "a.wav", frames, 16_000, subtype="DOUBLE"))
-    assert problems == ["samples that are not finite numbers and were read as 0: 5"]
+    assert problems == ["samples that are not finite or out of any range, read as 0: 5"]
     assert not samples[[100, 101, 102, 500, 501]].any()
     assert np.isfinite(samples).all()
+
+
+@pytest.mark.parametrize("rate_hz", [16_000, 44_100])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("value", [1e19, -1e19, 3e38, 1e11])
+def test_finite_samples_that_are_no_audio_become_zero_and_are_counted(
+    tmp_path: Path, rate_hz: int, channels: int, value: float
+) -> None:
+    good = bursts(1, rate_hz, channels)
+    bad = good.copy()
+    bad[4321, 0], bad[5000] = value, 0
+    good[4321], good[5000] = 0, 0
+    expected, _, _ = decoded(write(tmp_path / "good.wav", good, rate_hz, subtype="FLOAT"))
+    samples, problems, warnings = decoded(write(tmp_path / "bad.wav", bad, rate_hz, subtype="FLOAT"))
+    assert problems == ["samples that are not finite or out of any range, read as 0: 1"]
+    assert warnings == []
+    np.testing.assert_array_equal(samples, expected)
+
+
+@pytest.mark.parametrize("scale", [7000.0, 2.0**31])
+def test_float_audio_in_integer_scale_is_a_warning(tmp_path: Path, scale: float) -> None:
+    path = write(tmp_path / "a.wav", bursts(1, 16_000) * np.float32(scale), 16_000, subtype="FLOAT")
+    _, problems, warnings = decoded(path)
+    assert (problems, len(warnings)) == ([], 1)
+    assert "is it float audio in integer scale?" in warnings[0]
+
+
+def test_floats_a_little_beyond_full_scale_are_usual(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", bursts(1, 16_000) * np.float32(8), 16_000, subtype="FLOAT")
+    assert decoded(path)[1:] == ([], [])
 
 
 def test_channels_that_cancel_out_are_a_warning(tmp_path: Path) -> None:
@@ -111,6 +141,28 @@ def test_channels_that_cancel_out_are_a_warning(tmp_path: Path) -> None:
     _, problems, warnings = decoded(write(tmp_path / "a.wav", np.hstack([left, -left]), 16_000))
     assert (problems, len(warnings)) == ([], 1)
     assert "cancel out" in warnings[0]
+
+
+def mixture(channels: int, common: float) -> np.ndarray:
+    """Noise `(n, channels)`, correlated by the square of `common`; if negative, half of the channels are inverted."""
+    rng = np.random.default_rng(0)
+    shared = rng.standard_normal((32_000, 1)) * np.repeat([1, np.sign(common)], channels // 2)
+    own = rng.standard_normal((32_000, channels))
+    return (0.1 * (abs(common) * shared + np.sqrt(1 - common**2) * own)).astype(np.float32)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("channels", "common", "warns"),
+    [(2, -0.95, True), (4, -0.95, True), (2, -0.7, False), (2, 0.0, False), (8, 0.0, False), (2, 0.9, False)],
+)
+def test_channels_that_largely_cancel_out_are_a_warning(
+    tmp_path: Path, channels: int, common: float, warns: bool, offset: float
+) -> None:
+    frames = mixture(channels, common) + np.float32(offset)
+    _, problems, warnings = decoded(write(tmp_path / "a.wav", frames, 16_000, subtype="FLOAT"))
+    assert problems == []
+    assert [("largely cancel out" in text) for text in warnings] == [True] * warns
 
 
 def test_silence_is_no_cancellation(tmp_path: Path) -> None:

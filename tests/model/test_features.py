@@ -77,6 +77,8 @@ def test_a_clip_shorter_than_a_patch_is_padded_with_silence_to_one(num_samples):
         (np.full(9000, np.nan, np.float32), {}, "NaN or infinite"),
         (np.full(9000, 1e300), {}, "NaN or infinite"),
         (torch.full((9000,), torch.inf), {}, "NaN or infinite"),
+        (np.array([*NOISE[:9000], 1e19], np.float32), {}, "beyond 4.29497e\\+09"),
+        (torch.tensor([*NOISE[:9000], -3e38]), {}, "beyond"),
         (np.zeros(0, np.float32), {}, "empty"),
         (np.zeros((2, 0), np.float32), {}, "empty"),
         ([], {}, "empty"),

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from queue import Empty
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, ScoredWindow
+from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, ScoredWindow, seconds
 from cedtag.run.pipeline.lane import WindowGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cedtag.records import Outcome
+    from cedtag.records import AlreadyDone, Outcome, Skipped
     from cedtag.run.pipeline.lane import Lane, LaneItem
+
+    Ended: TypeAlias = FileEnd | FileFailed | Skipped | AlreadyDone
 
 
 def drain(lane: Lane, timeout_s: float | None, on_abandoned: Callable[[], None]) -> Iterator[Outcome]:
     """Yield what comes of one recording, each window when it is scored.
 
-    A lane whose decoder gives no samples for `timeout_s` is abandoned, and `on_abandoned` called.
+    A lane whose decoder gives no samples for `timeout_s` is abandoned, and `on_abandoned` called. Windows whose scores
+    are not finite are left out, and a problem of their recording.
     """
     num_windows = 0
+    unscored: list[ScoredWindow] = []
     while (item := _next_item(lane, timeout_s)) is not None:
         if isinstance(item, BaseException):
             raise item
         if not isinstance(item, WindowGroup):
-            yield item
+            yield _without(item, unscored)
             return
-        yield from _scored(item, lane)
+        for window in _scored(item, lane):
+            if window.is_finite:
+                yield window
+            else:
+                unscored.append(window)
         num_windows += len(item.windows)
     lane.abandon()
     on_abandoned()
@@ -51,6 +60,17 @@ def _scored(group: WindowGroup, lane: Lane) -> Iterator[ScoredWindow]:
     lane.room.release()
     for window, probabilities in zip(group.windows, scores, strict=True):
         yield ScoredWindow(window.source, window.index, window.start, window.stop, probabilities)
+
+
+def _without(end: Ended, unscored: list[ScoredWindow]) -> Ended:
+    """The end of a recording some of whose windows have no scores; it has failed when none has."""
+    if not unscored or not isinstance(end, FileEnd):
+        return end
+    first = seconds(unscored[0].start)
+    problem = f"windows left out because their scores are not finite numbers: {len(unscored)}, from {first:.3f} s on"
+    if end.num_windows == len(unscored):
+        return FileFailed(end.source, "score", f"{end.source.name}: {problem}")
+    return replace(end, num_windows=end.num_windows - len(unscored), problems=(*end.problems, problem))
 
 
 def _timed_out(lane: Lane, num_windows: int, timeout_s: float) -> FileEnd | FileFailed:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cedtag.scoring import checked_scores
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -40,7 +42,7 @@ def _more_groups(scorer: Scorer, groups: WorkQueue[WindowGroup]) -> list[WindowG
 def score_groups(scorer: Scorer, groups: Sequence[WindowGroup]) -> None:
     """Score groups in one call, and give each its scores, or the exception that the call raised."""
     try:
-        scores = scorer.score([window for group in groups for window in group.windows])
+        scores = checked_scores(scorer, [window for group in groups for window in group.windows])
     except BaseException as error:  # noqa: BLE001 -- raised again where the scores are read
         for group in groups:
             group.scores.set_exception(error)

@@ -50,6 +50,27 @@ def test_a_group_that_is_scored_makes_room_for_another():
     assert given.room.acquire(blocking=False)
 
 
+def test_windows_without_finite_scores_are_left_out_and_a_problem():
+    given, made = lane(), group("a", 3)
+    made.scores.set_result(np.array([[1, 0], [np.nan, 0], [np.inf, 0]], np.float32))
+    given.items.put(made)
+    given.items.put(END)
+    window, end = drain(given, None, unexpected)
+    assert window.probabilities.tolist() == [1, 0]
+    problem = "windows left out because their scores are not finite numbers: 2, from 0.025 s on"
+    assert end == FileEnd(source("a"), 3 * SIZE, 1, (problem,))
+
+
+def test_a_recording_without_any_finite_score_has_failed():
+    given, made = lane(), group("a", 3)
+    made.scores.set_result(np.full((3, 2), np.nan, np.float32))
+    given.items.put(made)
+    given.items.put(END)
+    (end,) = drain(given, None, unexpected)
+    problem = "a: windows left out because their scores are not finite numbers: 3, from 0.000 s on"
+    assert end == FileFailed(source("a"), "score", problem)
+
+
 @pytest.mark.parametrize("where", ["decoder", "scorer"])
 def test_an_exception_of_a_thread_is_raised(where):
     given, failed = lane(), group("a")
