@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from cedtag.errors import AudioError
@@ -13,19 +14,33 @@ if TYPE_CHECKING:
 
 MAX_SPOOL_BYTES = 8 << 30
 _COPY_BYTES = 1 << 20
+# Opens a descriptor's file anew, also one without a name. `/dev/fd` elsewhere shares one position in the file.
+_OPEN_FILES = Path("/proc/self/fd")
 
 
 @contextmanager
 def spooled(stream: BinaryIO, max_bytes: int = MAX_SPOOL_BYTES) -> Iterator[str]:
-    """Copy all of `stream` to a temporary file and yield its path; the file is removed with the context."""
-    with tempfile.NamedTemporaryFile(prefix="cedtag-") as file:
+    """Copy all of `stream` to a temporary file and yield a path that opens it while the context lasts.
+
+    On Linux the file has no name in any folder, so that nothing of it stays when the process is killed.
+    """
+    with ExitStack() as stack:
         try:
-            _copy(stream, file.file, max_bytes)
+            nameless = _OPEN_FILES.is_dir()
+            kind = tempfile.TemporaryFile if nameless else tempfile.NamedTemporaryFile
+            file = stack.enter_context(kind(prefix="cedtag-"))
+            _copy(stream, file, max_bytes)
         except OSError as error:
-            reason = f"cannot be kept in {tempfile.gettempdir()} ({error.strerror})"
-            message = f"standard input: {reason}; set TMPDIR to a folder with more room"
-            raise AudioError(message, stage="open") from error
-        yield file.name
+            raise AudioError(f"standard input: {_why(error)}", stage="open") from error
+        yield str(_OPEN_FILES / str(file.fileno())) if nameless else file.name
+
+
+def _why(error: OSError) -> str:
+    try:
+        where = tempfile.gettempdir()
+    except FileNotFoundError:
+        return "there is no folder to keep it in; set TMPDIR to one that can be written to"
+    return f"cannot be kept in {where} ({error.strerror}); set TMPDIR to a folder with more room"
 
 
 def _copy(stream: BinaryIO, file: IO[bytes], max_bytes: int) -> None:
