@@ -119,6 +119,8 @@ class InProcessRecording:
             self.warnings.append(f"{peak}: is it float audio in integer scale? divide it by its full scale")
         if self._file is not None and size_and_mtime(self._file.fd) != self._file.size_and_mtime:
             self.problems.append("the file changed while it was read")
+        if isinstance(self._decoder, RawDecoder) and (what := self._decoder.looks_like) is not None:
+            self.warnings.append(f"begins like {what}, and its bytes were scored as headerless PCM: is it that?")
         if self._mono.cancels:
             self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
         elif self._mono.cancels_mostly:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from cedtag.audio.containers.file_bytes import HeadBytes
+from cedtag.audio.containers.identify import describe_if_no_pcm
 from cedtag.audio.limits import FRAMES_PER_READ, MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ
 from cedtag.errors import InputError
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cedtag.audio.mono import Samples
+
+# How much of a stream is looked at for a container: four MPEG frames.
+_HEAD_BYTES = 1 << 13
 
 # The numpy type of one stored sample, and what full scale is divided by.
 _ENCODINGS = {
@@ -71,6 +76,12 @@ class RawDecoder:
         self._raw = raw
         self.rate_hz = raw.rate_hz
         self.channels = raw.channels
+        self._head = b""
+
+    @property
+    def looks_like(self) -> str | None:
+        """What the stream is, by its first bytes, where it certainly is no PCM."""
+        return describe_if_no_pcm(HeadBytes(self._head))
 
     def frames(self) -> Iterator[Samples]:
         """Yield `(n, channels)` float32 in [-1, 1]; bytes after the last whole frame become a problem."""
@@ -79,6 +90,7 @@ class RawDecoder:
         read = getattr(self._stream, "read1", self._stream.read)
         rest = b""
         while data := read(FRAMES_PER_READ * frame_bytes):
+            self._head += data[: _HEAD_BYTES - len(self._head)]
             data = rest + data
             whole = len(data) - len(data) % frame_bytes
             rest = data[whole:]

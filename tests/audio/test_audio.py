@@ -301,6 +301,43 @@ def test_raw_audio_that_ends_inside_a_frame_is_a_problem() -> None:
     assert recording.problems == ["ends inside a frame (3 of 4 bytes)"]
 
 
+@pytest.mark.parametrize("name", CODECS)
+def test_a_container_that_is_read_as_raw_pcm_is_a_warning(codecs: Path, name: str) -> None:
+    raw = parse_raw_format("s16le,16000,1")
+    piped = read_raw("-", io.BytesIO((codecs / name).read_bytes()), raw)
+    assert list(piped.blocks())
+    for warnings in (heard(codecs / name, Decoding(raw=raw))[2], piped.warnings):
+        assert ["begins like a recording" in text for text in warnings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"ID3\4\0\0\0\0\x7f\x7f" + bytes(100), "a recording"),
+        (b"\0\0\0\x20ftypM4A ", "mp4"),
+        (b"OggS\0\2", "ogg"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"PK\3\4", "a ZIP"),
+        (b"<!DOCTYPE html>", "an HTML"),
+        (b"version https://git-lfs.github.com", "a Git LFS"),
+    ],
+)
+def test_what_is_no_sound_at_all_and_read_as_raw_pcm_is_a_warning(tmp_path: Path, head: bytes, what: str) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(head + bytes(20_000))
+    _, _, warnings = heard(path, Decoding(raw=parse_raw_format("s8,16000,1"), isolate=True))
+    assert [what in text for text in warnings] == [True]
+
+
+@given(st.integers(0, 10_000), st.sampled_from(["s8", "u8", "s16le", "s24be", "f32le"]))
+def test_pcm_is_taken_for_pcm(seed: int, encoding: str) -> None:
+    rng = np.random.default_rng(seed)
+    data = rng.normal(0, rng.choice([1, 10, 60]), 20_000).astype(np.int8).tobytes()
+    raw = raw_pcm.RawDecoder(io.BytesIO(data), parse_raw_format(f"{encoding},16000,1"))
+    list(raw.frames())
+    assert raw.looks_like is None
+
+
 def test_no_raw_audio_at_all_is_an_error() -> None:
     with pytest.raises(AudioError, match="holds no audio"):
         list(read_raw("-", io.BytesIO(), parse_raw_format("u8,8000,1")).blocks())

@@ -61,3 +61,16 @@ class FileBytes:
             offset += len(chunk)
             length -= len(chunk)
         return b"".join(chunks)
+
+
+class HeadBytes(FileBytes):
+    """The first bytes of a stream, as if they were a file."""
+
+    def __init__(self, head: bytes) -> None:
+        self.fd = -1
+        self.size = len(head)
+        self._start = 0
+        self._window = self._head = head
+
+    def _read(self, offset: int, length: int) -> bytes:
+        return self._head[offset : offset + length]
