@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -37,6 +39,8 @@ COMMANDS = {
     "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
 }
 DEFAULT_COMMAND = "tag"
+# An argument that names standard output, with the option before it or without.
+_STDOUT = re.compile(r"(?:(?<=^-o)|(?<==)|^)(?:/dev/stdout|/dev/fd/1|/proc/self/fd/1)$")
 COMPLETE_VARIABLE = "_CEDTAG_COMPLETE"
 CONTEXT = {
     "help_option_names": ["-h", "--help"],
@@ -105,7 +109,7 @@ def cli(context: click.Context) -> None:
 def main(load: LoadTagger | None = None) -> NoReturn:
     """The console script."""
     _open_closed_streams()
-    _leave(run(sys.argv[1:], load))
+    _leave(run(_keep_stdout_for_data(sys.argv[1:]), load))
 
 
 def run(args: Sequence[str], load: LoadTagger | None = None) -> int:
@@ -135,6 +139,26 @@ def _open_closed_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
+
+
+def _keep_stdout_for_data(args: Sequence[str]) -> list[str]:
+    """Give `sys.stdout` a descriptor of its own, and 1 to nobody: decoders in C print there, even before the first row.
+
+    Returns the arguments, and changes the variables of options, with the new name of what was `/dev/stdout`.
+    """
+    if sys.stdout is None:
+        return list(args)
+    sys.stdout.flush()
+    descriptor = os.dup(sys.stdout.fileno())
+    how: dict[str, Any] = {name: getattr(sys.stdout, name) for name in ("encoding", "errors", "line_buffering")}
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 1)
+    sys.stdout = sys.__stdout__ = io.TextIOWrapper(open(descriptor, "wb"), **how)  # type: ignore[misc]  # noqa: PTH123, SIM115
+    name = f"/dev/fd/{descriptor}"
+    for variable, value in os.environ.items():
+        if variable.startswith("CEDTAG_"):
+            os.environ[variable] = _STDOUT.sub(name, value)
+    return [_STDOUT.sub(name, arg) for arg in args]
 
 
 def _leave(code: int) -> NoReturn:
