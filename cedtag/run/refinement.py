@@ -18,7 +18,7 @@ import numpy as np
 from cedtag.errors import AudioError
 from cedtag.inputs.windows import sliding_windows
 from cedtag.records import FileEnd, ScoredWindow
-from cedtag.scoring import checked_scores
+from cedtag.scoring.checked import checked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import numpy as np
-
-from cedtag.errors import ModelError
-from cedtag.records import Window, seconds
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from cedtag.checkpoints.locate import Checkpoint
     from cedtag.labels.table import Label
+    from cedtag.records import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +97,3 @@ def open_scorer(
         backend = "onnx" if precision == "int8" else "torch"
     module, name = BACKENDS[backend].split(":")
     return cast("Scorer", getattr(import_module(module), name)(checkpoint, device, precision, batch_size))
-
-
-def checked_scores(scorer: Scorer, windows: Sequence[Window]) -> NDArray[np.float32]:
-    """The probabilities `(windows, classes)`, not finite only where the samples of a window are the reason.
-
-    ModelError where they are not finite for silence either: the weights are finite and broken all the same.
-    """
-    scores = scorer.score(windows)
-    finite = np.isfinite(scores).all(axis=1)
-    if not finite.all():
-        window = windows[int(np.argmin(finite))]
-        silence = Window(window.source, 0, 0, np.zeros_like(window.samples))
-        if not np.isfinite(scorer.score([silence])).all():
-            raise ModelError(
-                f"{scorer.name}: its scores are not finite numbers, first for {window.source.name} at "
-                f"{seconds(window.start):.3f} s; its weights are damaged: get the checkpoint again, or use another"
-            )
-    return scores

@@ -12,7 +12,8 @@ from safetensors.numpy import load_file, save_file
 from cedtag.checkpoints.locate import resolve
 from cedtag.errors import ModelError
 from cedtag.records import LARGEST_SAMPLE, Source, Window
-from cedtag.scoring import checked_scores, open_scorer
+from cedtag.scoring import open_scorer
+from cedtag.scoring.checked import checked_scores
 from tests.micro import CHECKPOINT, micro_checkpoint
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cedtag.scoring import checked_scores
+from cedtag.scoring.checked import checked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,35 @@
+"""Scores that are numbers, or an error that says why they are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cedtag.errors import ModelError
+from cedtag.records import Window, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cedtag.scoring import Scorer
+
+
+def checked_scores(scorer: Scorer, windows: Sequence[Window]) -> NDArray[np.float32]:
+    """The probabilities `(windows, classes)`, not finite only where the samples of a window are the reason.
+
+    ModelError where they are not finite for silence either: the weights are finite and broken all the same.
+    """
+    scores = scorer.score(windows)
+    finite = np.isfinite(scores).all(axis=1)
+    if not finite.all():
+        window = windows[int(np.argmin(finite))]
+        silence = Window(window.source, 0, 0, np.zeros_like(window.samples))
+        if not np.isfinite(scorer.score([silence])).all():
+            raise ModelError(
+                f"{scorer.name}: its scores are not finite numbers, first for {window.source.name} at "
+                f"{seconds(window.start):.3f} s; its weights are damaged: get the checkpoint again, or use another"
+            )
+    return scores
