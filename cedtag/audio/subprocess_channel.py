@@ -19,32 +19,37 @@ from cedtag.audio.raw import RawFormat
 if TYPE_CHECKING:
     from io import FileIO
 
-# Kinds of messages: a block of float32; the recording has ended (problems, warnings); it failed (error, stage).
-BLOCK, ENDED, FAILED = range(3)
+# What a message says: a block of float32; the recording has ended (problems, warnings); it failed (error, stage); how
+# frames follow (rate_hz, channels).
+BLOCK, ENDED, FAILED, FORMAT = range(4)
 
 _MESSAGE = struct.Struct("<BI")
 _REQUEST_BYTES = 1 << 16
 
 
-def send_file(requests: socket.socket, file: AudioFile) -> None:
-    """Send what is to be decoded. Both descriptors share one position in the file: close this one."""
+def send_file(requests: socket.socket, file: AudioFile, *, frames: bool = False) -> None:
+    """Send what is to be decoded: to mono at 16 kHz, or to `frames` as they are stored.
+
+    Both descriptors share one position in the file: close this one.
+    """
     form = {"raw" if isinstance(file.format, RawFormat) else "container": astuple(file.format)}
-    request = json.dumps({"name": file.name, "size_and_mtime": file.size_and_mtime, **form}).encode() + b"\n"
+    what = {"name": file.name, "size_and_mtime": file.size_and_mtime, "frames": frames}
+    request = json.dumps(what | form).encode() + b"\n"
     num_sent = socket.send_fds(requests, [request], [file.fd])
     requests.sendall(request[num_sent:])
 
 
-def receive_file(requests: socket.socket) -> AudioFile | None:
-    """Wait for what is to be decoded next; None when nobody can ask any more."""
+def receive_file(requests: socket.socket) -> tuple[AudioFile, bool] | None:
+    """Wait for what is to be decoded next, and whether to `frames`; None when nobody can ask any more."""
     request, descriptors, _, _ = socket.recv_fds(requests, _REQUEST_BYTES, 1)
     while not request.endswith(b"\n"):
         if not (more := requests.recv(_REQUEST_BYTES)):
             return None
         request += more
-    asked = json.loads(request)
-    form = RawFormat(*asked["raw"]) if "raw" in asked else Container(*asked["container"])
-    size, mtime_ns = asked["size_and_mtime"]
-    return AudioFile(asked["name"], descriptors[0], form, (size, mtime_ns))
+    said = json.loads(request)
+    form = RawFormat(*said["raw"]) if "raw" in said else Container(*said["container"])
+    size, mtime_ns = said["size_and_mtime"]
+    return AudioFile(said["name"], descriptors[0], form, (size, mtime_ns)), said["frames"]
 
 
 def send_message(answers: BinaryIO, kind: int, body: bytes | memoryview) -> None:

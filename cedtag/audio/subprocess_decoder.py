@@ -40,10 +40,10 @@ class DecoderProcess:
             self._process = _started(theirs)
         self._answers = cast("FileIO", self._process.stdout)
 
-    def ask(self, file: AudioFile) -> None:
-        """Send the process what to decode."""
+    def ask(self, file: AudioFile, *, frames: bool = False) -> None:
+        """Send the process what to decode: to mono at 16 kHz, or to `frames` as they are stored."""
         with suppress(ConnectionError):  # it is dead, as reading its answer will show
-            send_file(self._requests, file)
+            send_file(self._requests, file, frames=frames)
 
     def answer(self) -> tuple[int, bytearray] | None:
         """Return the next message, or None when the process is dead."""

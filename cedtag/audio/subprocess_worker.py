@@ -6,14 +6,19 @@ import os
 import resource
 import socket
 import sys
-from typing import TYPE_CHECKING, BinaryIO
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from cedtag.audio.in_process import open_in_process
-from cedtag.audio.subprocess_channel import BLOCK, ENDED, FAILED, receive_file, send_json, send_message
+import numpy as np
+
+from cedtag.audio.in_process import decoder_of, open_in_process
+from cedtag.audio.subprocess_channel import BLOCK, ENDED, FAILED, FORMAT, receive_file, send_json, send_message
 from cedtag.errors import AudioError
 from cedtag.system.processes import on_input_closed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cedtag.audio.audio_file import AudioFile
 
 # Decoders may be made to ask for any amount of memory; none needs more than a fraction of this.
@@ -31,15 +36,31 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with socket.socket(fileno=sys.stdin.fileno()) as requests:
-        while (file := receive_file(requests)) is not None:
-            _decode(file, answers)
+        while (asked := receive_file(requests)) is not None:
+            file, frames = asked
+            _decode(file, answers, _send_frames if frames else _send_mono)
 
 
-def _decode(file: AudioFile, answers: BinaryIO) -> None:
+def _send_mono(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
+    """Send all samples at 16 kHz; what is to be said at their end."""
+    with open_in_process(file) as recording:
+        for block in recording.blocks():
+            send_message(answers, BLOCK, block.data)
+    return {"problems": recording.problems, "warnings": recording.warnings}
+
+
+def _send_frames(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
+    """Send all frames as they are stored; what is to be said at their end."""
+    with closing(file), closing(decoder_of(file)) as decoder:
+        send_json(answers, FORMAT, {"rate_hz": decoder.rate_hz, "channels": decoder.channels})
+        for frames in decoder.frames():
+            send_message(answers, BLOCK, np.ascontiguousarray(frames, np.float32).reshape(-1).data)
+    return {"problems": decoder.problems, "warnings": ()}
+
+
+def _decode(file: AudioFile, answers: BinaryIO, send: Callable[[AudioFile, BinaryIO], dict[str, Any]]) -> None:
     try:
-        with open_in_process(file) as recording:
-            for block in recording.blocks():
-                send_message(answers, BLOCK, block.data)
+        ending = send(file, answers)
     except AudioError as error:
         send_json(answers, FAILED, {"error": str(error), "stage": error.stage})
     except MemoryError:
@@ -48,4 +69,4 @@ def _decode(file: AudioFile, answers: BinaryIO) -> None:
         message = f"{file.name}: its decoder failed ({type(error).__name__}: {error})"
         send_json(answers, FAILED, {"error": message, "stage": "decode"})
     else:
-        send_json(answers, ENDED, {"problems": recording.problems, "warnings": recording.warnings})
+        send_json(answers, ENDED, ending)

@@ -7,7 +7,7 @@ import io
 import os
 import re
 from collections import deque
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from heapq import heappush, heappushpop
 from pathlib import Path, PurePath
@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import soundfile
 
-from cedtag.audio.audio_file import open_audio
-from cedtag.audio.in_process import decoder_of
+from cedtag.audio.frames import opened_frames
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.records import SAMPLE_RATE_HZ, SoundEvent, Source, Tag, TagResult
@@ -180,7 +179,7 @@ def cut_all(clips: Iterable[Clip], pad_s: float, root: Path) -> Iterator[CutOrEr
 
 
 def _cut_recording(source: Source, clips: Sequence[Clip], pad_s: float) -> Iterator[Cut]:
-    with closing(open_audio(source)) as file, closing(decoder_of(file)) as decoder:
+    with opened_frames(source) as decoder:
         yield from _cut_frames(source, decoder, clips, pad_s)
 
 

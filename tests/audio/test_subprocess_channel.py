@@ -51,9 +51,11 @@ def test_a_file_arrives_with_its_format_and_an_open_descriptor(
     sent = AudioFile(name, fd, form, (12, 34))
     sender = threading.Thread(target=send_file, args=(ours, sent))
     sender.start()
-    received = receive_file(theirs)
+    asked = receive_file(theirs)
     sender.join()
-    assert received is not None
+    assert asked is not None
+    received, frames = asked
+    assert not frames
     assert received.fd != fd
     assert os.path.sameopenfile(received.fd, fd)
     received.close()
