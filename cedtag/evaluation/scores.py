@@ -16,7 +16,8 @@ from cedtag.inputs.manifest import canonical, ytids
 from cedtag.inputs.segments import read_segments
 from cedtag.inputs.windows import sliding_windows
 from cedtag.labels.table import no_such_label
-from cedtag.records import SAMPLE_RATE_HZ, Source
+from cedtag.records import SoundEvent, Source, TagResult
+from cedtag.results.read import open_results
 from cedtag.scoring.checked import checked_scores
 
 if TYPE_CHECKING:

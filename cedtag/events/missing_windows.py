@@ -49,7 +49,7 @@ def _check(result: TagResult, start: int, stop: int, window_s: float) -> None:
         return
     moved = min(stop - start, SHORTEST_REMAINDER) + SAMPLES_PER_MS
     may_begin = result.start == start or (result.start < start and result.stop - result.start <= moved)
-    is_last = may_begin and start <= result.stop < stop
+    is_last = may_begin and start <= result.stop <= stop
     if not is_last:
         raise InputError(
             f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is "

@@ -306,7 +306,7 @@ def test_a_container_that_is_read_as_raw_pcm_is_a_warning(codecs: Path, name: st
     raw = parse_raw_format("s16le,16000,1")
     piped = read_raw("-", io.BytesIO((codecs / name).read_bytes()), raw)
     assert list(piped.blocks())
-    for warnings in (heard(codecs / name, Decoding(raw=raw))[2], piped.warnings):
+    for warnings in (decoded(codecs / name, Decoding(raw=raw))[2], piped.warnings):
         assert ["begins like a recording" in text for text in warnings] == [True]
 
 
@@ -325,7 +325,7 @@ def test_a_container_that_is_read_as_raw_pcm_is_a_warning(codecs: Path, name: st
 def test_what_is_no_sound_at_all_and_read_as_raw_pcm_is_a_warning(tmp_path: Path, head: bytes, what: str) -> None:
     path = tmp_path / "a.raw"
     path.write_bytes(head + bytes(20_000))
-    _, _, warnings = heard(path, Decoding(raw=parse_raw_format("s8,16000,1"), isolate=True))
+    _, _, warnings = decoded(path, Decoding(raw=parse_raw_format("s8,16000,1"), isolate=True))
     assert [what in text for text in warnings] == [True]
 
 

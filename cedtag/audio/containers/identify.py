@@ -95,29 +95,7 @@ def describe_if_no_pcm(file: FileBytes) -> str | None:
         return f"a recording ({container.name})"
     if start or head[:3] == b"ID3" or _is_adts(file, 0) or find_frame(file, 0, 1, in_a_row=4) == 0:
         return "a recording (MPEG audio)"
-    return stranger(file)
-
-
-def describe_stranger(file: FileBytes) -> str:
-    """Say, for the user, what a file looks like that is no container we know."""
-    head = file.at(0, 512)
-    if not head:
-        return "an empty file"
-    if (known := stranger(file)) is not None:
-        return known
-    if head[:3] == b"ID3":
-        return "tags without audio"
-    if file.is_zero(0, min(file.size, LEADING_JUNK_BYTES)):
-        return "nothing but zero bytes"
-    if _is_text(head):
-        return "text"
-    return f"unknown data (it begins with {head[:8].hex(' ')})"
-
-
-def stranger(file: FileBytes) -> str | None:
-    """Return what kind of other file this certainly is, or None."""
-    head = file.at(0, 64).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return next((what for magic, what in _KNOWN_STRANGERS if head.startswith(magic)), None)
+    return other_type(file)
 
 
 def _by_magic(head: bytes) -> Container | None:
