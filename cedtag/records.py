@@ -41,9 +41,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class TimedSource(Source):
-    """A recording whose start time is known: `began`, in ISO 8601 with its offset from UTC."""
+    """A recording whose start time is known: `began`, in ISO 8601 with its offset from UTC.
+
+    `notes` are warnings about that time; `FileEnd.warnings` shows them.
+    """
 
     began: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

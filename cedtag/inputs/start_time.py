@@ -2,149 +2,100 @@
 
 from __future__ import annotations
 
-import os
-import re
-from datetime import datetime, timezone, tzinfo
-from pathlib import PurePath
+import logging
+from dataclasses import fields
 from typing import TYPE_CHECKING, TypeVar
 
-from cedtag.audio.containers.chunks import LAYOUTS, chunks
-from cedtag.audio.containers.file_bytes import FileBytes
-from cedtag.audio.open import open_regular
-from cedtag.errors import AudioError, InputError
-from cedtag.inputs.clock import WAYS, Clock, parse_time, parse_zone
-from cedtag.records import Source, TimedSource
+from cedtag.errors import InputError
+from cedtag.inputs.clock import WAYS, Clock, change_of_clocks, parse_time
+from cedtag.inputs.found_time import FoundTime
+from cedtag.inputs.name_time import time_in_name
+from cedtag.inputs.recorder_time import time_of_broadcast_wave, times_of_recorder
+from cedtag.records import Skipped, Source, TimedSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime, tzinfo
 
 Item = TypeVar("Item")
-MAX_CHUNK_BYTES = 1 << 20
-
-# 20240501_053000, SM4_20240501_053000, 2024-05-01T05-30-00, 20240501T053000+1000, 5678.240501053000
-_IN_NAMES = (
-    re.compile(
-        r"(?<!\d)(?P<year>\d{4})(?P<s>[-_.]?)(?P<month>\d\d)(?P=s)(?P<day>\d\d)[-_T. ]*"
-        r"(?P<hour>\d\d)(?P<t>[-_.:]?)(?P<minute>\d\d)(?P=t)(?P<second>\d\d)(?!\d)(?P<zone>Z|[+-]\d\d:?\d\d(?!\d))?"
-    ),
-    re.compile(
-        r"\.(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d)(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?!\d)(?P<zone>Z)?"
-    ),
-)
-_HEXADECIMAL = re.compile(r"[0-9A-F]{8}")
-_HEX_RANGE = (1_262_304_000, 4_102_444_800)  # 2010 to 2100: eight digits may also be a date or a serial number
-_AUDIOMOTH = re.compile(
-    r"Recorded at (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.\d+)? (?P<day>\d\d)/(?P<month>\d\d)/"
-    r"(?P<year>\d{4}) \(UTC(?P<zone>[+-]\d{1,2}(?::?\d\d)?)?\)"
-)
-_BEXT = re.compile(
-    r"(?P<year>\d{4})[^\d](?P<month>\d\d)[^\d](?P<day>\d\d)(?P<hour>\d\d)[^\d](?P<minute>\d\d)[^\d](?P<second>\d\d)"
-)
-_GUANO = re.compile(
-    r"^Timestamp: *(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)[T ](?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
-    r"(?P<fraction>\.\d{1,6})?\d* *(?P<zone>Z|[+-]\d\d:?\d\d)?",
-    re.MULTILINE,
-)
+logger = logging.getLogger(__name__)
 
 
 def start_time_of(source: Source, clock: Clock) -> datetime | None:
     """The start time of a recording; None where there is none to be found."""
+    found = find_start_time(source, clock)
+    return found.at if found else None
+
+
+def find_start_time(source: Source, clock: Clock) -> FoundTime | None:
+    """The start time of a recording with what is doubtful about it; None where there is none to be found."""
     zone = clock.zone
     if clock.start_time not in WAYS:
-        return parse_time(clock.start_time, zone)
-    return next((time for find in _SEARCHES[clock.start_time] if (time := find(source, zone)) is not None), None)
+        found: FoundTime | None = FoundTime(parse_time(clock.start_time, zone), "the given time")
+    elif clock.start_time == "name":
+        found = time_in_name(source, zone)
+    elif clock.start_time == "metadata":
+        found = next(times_of_recorder(source, zone), None) or time_of_broadcast_wave(source, zone)
+    else:
+        found = _most_trusted(source, zone) if clock.start_time == "auto" else None
+    if found and (note := change_of_clocks(found.at)):
+        return found.noted(note)
+    return found
 
 
 def timed(sources: Iterable[Item], clock: Clock) -> Iterator[Item | Source]:
-    """Pass everything on, recordings with the time at which they began, if that is known."""
-    for place, item in enumerate(sources):
-        if isinstance(item, Source):
-            if place and clock.start_time not in WAYS:
-                raise InputError(
-                    f"`start_time` {clock.start_time} is that of one recording; here are more, so use auto"
-                )
-            yield with_time(item, clock)
-        else:
+    """Pass everything on, recordings with the time at which they began, if that is known.
+
+    An assumption about a kind of names is logged once.
+    """
+    num_recordings, has_guessed = 0, False
+    for item in sources:
+        num_recordings += not isinstance(item, Skipped)
+        if not isinstance(item, Source):
             yield item
+            continue
+        if num_recordings > 1 and clock.start_time not in WAYS:
+            raise InputError(f"`start_time` {clock.start_time} is that of one recording; here are more, so use auto")
+        found = find_start_time(item, clock)
+        if found and found.guess and not has_guessed:
+            has_guessed = True
+            logger.warning("%s: %s; the same goes for other names of this kind", item.name, found.guess)
+        yield timed_source(item, found.at.isoformat(), found.notes) if found else item
 
 
 def with_time(source: Source, clock: Clock) -> Source:
-    began = start_time_of(source, clock)
-    return source if began is None else timed_source(source, began.isoformat())
+    """The recording with its start time, if that is known."""
+    found = find_start_time(source, clock)
+    return timed_source(source, found.at.isoformat(), found.notes) if found else source
 
 
-def timed_source(source: Source, began: str) -> TimedSource:
-    s = source
-    return TimedSource(s.path, s.name, s.relative, s.root, s.size, s.mtime_ns, began)
+def timed_source(source: Source, began: str, notes: tuple[str, ...] = ()) -> TimedSource:
+    """The recording with this start time, and warnings about it."""
+    parts = {field.name: getattr(source, field.name) for field in fields(Source)}
+    return TimedSource(**parts, began=began, notes=notes)
 
 
-def time_in_name(source: Source, zone: tzinfo) -> datetime | None:
-    """The last time in the name of a file: what stands before it is a station or a serial number."""
-    name = PurePath(source.name).name
-    for pattern in _IN_NAMES:
-        for match in reversed(list(pattern.finditer(name))):
-            if (time := _time_of(match, zone)) is not None:
-                return time
-    stem = PurePath(name).stem
-    if _HEXADECIMAL.fullmatch(stem) and _HEX_RANGE[0] <= int(stem, 16) < _HEX_RANGE[1]:
-        return datetime.fromtimestamp(int(stem, 16), timezone.utc)
-    return None
+def _most_trusted(source: Source, zone: tzinfo) -> FoundTime | None:
+    """What the recorder wrote, unless the name holds a later time; else the name, else bext.
+
+    A cut keeps the metadata of the whole recording and gets a new name, which is later and right. Editors write their
+    own date of origin into bext, so a name goes before it.
+    """
+    written, named = list(times_of_recorder(source, zone)), time_in_name(source, zone)
+    if not written:
+        return named or time_of_broadcast_wave(source, zone)
+    if named is None:
+        others = [other for other in written[1:] if not written[0].agrees_with(other)]
+        return _contradicted(written[0], others[0]) if others else written[0]
+    for time in written:
+        if named.agrees_with(time):
+            return named if named.has_zone and not time.has_zone else time
+    is_cut = named.at > written[0].at
+    return _contradicted(named, written[0]) if is_cut else _contradicted(written[0], named)
 
 
-def time_of_recorder(source: Source, zone: tzinfo) -> datetime | None:
-    """What GUANO or an AudioMoth's comment tells."""
-    found = _read_chunks(source, (b"guan", b"LIST"))
-    for kind, pattern in ((b"guan", _GUANO), (b"LIST", _AUDIOMOTH)):
-        match = pattern.search(found.get(kind, b"").decode("utf-8", "replace"))
-        if match and (time := _time_of(match, timezone.utc if kind == b"LIST" else zone)):
-            return time
-    return None
-
-
-def time_of_broadcast_wave(source: Source, zone: tzinfo) -> datetime | None:
-    """The date and time of origin of a broadcast wave file."""
-    contents = _read_chunks(source, (b"bext",)).get(b"bext", b"")
-    match = _BEXT.fullmatch(contents[320:338].decode("ascii", "replace"))
-    return _time_of(match, zone) if match else None
-
-
-_SEARCHES: dict[str, tuple[Callable[[Source, tzinfo], datetime | None], ...]] = {
-    "none": (),
-    "name": (time_in_name,),
-    "metadata": (time_of_recorder, time_of_broadcast_wave),
-    # Editors write their own date of origin, so a name goes before it.
-    "auto": (time_of_recorder, time_in_name, time_of_broadcast_wave),
-}
-
-
-def _read_chunks(source: Source, kinds: tuple[bytes, ...]) -> dict[bytes, bytes]:
-    """The contents of the last chunk of each kind in a WAV file."""
-    try:
-        fd = open_regular(source)
-    except AudioError:  # the run will say so
-        return {}
-    try:
-        file = FileBytes(fd)
-        if file.at(0, 4) not in (b"RIFF", b"RF64"):
-            return {}
-        layout = LAYOUTS[b"RIFF"]
-        found = [chunk for chunk in chunks(file, layout, layout.first_chunk) if chunk.kind in kinds]
-        return {chunk.kind: file.at(chunk.offset, min(chunk.size, MAX_CHUNK_BYTES)) for chunk in found}
-    finally:
-        os.close(fd)
-
-
-def _time_of(match: re.Match[str], zone: tzinfo) -> datetime | None:
-    parts = match.groupdict()
-    year = int(parts["year"]) + (2000 if len(parts["year"]) == 2 else 0)
-    if not 1990 <= year < 2100:  # a serial number
-        return None
-    month, day, hour, minute, second = (int(parts[name]) for name in ("month", "day", "hour", "minute", "second"))
-    try:
-        time = datetime(year, month, day, hour, minute, second, tzinfo=zone)
-    except ValueError:
-        return None
-    if fraction := parts.get("fraction"):
-        time = time.replace(microsecond=round(float(fraction) * 1_000_000))
-    return time if not parts.get("zone") else time.replace(tzinfo=parse_zone(parts["zone"]))
+def _contradicted(taken: FoundTime, other: FoundTime) -> FoundTime:
+    return taken.noted(
+        f"{taken.origin} and {other.origin} contradict each other about its start ({taken.shown()} and "
+        f"{other.shown()}); {taken.origin} was taken"
+    )

@@ -5,7 +5,7 @@ Their decoders read whatever is there as the whole. Only the size in the header 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from cedtag.audio.containers.findings import Findings
@@ -92,6 +92,7 @@ class AudioData:
 
 def chunks(file: FileBytes, layout: Layout, start: int) -> Iterator[Chunk]:
     """Yield the chunks from `start` for as long as they look like chunks; the last may promise more than there is."""
+    long_size = None
     while start + layout.header_bytes <= file.size:
         header = file.at(start, layout.header_bytes)
         kind = header[: layout.id_bytes]
@@ -100,8 +101,12 @@ def chunks(file: FileBytes, layout: Layout, start: int) -> Iterator[Chunk]:
         if size < 0 or not all(32 <= byte < 127 for byte in kind[:4]):
             return
         chunk = Chunk(kind, start + layout.header_bytes, size)
+        if kind == b"ds64":
+            long_size = int.from_bytes(file.at(chunk.offset + 8, 8), "little")
+        elif kind == layout.data_id and size == 0xFFFF_FFFF and long_size is not None:
+            chunk = replace(chunk, size=long_size)
         yield chunk
-        start = layout.aligned(chunk.offset + size)
+        start = layout.aligned(chunk.offset + chunk.size)
 
 
 def find_audio(file: FileBytes) -> AudioData | None:
@@ -110,13 +115,9 @@ def find_audio(file: FileBytes) -> AudioData | None:
     if magic in (b".snd", b"dns."):
         return _find_audio_in_au(file, "big" if magic == b".snd" else "little")
     layout = LAYOUTS[magic]
-    long_size = None
     for chunk in chunks(file, layout, layout.first_chunk):
-        if chunk.kind == b"ds64":
-            long_size = int.from_bytes(file.at(chunk.offset + 8, 8), "little")
-        elif chunk.kind == layout.data_id:
-            size = long_size if long_size is not None and chunk.size == 0xFFFF_FFFF else chunk.size
-            return _audio_data(file, layout, chunk.offset, size)
+        if chunk.kind == layout.data_id:
+            return _audio_data(file, layout, chunk.offset, chunk.size)
     return None
 
 
