@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from cedtag.errors import InputError
 from cedtag.inputs.start_time import timed_source
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
+from cedtag.writers.clock_columns import began_of_row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,8 +51,7 @@ def source_of(record: Mapping[str, Any]) -> Source:
     source = source_named(record["file"])
     if not record.get(CLOCK_COLUMNS[0]):
         return source
-    began = datetime.fromisoformat(record[CLOCK_COLUMNS[0]]) - timedelta(milliseconds=sample_of(record["start"]) // 16)
-    return timed_source(source, began.isoformat())
+    return timed_source(source, began_of_row(record[CLOCK_COLUMNS[0]], sample_of(record["start"])))
 
 
 def score_of(text: str | float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from cedtag.inputs.start_time import timed
 from cedtag.inputs.window_settings import samples_of
 from cedtag.labels.groups import ontology
 from cedtag.labels.selection import selector_of
-from cedtag.records import FileFailed, ScoredWindow, Skipped
+from cedtag.records import FileEnd, FileFailed, ScoredWindow, Skipped, TimedSource
 from cedtag.run.outputs.open import open_output
 from cedtag.run.overlaps import OverlapSelector
 from cedtag.run.pipeline import PipelineSettings, score_recordings
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from cedtag.audio import Recording
+    from cedtag.inputs.clock import Clock
     from cedtag.records import Outcome, Source
     from cedtag.run.outputs import Kept, Output
     from cedtag.run.outputs.destination import Destination
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from cedtag.scoring import Compute, LoadedModel, Scorer
 
     OpenRecording: TypeAlias = Callable[[Source], Recording]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ def run_archive(
             write_summary(settings.destination.summary, summary, job.info)
             raise
         write_summary(settings.destination.summary, summary, job.info)
+        _note_untimed(summary, settings.clock)
     return summary
 
 
@@ -127,6 +132,7 @@ def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, st
     # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
     open_recording = _opener(Decoding(raw, isolate=scorer.device != "cpu"), stack)
     outcomes: Iterator[Outcome] = stack.enter_context(closing(score_recordings(sources, open_recording, scorer, plan)))
+    outcomes = map(_with_notes, outcomes)
     if settings.windows.refine_s is not None:
         refinement = _refinement(settings.windows.refine_s, scoring, open_recording, scorer, plan)
         outcomes = stack.enter_context(closing(refined(outcomes, refinement)))
@@ -179,6 +185,26 @@ def _refinement(
         return frozenset(tag.index for tag in selector(window).tags if tag.score >= events.onset_of(tag.index))
 
     return Refinement(open_recording, scorer, active, samples_of(size_s), plan.scorers)
+
+
+def _with_notes(outcome: Outcome) -> Outcome:
+    """The outcome, with what is doubtful about the start time of its recording among its warnings."""
+    if isinstance(outcome, FileEnd) and isinstance(outcome.source, TimedSource) and outcome.source.notes:
+        return replace(outcome, warnings=outcome.warnings + outcome.source.notes)
+    return outcome
+
+
+def _note_untimed(summary: Summary, clock: Clock) -> None:
+    """Log how many recordings have no start time, if start times were wanted."""
+    if clock.is_off or not summary.untimed:
+        return
+    places = {"name": "their names do not hold", "metadata": "their metadata do not hold"}
+    logger.warning(
+        "no start time for %d of %d recordings: %s one that is known, and their rows have no clock times",
+        summary.untimed,
+        summary.done + summary.partial,
+        places.get(clock.start_time, "neither their metadata nor their names hold"),
+    )
 
 
 def _follow(job: _Job, summary: Summary, callbacks: Callbacks, *, keep_going: bool) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, Skipped
+from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, Skipped, TimedSource
 from cedtag.system.atomic import writing, writing_whole
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class Summary:
     """Counts of recordings; found = done + partial + failed + skipped.
 
     `skipped` holds what is no recording and what an earlier run has done; what failed then counts as failed again.
-    `incomplete` counts those of the skipped that an earlier run has scored in part.
+    `incomplete` counts those of the skipped that an earlier run has scored in part, `untimed` those of done and partial
+    whose start time is not known.
     """
 
     done: int = 0
@@ -32,12 +33,14 @@ class Summary:
     incomplete: int = 0
     windows: int = 0
     num_samples: int = 0
+    untimed: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def count(self, event: Outcome) -> None:
         if isinstance(event, FileEnd):
             self.done += event.status == "ok"
             self.partial += event.status == "partial"
+            self.untimed += not isinstance(event.source, TimedSource)
             self.windows += event.num_windows
             self.num_samples += event.num_samples
         elif isinstance(event, FileFailed):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cedtag.records import TimedSource
+from cedtag.errors import InputError
+from cedtag.records import SAMPLES_PER_MS, TimedSource
 
 if TYPE_CHECKING:
     from cedtag.records import SoundEvent, TagResult
     from cedtag.writers.run_info import RunInfo
 
 COLUMNS = ("abs_start", "abs_end")
+_YEARS = range(100, 9900)
 
 
 def shows_clock(run: RunInfo) -> bool:
@@ -19,10 +21,28 @@ def shows_clock(run: RunInfo) -> bool:
     return "start-time" in run.settings
 
 
+def began_of_row(abs_start: str, start: int) -> str:
+    """The start of a recording in ISO 8601, by the clock time of its row that begins at sample `start`.
+
+    ValueError for what is no time, and for years with which datetime cannot calculate.
+    """
+    time = datetime.fromisoformat(abs_start)
+    if time.year not in _YEARS:
+        raise ValueError(f"abs_start is {abs_start}; the year must be from {_YEARS[0]} to {_YEARS[-1]}")
+    return (time - _length(start)).isoformat()
+
+
 def clock_times(result: TagResult | SoundEvent) -> tuple[str, str] | None:
     """Start and end on the clock, in ISO 8601 with milliseconds, cut, and the offset from UTC; None if not known."""
     if not isinstance(result.source, TimedSource):
         return None
-    began = datetime.fromisoformat(result.source.began)
-    start, stop = (began + timedelta(milliseconds=sample // 16) for sample in (result.start, result.stop))
+    try:
+        began = datetime.fromisoformat(result.source.began)
+        start, stop = (began + _length(sample) for sample in (result.start, result.stop))
+    except (ValueError, OverflowError) as error:  # a journal of an earlier version
+        raise InputError(f"{result.source.name}: its start time, {result.source.began}, is out of range") from error
     return start.isoformat(timespec="milliseconds"), stop.isoformat(timespec="milliseconds")
+
+
+def _length(samples: int) -> timedelta:
+    return timedelta(milliseconds=samples // SAMPLES_PER_MS)
