@@ -56,3 +56,34 @@ def test_by_relative_path_a_moved_root_is_told():
     done.sort()
     entry = done.find(replace(source, name="b/x.wav", root="b"))
     assert (entry.unchanged, entry.moved) == (True, True)
+
+
+@given(
+    st.integers(0, 2**63),
+    st.integers(0, 2**62),
+    st.sampled_from([-1, 1]),
+    st.integers(-300, 300),
+    st.sampled_from(["hour", "rounded", "second", "two", "size"]),
+)
+def test_a_file_whose_time_moved_by_exactly_one_hour_is_unchanged(size, mtime_ns, sign, rounding_ns, kind):
+    done = Done()
+    source = Source("a", "a", "a", "", size, mtime_ns)
+    done.add(source, "ok", 0)
+    done.sort()
+    hour_ns = 3600 * 10**9
+    moved_ns = {"hour": hour_ns, "rounded": hour_ns + rounding_ns, "second": hour_ns + 10**9, "two": 2 * hour_ns}
+    moved = replace(source, mtime_ns=mtime_ns + sign * moved_ns.get(kind, hour_ns), size=size + (kind == "size"))
+    assert done.find(moved).unchanged == (kind in ("hour", "rounded"))
+
+
+def test_times_that_moved_by_an_hour_are_logged_once(caplog):
+    caplog.set_level("INFO")
+    done = Done()
+    sources = [Source(name, name, name, "", 1, 10**18) for name in "abc"]
+    for source in sources:
+        done.add(source, "ok", 0)
+    done.sort()
+    assert all(done.find(source).unchanged for source in sources)
+    assert not caplog.records
+    assert all(done.find(replace(source, mtime_ns=10**18 + 3600 * 10**9)).unchanged for source in sources)
+    assert len(caplog.records) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from cedtag.records import Source
 
+logger = logging.getLogger(__name__)
+
+_HOUR_US = 3_600_000_000
 _FAILED = STATUSES.index("failed")
 # Two names in a million share 64 bits once in 40 million archives.
 _ENTRY = np.dtype([("key", "<u8"), ("root", "<u8"), ("stamp", "<u8"), ("offset", "<i8"), ("status", "u1")])
@@ -41,6 +45,7 @@ class Done:
 
     def __init__(self, *, by_relative: bool = False) -> None:
         self._by_relative = by_relative
+        self._has_shifted = False
         self._packed = bytearray()
         self._entries: NDArray[np.void] = np.zeros(0, _ENTRY)
         self._keys: NDArray[np.uint64] = np.zeros(0, np.uint64)
@@ -76,7 +81,7 @@ class Done:
             place,
             offset,
             STATUSES[status],
-            unchanged=stamp == int.from_bytes(_stamp(source), "little"),
+            unchanged=self._is_unchanged(source, stamp),
             moved=root != int.from_bytes(_hash(source.root), "little"),
         )
 
@@ -93,12 +98,31 @@ class Done:
         """The offsets of all, in the order they were done."""
         return np.sort(self._entries["offset"])
 
+    def _is_unchanged(self, source: Source, stamp: int) -> bool:
+        """Whether a file has the size and time that it had, or that time one hour earlier or later.
+
+        FAT keeps local times, so that a change of the clocks moves those of all files by an hour.
+        """
+        if stamp == int.from_bytes(_stamp(source), "little"):
+            return True
+        hours = (hour + off for hour in (-_HOUR_US, _HOUR_US) for off in (-1, 0, 1))  # times may have been rounded
+        if all(stamp != int.from_bytes(_stamp(source, later_us), "little") for later_us in hours):
+            return False
+        if not self._has_shifted:
+            self._has_shifted = True
+            logger.info(
+                "%s: its time has changed by exactly one hour and not its size, as after a change of the clocks; "
+                "such files count as unchanged",
+                source.name,
+            )
+        return True
+
     def _key(self, source: Source) -> bytes:
         return _hash(source.relative if self._by_relative else source.name)
 
 
-def _stamp(source: Source) -> bytes:
-    return _hash(f"{source.size} {source.mtime_ns}")
+def _stamp(source: Source, later_us: int = 0) -> bytes:
+    return _hash(f"{source.size} {source.mtime_ns // 1000 + later_us}")
 
 
 def _hash(text: str) -> bytes:
