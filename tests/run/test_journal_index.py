@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cedtag.records import Source
@@ -66,6 +66,8 @@ def test_by_relative_path_a_moved_root_is_told():
     st.integers(-300, 300),
     st.sampled_from(["hour", "rounded", "second", "two", "size"]),
 )
+@example(1, 1_000, 1, -1, "rounded")
+@example(1, 999, -1, 1, "rounded")
 def test_a_file_whose_time_moved_by_exactly_one_hour_is_unchanged(size, mtime_ns, sign, rounding_ns, kind):
     done = Done()
     source = Source("a", "a", "a", "", size, mtime_ns)
