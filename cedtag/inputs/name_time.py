@@ -98,7 +98,7 @@ def _time_of(match: re.Match[str], zone: tzinfo) -> FoundTime | None:
     parts = match.groupdict()
     if len(parts["year"]) == 2:
         parts["year"] = "20" + parts["year"]
-    follows_t = "t" in (parts.get("between") or "").lower()
+    follows_t = parts.get("between") in ("T", "t")
     text = (parts["zone"] or "").lstrip(" _")
     own_zone = _own_zone(text, follows_t=follows_t)
     if own_zone is None and len(parts.get("fraction") or "") < 3:
