@@ -43,6 +43,8 @@ CLOCKS = {
 def clocks(lines: str) -> dict[str, list[list[str | None]]]:
     found: dict[str, list[list[str | None]]] = {}
     for row in map(json.loads, lines.splitlines()):
+        if "tags" not in row:  # the head, and outcomes
+            continue
         found.setdefault(row["file"], []).append([row["abs_start"], row["abs_end"]])
     return found
 
