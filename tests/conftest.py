@@ -11,6 +11,7 @@ import soundfile
 from hypothesis import HealthCheck, settings
 
 from cedtag.cli import run
+from cedtag.system.telemetry import disable_telemetry
 from tests.micro import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cedtag.cli.tag.run import LoadTagger
+
+# Tests import ONNX Runtime themselves, too.
+disable_telemetry()
 
 # No test may fail because the machine is busy.
 settings.register_profile("cedtag", deadline=None, suppress_health_check=[HealthCheck.too_slow])

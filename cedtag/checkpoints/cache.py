@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from cedtag.checkpoints.checksums import damage_of
 from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
 from cedtag.errors import ModelError
+from cedtag.system.telemetry import OPT_OUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,4 +213,4 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _environment() -> dict[str, str]:
     # Plain HTTP unless the user says otherwise: it resumes a cut download and shows its progress on the disk.
     defaults = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_VERBOSITY": "error"}
-    return defaults | os.environ | {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    return defaults | os.environ | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"} | OPT_OUTS

@@ -14,6 +14,7 @@ import click
 
 from cedtag import __version__
 from cedtag.cli.shared.failures import HANDLED, exit_code, sentence_for
+from cedtag.system.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,6 +118,7 @@ def run(args: Sequence[str], load: LoadTagger | None = None) -> int:
 
     `load` replaces the function that loads the model, for programs that have one already.
     """
+    disable_telemetry()
     if COMPLETE_VARIABLE in os.environ:
         cli.main(prog_name="cedtag", complete_var=COMPLETE_VARIABLE)  # answers the shell and exits
     try:

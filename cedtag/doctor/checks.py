@@ -21,6 +21,7 @@ from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.doctor.selftest import TOLERANCE, deviation
 from cedtag.errors import CedtagError, ModelError
 from cedtag.system.machine import cpu_quota, memory_limit, usable_cpus
+from cedtag.system.telemetry import OPT_OUTS, disable_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ class Check:
 
 def checks(*, network: bool = False) -> Iterator[Check]:
     """Every check in turn; that of the Hub, which needs the network, only with `network`."""
+    disable_telemetry()
     yield Check("cedtag", f"{__version__} in {Path(__file__).parent.parent}")
     yield Check("python", f"{platform.python_version()} on {platform.platform()}")
     yield _checked("torch", _torch)
@@ -53,6 +55,7 @@ def checks(*, network: bool = False) -> Iterator[Check]:
     yield _checked("models", _models)
     yield _checked("temporary", _temporary)
     yield Check("environment", _environment())
+    yield Check("telemetry", _telemetry())
     if network:
         yield _checked("hub", _hub)
     yield _checked("self-test", _self_test)
@@ -135,6 +138,10 @@ def _environment() -> str:
     # No variable with these prefixes holds a token.
     found = [f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(_VARIABLES)]
     return " ".join(found) or "nothing that changes what cedtag does"
+
+
+def _telemetry() -> str:
+    return "off: " + " ".join(f"{name}={os.environ.get(name)}" for name in OPT_OUTS)
 
 
 def _hub() -> str:

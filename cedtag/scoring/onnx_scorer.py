@@ -14,6 +14,7 @@ from cedtag.scoring.batching import cpu_batch_size
 from cedtag.scoring.onnx_model import POWER, PROBABILITIES, ced_model, weight_shapes
 from cedtag.scoring.power_spectra import PowerSpectra
 from cedtag.system.machine import keep_freed_memory
+from cedtag.system.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,12 +89,14 @@ def load_onnx_scorer(
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
+    disable_telemetry()
     try:
         import onnxruntime
     except ImportError as error:
         raise InputError(
             'int8 and --backend onnx need ONNX Runtime, which is not installed: pip install "cedtag[onnx]"'
         ) from error
+    onnxruntime.disable_telemetry_events()  # where the caller has imported it before, without the variable
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # windows differ in length

@@ -18,6 +18,7 @@ def test_a_sound_installation_fits_on_one_screen_and_exits_with_0(cedtag):
     assert names[:3] == ["cedtag", "python", "torch"]
     assert names[-1] == "self-test"
     assert len(names) <= 24
+    assert any("ORT_DISABLE_TELEMETRY=1" in line for line in done.lines)
     assert "FAILED" not in done.stdout.decode()
 
 
