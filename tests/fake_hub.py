@@ -43,6 +43,9 @@ class Fault:
     reset: bool = False  # ... by a TCP reset
     pause_s: float = 0.0  # before every 64 KiB of the body
     corrupt: bool = False  # flip one bit of the body
+    etag: str | None = None  # state this in place of the hash
+    commit: str | None = None  # state this in place of the commit
+    body: bytes | None = None  # send this in place of the file, with `headers`
 
 
 @dataclass
@@ -66,6 +69,7 @@ class FakeHub:
         self.repos: dict[str, Repo] = {}
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
+        self.lists = True  # whether it has the list of a commit's files, as mirrors may not
         self.closing = threading.Event()
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -155,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_content(hub.blob(found[1]), {"ETag": f'"{found[1]}"'})
         elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self.resolve(*map(unquote, found.groups()))
+        elif (found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path)) and hub.lists:
+            self.send_list(hub.repos[found[1]].commits[found[2]])
         else:
             self.send(404)
 
@@ -171,20 +177,27 @@ class _Handler(BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if repo.gated and token != GOOD_TOKEN:
             return self.refuse(403 if token else 401, "GatedRepo")
-        head = {"X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        head = {"X-Repo-Commit": self.fault.commit or commit, "Accept-Ranges": "bytes"}
         data = repo.commits[commit].get(file)
         if data is None:
             return self.refuse(404, "EntryNotFound", head)
         if len(data) < LARGE_BYTES:
-            return self.send_content(data, {**head, "ETag": f'"{git_sha1(data)}"'})
+            return self.send_content(data, {**head, "ETag": f'"{self.fault.etag or git_sha1(data)}"'})
         digest = sha256(data)
-        linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(data))}
+        linked = {"X-Linked-Etag": f'"{self.fault.etag or digest}"', "X-Linked-Size": str(len(data))}
         return self.send(302, headers={**head, **linked, "Location": f"{hub.cdn}/cdn/{digest}"})
 
     def refuse(self, status: int, code: str, headers: Mapping[str, str] | None = None) -> None:
         self.send(status, b"{}", {"X-Error-Code": code, "X-Error-Message": code, **(headers or {})})
 
+    def send_list(self, files: Mapping[str, bytes]) -> None:
+        large = {name: {"lfs": {"oid": sha256(data)}} for name, data in files.items() if len(data) >= LARGE_BYTES}
+        entries = [{"path": name, "oid": git_sha1(data), **large.get(name, {})} for name, data in files.items()]
+        self.send(200, json.dumps(entries).encode())
+
     def send_content(self, data: bytes, headers: Mapping[str, str]) -> None:
+        if self.fault.body is not None:
+            return self.send(200, self.fault.body, {**headers, **self.fault.headers})
         size = len(data)
         if self.fault.corrupt:
             data = data[: size // 2] + bytes([data[size // 2] ^ 1]) + data[size // 2 + 1 :]

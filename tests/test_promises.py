@@ -93,7 +93,8 @@ def test_any_name_and_any_sample_give_valid_output(cedtag):
     assert cedtag("tree", "-q", "-o", "all.json", "-o", "all.csv", "-o", "all.tsv", "-o", "all.jsonl").code == 3
     found = sorted(names, key=os.fsencode)
     assert [r["file"] for r in strict(Path("all.json").read_bytes())["recordings"]] == found
-    assert [strict(line)["file"] for line in Path("all.jsonl").read_bytes().splitlines()] == found
+    lines = [strict(line) for line in Path("all.jsonl").read_bytes().splitlines()]
+    assert [line["file"] for line in lines if "tags" in line] == found
     for suffix, delimiter in (("csv", ","), ("tsv", "\t")):
         text = Path(f"all.{suffix}").read_bytes().decode("utf-8", "surrogateescape")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))

@@ -6,6 +6,7 @@ No file is handed out before its content had, once, the hash that the Hub states
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.checkpoints.checksums import damage_of
+from cedtag.checkpoints.endpoint import client_constants
 from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
 from cedtag.errors import ModelError
 from cedtag.system.telemetry import OPT_OUTS
@@ -23,6 +25,8 @@ from cedtag.system.telemetry import OPT_OUTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
+logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
 _DOWNLOADER = "import sys; sys.path[:] = {path!r}; from cedtag.checkpoints.download_worker import main; main()"
@@ -77,8 +81,7 @@ def snapshot(
     A branch stays at the commit that was cached for it, unless `refresh` asks the Hub where it is now. `on_progress` is
     told, now and then, how many bytes have come.
     """
-    from huggingface_hub import constants
-
+    constants = client_constants()
     offline = offline or constants.HF_HUB_OFFLINE
     folder = repo_folder(repo, cache_dir or Path(constants.HF_HUB_CACHE))
     found = cached(repo, revision, cache_dir)
@@ -97,6 +100,12 @@ def snapshot(
     answer = _download(repo, revision, folder, patience, on_progress)
     if "commit" not in answer:
         raise ModelError(f"{repo} {reason} and cannot be downloaded: {answer['error']}")
+    if answer.get("unchecked"):
+        logger.warning(
+            "%s: the server states no hash of %s, so nothing could be checked; compare with a download from elsewhere",
+            repo,
+            answer["unchecked"],
+        )
     if (found := cached(repo, answer["commit"], cache_dir)) is None:
         raise ModelError(f"{repo}: files vanished from the cache {folder.parent} after the download; try again")
     return found
@@ -104,6 +113,19 @@ def snapshot(
 
 def cached(repo: str, revision: str, cache_dir: Path | None = None) -> Snapshot | None:
     """What the cache holds for `revision`, None when a file is missing; asks nobody and checks no content."""
+    client_constants()
+    try:
+        return _cached(repo, revision, cache_dir)
+    except UnicodeDecodeError:  # a branch whose commit cannot be read
+        return None
+    except OSError as error:
+        raise ModelError(
+            f"{repo}: the cache cannot be read ({error.filename}: {error.strerror}); remove that, or choose another "
+            "cache with --cache-dir"
+        ) from error
+
+
+def _cached(repo: str, revision: str, cache_dir: Path | None) -> Snapshot | None:
     from huggingface_hub import try_to_load_from_cache
 
     config = try_to_load_from_cache(repo, CONFIG_NAME, cache_dir, revision)

@@ -30,24 +30,20 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from cedtag.checkpoints.answers import AnswerCheck, InvalidURL, TransportError, Unusable
 from cedtag.checkpoints.cache import offline_hint, repo_folder
-from cedtag.checkpoints.checksums import damage_of
-from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
+from cedtag.checkpoints.checksums import damage_of, is_hash, keep_hashes, stated_hashes
+from cedtag.checkpoints.endpoint import without_credentials
+from cedtag.checkpoints.file_list import MAX_LIST_BYTES, hashes_in_list
+from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES, max_bytes
 from cedtag.system.atomic import replacing
 from cedtag.system.processes import on_input_closed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# Every fault of the line is an HTTPError of the client's own HTTP library, which is httpx or httpx2 by its version.
-TransportError: type[Exception] = next(base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError")
-
 # The client keeps what came before a cut in whole chunks only: with its 10 MiB a poor line never gets anywhere.
 constants.DOWNLOAD_CHUNK_SIZE = 256 * 1024
-
-
-class Unusable(Exception):
-    """The files can be downloaded, and are no good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +62,94 @@ def main() -> None:
     # Nobody would miss this process, but others would wait for the client's lock.
     on_input_closed(lambda: os.kill(os.getpid(), signal.SIGTERM))
     request = DownloadRequest(**json.loads(sys.argv[1]))
+    check = AnswerCheck()
     try:
-        _reply(commit=fetch(request))
+        _install(check)
+        _reply(**Download(request, check).run())
     except Unusable as error:
-        _reply(error=str(error))
-    except (TransportError, OSError, ValueError) as error:
-        _reply(error=explain(error, request))
+        _reply(error=without_credentials(str(error)))
+    except (TransportError, InvalidURL, OSError, ValueError) as error:
+        _reply(error=without_credentials(explain(error, request, answered=check.answered)))
 
 
-def fetch(request: DownloadRequest) -> str:
-    """Bring every file of the commit that `request.revision` means into the cache, and return that commit."""
-    with _time_limit(request):
-        commit = _current_commit(request)
-    _fetch_sound(request, commit, CONFIG_NAME)
-    with suppress(RemoteEntryNotFoundError):
-        _fetch_sound(request, commit, PREPROCESSOR_NAME)
-    _fetch_weights(request, commit)
-    if request.revision != commit:
-        # Last, and by us, as the client only ever sees the commit: a branch never points at half a download.
-        ref = repo_folder(request.repo, Path(request.cache_dir)) / "refs" / request.revision
+def _install(check: AnswerCheck) -> None:
+    """Make the client, which reads the variables of proxies and certificates."""
+    try:
+        check.install()
+    except (ImportError, OSError, ValueError, InvalidURL) as error:
+        raise Unusable(
+            f"the settings of proxies and certificates cannot be used ({error}); "
+            "check HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE"
+        ) from error
+
+
+class Download:
+    """Brings every file of one commit into the cache, each checked against all hashes that are stated for it."""
+
+    def __init__(self, request: DownloadRequest, check: AnswerCheck) -> None:
+        self._request, self._check = request, check
+        self._folder = repo_folder(request.repo, Path(request.cache_dir))
+        self._commit = ""
+        self._listed: dict[str, str] = {}
+        self._stated: dict[str, set[str]] = {}
+
+    def run(self) -> dict[str, str]:
+        """The commit that the request means, and the names of files for which no hash is stated, in "unchecked"."""
+        with _time_limit(self._request):
+            self._commit = _current_commit(self._request)
+        self._check.expect(MAX_LIST_BYTES)
+        self._listed = hashes_in_list(self._request.repo, self._commit, self._request.answer_s)
+        self._fetch_sound(CONFIG_NAME)
+        with suppress(RemoteEntryNotFoundError):
+            self._fetch_sound(PREPROCESSOR_NAME)
+        self._fetch_weights()
+        keep_hashes(self._folder, self._commit, self._stated)
+        self._point_branch()
+        return {
+            "commit": self._commit,
+            "unchecked": ", ".join(name for name, known in self._stated.items() if not known),
+        }
+
+    def _fetch_weights(self) -> None:
+        for name in WEIGHTS_NAMES:
+            with suppress(RemoteEntryNotFoundError):
+                return self._fetch_sound(name)
+        raise Unusable(f"it has no weights ({' or '.join(WEIGHTS_NAMES)})")
+
+    def _fetch_sound(self, name: str) -> None:
+        """The client checks only the size of what it downloads, and only the existence of what it has."""
+        damage, file = "", self._folder
+        for force in (False, True):
+            self._check.expect(max_bytes(name))
+            file = _fetch(self._request, self._commit, name, force, self._request.pauses_s)
+            self._pin(file, name)
+            stated = {self._check.stated, self._listed.get(name, "")} | stated_hashes(file)
+            self._stated[name] = set(filter(is_hash, stated))
+            if not (damage := damage_of(file, self._stated[name])):
+                return
+            if not file.is_symlink():
+                file.unlink()  # in a cache without links the client would keep it
+        file.resolve().unlink(missing_ok=True)  # so that no other program takes it from the cache
+        raise Unusable(f"{name} {damage}, even after a second download; try again on another network")
+
+    def _pin(self, file: Path, name: str) -> None:
+        """Refuse a file that is not where the cache has its place, or that links to anywhere but a blob there."""
+        content = file.parent / file.readlink() if file.is_symlink() else file
+        places = [self._folder / "snapshots" / self._commit, self._folder / "blobs"]
+        if file.parent != places[0] or content.parent.resolve() not in [place.resolve() for place in places]:
+            raise Unusable(f"{name} is not in its place in the cache, but in {content}; remove {file}")
+
+    def _point_branch(self) -> None:
+        """Last, and by us, as the client only ever sees the commit: a branch never points at half a download."""
+        if self._request.revision == self._commit:
+            return
+        ref = self._folder / "refs" / self._request.revision
         ref.parent.mkdir(parents=True, exist_ok=True)
         with replacing(ref) as temporary:
-            temporary.write_text(commit)
-    return commit
+            temporary.write_text(self._commit)
 
 
-def explain(error: Exception, request: DownloadRequest) -> str:
+def explain(error: Exception, request: DownloadRequest, *, answered: bool = False) -> str:
     """Why a download failed and what to do about it: the one place that knows the client's exceptions."""
     error = _cause(error)
     hub = constants.ENDPOINT
@@ -115,6 +173,8 @@ def explain(error: Exception, request: DownloadRequest) -> str:
         case OSError(errno=int()):
             return f"the cache cannot be used ({error.strerror}); choose another folder with --cache-dir"
     what = next(iter(str(error).rstrip(".").splitlines()), type(error).__name__)
+    if answered:
+        return f"{hub} has answered, but the download failed ({what}); try again later, or on another network"
     return f"{hub} cannot be reached ({what}); {offline_hint(request.repo)}"
 
 
@@ -142,24 +202,6 @@ def _current_commit(request: DownloadRequest) -> str:
     if commit is None:
         raise FileMetadataError("no commit")
     return commit
-
-
-def _fetch_weights(request: DownloadRequest, commit: str) -> None:
-    for name in WEIGHTS_NAMES:
-        with suppress(RemoteEntryNotFoundError):
-            return _fetch_sound(request, commit, name)
-    raise Unusable(f"it has no weights ({' or '.join(WEIGHTS_NAMES)})")
-
-
-def _fetch_sound(request: DownloadRequest, commit: str, name: str) -> None:
-    """The client checks only the size of what it downloads, and only the existence of what it has."""
-    for force in (False, True):
-        file = _fetch(request, commit, name, force, request.pauses_s)
-        damage = damage_of(file)
-        if not damage:
-            return
-    file.resolve().unlink()  # so that no other program takes it from the cache
-    raise Unusable(f"{name} {damage}, even after a second download; try again on another network")
 
 
 def _fetch(request: DownloadRequest, commit: str, name: str, force: bool, pauses_s: Sequence[float]) -> Path:
@@ -193,9 +235,8 @@ def _time_limit(request: DownloadRequest) -> Iterator[None]:
     """End this process with an answer when the block takes too long, wherever it is stuck."""
 
     def give_up() -> None:
-        _reply(
-            error=f"{constants.ENDPOINT} does not answer within {request.answer_s:g} s; {offline_hint(request.repo)}"
-        )
+        hub = without_credentials(constants.ENDPOINT)
+        _reply(error=f"{hub} does not answer within {request.answer_s:g} s; {offline_hint(request.repo)}")
         os._exit(1)
 
     timer = Timer(request.answer_s, give_up)

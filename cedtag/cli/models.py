@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cedtag.checkpoints import cache as hub
+from cedtag.checkpoints.endpoint import client_constants
 from cedtag.checkpoints.locate import HubName, locate, resolve
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.cli.shared.table import show
@@ -179,12 +180,19 @@ def _is_ced(snapshot: hub.Snapshot) -> bool:
 
 
 def _scan_cache() -> HFCacheInfo | None:
+    client_constants()
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:
         return scan_cache_dir()
     except CacheNotFound:
         return None
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            "a file below refs/ in the cache cannot be read; `cedtag models download NAME` writes it anew"
+        ) from error
+    except OSError as error:
+        raise ModelError(f"{error.filename}: the cache cannot be read ({error.strerror}); see --cache-dir") from error
 
 
 def _model_repos(cache: HFCacheInfo | None) -> list[CachedRepoInfo]:

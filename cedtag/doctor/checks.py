@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from cedtag import __version__
 from cedtag.checkpoints import cache as hub
+from cedtag.checkpoints.endpoint import client_constants, without_credentials
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.doctor.selftest import TOLERANCE, deviation
 from cedtag.errors import CedtagError, ModelError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 NETWORK_S = 10.0
 _EXTRAS = ("onnxruntime", "pyarrow", "matplotlib")
+_SECRETS = ("TOKEN", "KEY", "SECRET", "PASSWORD")
 _VARIABLES = ("CEDTAG_", "HF_HUB_", "HF_HOME", "HF_ENDPOINT", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
 
@@ -121,9 +123,7 @@ def _memory() -> str:
 
 
 def _models() -> str:
-    from huggingface_hub import constants
-
-    cache = Path(constants.HF_HUB_CACHE)
+    cache = Path(client_constants().HF_HUB_CACHE)
     sizes = {known.name: hub.bytes_in(hub.repo_folder(known.repo, cache) / "blobs") for known in KNOWN_CHECKPOINTS}
     there = ", ".join(f"{name} {_size(size)}" for name, size in sizes.items() if size) or "none of the published ones"
     return f"{cache}: {there}"
@@ -135,9 +135,13 @@ def _temporary() -> str:
 
 
 def _environment() -> str:
-    # No variable with these prefixes holds a token.
-    found = [f"{name}={os.environ[name]}" for name in sorted(os.environ) if name.startswith(_VARIABLES)]
+    found = [f"{name}={_shown(name)}" for name in sorted(os.environ) if name.startswith(_VARIABLES)]
     return " ".join(found) or "nothing that changes what cedtag does"
+
+
+def _shown(name: str) -> str:
+    secret = any(word in name for word in _SECRETS)
+    return "***" if secret else without_credentials(os.environ[name])
 
 
 def _telemetry() -> str:
@@ -145,8 +149,10 @@ def _telemetry() -> str:
 
 
 def _hub() -> str:
-    """The state of the Hub; its client has no deadline in some states, so the request runs in a thread."""
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+    """Whether the Hub answers; its client has no deadline in some states, so it is asked in a thread."""
+    endpoint = without_credentials(client_constants().ENDPOINT)
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
 
     answer: Future[None] = Future()
 
@@ -162,10 +168,13 @@ def _hub() -> str:
     try:
         answer.result(NETWORK_S)
     except FutureTimeout:
-        raise ModelError(f"{constants.ENDPOINT} gave no answer within {NETWORK_S:g} s") from None
+        raise ModelError(f"{endpoint} gave no answer within {NETWORK_S:g} s") from None
     except Exception as error:
-        raise ModelError(f"{constants.ENDPOINT} is out of reach ({type(error).__name__}: {error})") from error
-    return f"{constants.ENDPOINT} answers, in {time.monotonic() - started:.1f} s"
+        if isinstance(error, HfHubHTTPError):
+            raise ModelError(f"{endpoint} answers, but with HTTP {error.response.status_code}") from error
+        reason = without_credentials(f"{type(error).__name__}: {error}")
+        raise ModelError(f"{endpoint} is out of reach ({reason})") from error
+    return f"{endpoint} answers, in {time.monotonic() - started:.1f} s"
 
 
 def _self_test() -> str:

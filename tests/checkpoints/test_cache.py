@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -368,6 +370,192 @@ class TestBadNetwork:
             fcntl.flock(held, fcntl.LOCK_EX)
             assert "no data has come for" in error_of(snapshot, REPO, cache_dir=cache, patience=SOON)
         assert contents(snapshot(REPO, cache_dir=cache)) == FILES
+
+
+class TestHostileServers:
+    @pytest.mark.parametrize(
+        "etag",
+        ["../../../../outside", "/tmp/outside", "..", ".", "a/b", "..\\..\\outside", "%2e%2e/outside", "C:outside"],
+    )
+    @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+    def test_an_etag_that_is_a_path_is_refused_before_anything_is_written(self, server, cache, tmp_path, etag, name):
+        server.fault(Fault("HEAD", f"/{name}", etag=etag.replace("/tmp", str(tmp_path))))
+        message = error_of(snapshot, REPO, cache_dir=cache)
+        assert "the server gives an ETag that is no hash" in message
+        assert list(tmp_path.rglob("*outside*")) == []
+        assert all(file.read_bytes() != FILES[name] for file in tmp_path.rglob("*") if file.is_file())
+
+    @pytest.mark.parametrize("commit", ["../../../outside", "main", "A" * 40, "0" * 64, "/outside"])
+    @pytest.mark.parametrize("path", ["/main/config.json", "/preprocessor_config.json", "/model.safetensors"])
+    def test_a_commit_that_is_none_is_refused_before_anything_is_written(self, server, cache, tmp_path, commit, path):
+        server.fault(Fault("HEAD", path, commit=commit))
+        assert "the server gives a commit that is none" in error_of(snapshot, REPO, cache_dir=cache)
+        assert list(tmp_path.rglob("*outside*")) == []
+
+    def test_a_file_that_does_not_exist_leaves_no_trace_outside_either(self, server, cache, tmp_path):
+        server.add("me/other", {name: data for name, data in FILES.items() if name != "preprocessor_config.json"})
+        server.fault(Fault("HEAD", "/preprocessor_config.json", commit="../../../../outside"))
+        assert "the server gives a commit that is none" in error_of(snapshot, "me/other", cache_dir=cache)
+        assert list(tmp_path.rglob("*outside*")) == []
+
+    def test_another_commit_than_the_one_that_was_asked_for_is_refused(self, server, cache):
+        server.fault(Fault("HEAD", "/model.safetensors", commit="1" * 40))
+        assert "model.safetensors is not in its place in the cache" in error_of(snapshot, REPO, cache_dir=cache)
+
+    @pytest.mark.parametrize("etag", ["no-hash", "d41d8cd98f00b204e9800998ecf8427e", "0123-2"])
+    def test_weights_are_checked_by_the_list_of_files_where_the_etag_is_no_hash(self, server, cache, etag, caplog):
+        server.fault(Fault("HEAD", "/model.safetensors", etag=etag))
+        server.fault(Fault("GET", WEIGHTS_PATH, corrupt=True, times=1))
+        found = snapshot(REPO, cache_dir=cache)
+        assert contents(found) == FILES
+        assert caplog.text == ""
+        flip_a_bit(found.weights)
+        assert f"the Hub states {sha256(WEIGHTS)}" in error_of(snapshot, REPO, cache_dir=cache, offline=True)
+
+    def test_weights_that_differ_from_the_list_are_refused_though_their_etag_fits(self, server, cache):
+        flipped = bytearray(WEIGHTS)
+        flipped[7] ^= 1
+        server.fault(Fault("HEAD", "/model.safetensors", etag=sha256(flipped)))
+        server.fault(Fault("GET", WEIGHTS_PATH, body=bytes(flipped)))
+        assert f"the Hub states {sha256(WEIGHTS)}" in error_of(snapshot, REPO, cache_dir=cache)
+
+    def test_it_is_said_when_there_is_no_hash_to_check_by(self, server, cache, caplog):
+        server.lists = False
+        server.fault(Fault("HEAD", "/model.safetensors", etag="no-hash"))
+        assert contents(snapshot(REPO, cache_dir=cache)) == FILES
+        assert [record.getMessage() for record in caplog.records] == [
+            "me/model: the server states no hash of model.safetensors, so nothing could be checked; "
+            "compare with a download from elsewhere"
+        ]
+
+    def test_a_mirror_without_a_list_is_checked_by_its_etags(self, server, cache, caplog):
+        server.lists = False
+        server.fault(Fault("GET", WEIGHTS_PATH, corrupt=True, times=1))
+        assert contents(snapshot(REPO, cache_dir=cache)) == FILES
+        assert caplog.text == ""
+
+    @pytest.mark.parametrize("path", ["/config.json", WEIGHTS_PATH, "/api/"])
+    def test_packed_answers_are_not_unpacked(self, server, cache, path):
+        bomb = gzip.compress(bytes(300_000_000), 9)
+        server.fault(
+            Fault("GET", path, body=bomb, status=200 if path == "/api/" else 0, headers={"Content-Encoding": "gzip"})
+        )
+        message = error_of(snapshot, REPO, cache_dir=cache)
+        assert "the server sends packed data (Content-Encoding: gzip)" in message
+        assert sum(file.stat().st_size for file in cache.rglob("*") if file.is_file()) < 2_000_000
+
+    def test_no_more_is_read_than_was_stated(self, server, cache):
+        server.fault(Fault("GET", "/config.json", body=bytes(50_000_000)))
+        assert f"the server sends more than {len(CONFIG)} bytes" in error_of(snapshot, REPO, cache_dir=cache)
+
+    def test_a_config_file_of_another_size_than_config_files_is_refused_unread(self, server, cache):
+        server.add("me/other", {**FILES, "config.json": bytes(2_000_000)})
+        message = error_of(snapshot, "me/other", cache_dir=cache)
+        assert "the server states a size of 2000000 bytes, expected 1000000 at most" in message
+        assert server.count("GET", "/cdn/") == 0
+
+    @pytest.mark.parametrize(
+        "body", [b"[1]", b'{"errors": 3}', b"\xff\xfe", gzip.compress(bytes(100_000_000)), b"{" * 9]
+    )
+    def test_the_page_of_an_error_is_not_read(self, server, cache, body):
+        headers = {"Content-Encoding": "gzip"} if body.startswith(b"\x1f") else {}
+        server.fault(Fault("GET", "/config.json", status=503, body=body, headers=headers))
+        message = error_of(snapshot, REPO, cache_dir=cache, patience=BRISK)
+        assert message.endswith(f"{server.url} is in trouble (HTTP 503); try again later")
+
+    def test_an_answer_that_breaks_off_is_not_called_out_of_reach(self, server, cache):
+        server.fault(Fault("GET", "/config.json", keep_bytes=3))
+        message = error_of(snapshot, REPO, cache_dir=cache, patience=Timeouts(stall_s=20, pauses_s=()))
+        assert f"{server.url} has answered, but the download failed (" in message
+        assert "cannot be reached" not in message
+
+
+class TestEndpoint:
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:x",
+            "http://[::1",
+            "ftp://host",
+            "host",
+            "http://",
+            "http://a b",
+            "",
+            "http://h:0",
+        ],
+    )
+    def test_that_is_no_address_is_one_sentence(self, tmp_path, address):
+        done = download(tmp_path, HF_ENDPOINT=address)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.splitlines()[-1].startswith(f"cedtag: HF_ENDPOINT is {address!r}, which is no address")
+        assert "Traceback" not in done.stderr
+
+    def test_other_variables_that_cannot_be_used_are_one_sentence(self, tmp_path):
+        done = download(tmp_path, HF_HUB_ETAG_TIMEOUT="soon")
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+        assert "check the variables HF_HUB_..." in done.stderr
+
+    @pytest.mark.parametrize("repo", ["me/model", "me/nothing"])
+    def test_credentials_in_it_are_never_shown(self, server, tmp_path, repo):
+        server.fault(Fault("GET", WEIGHTS_PATH, status=503))
+        url = server.url.replace("http://", "http://user:secret@")
+        for environment in ({"HF_ENDPOINT": url}, {"HF_ENDPOINT": "http://user:secret@127.0.0.1:1"}):
+            done = download(tmp_path, repo, **environment)
+            assert done.returncode == 1
+            assert "secret" not in done.stdout + done.stderr
+            assert "http://***@127.0.0.1:" in done.stderr
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"HTTP_PROXY": "gopher://x"},
+            {"ALL_PROXY": "http://[::1"},
+            {"HTTP_PROXY": "http://a:99999"},
+            {"ALL_PROXY": "socks5://x"},
+        ],
+    )
+    def test_settings_of_proxies_that_cannot_be_used_are_one_sentence(self, server, tmp_path, settings):
+        done = download(tmp_path, **settings, NO_PROXY="")
+        assert done.returncode == 1
+        assert done.stderr.startswith("cedtag: me/model is not in the cache")
+        assert len(done.stderr.splitlines()) == 1
+
+
+class TestDamagedCache:
+    @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"../../outside", b"\0" * 40, b""])
+    def test_a_branch_that_cannot_be_read_is_fetched_anew(self, server, cache, content):
+        found = snapshot(REPO, cache_dir=cache)
+        (cache / "models--me--model" / "refs" / "main").write_bytes(content)
+        assert "is only partly in the cache" in error_of(snapshot, REPO, cache_dir=cache, offline=True)
+        assert snapshot(REPO, cache_dir=cache) == found
+        assert snapshot(REPO, cache_dir=cache, offline=True) == found
+
+    def test_a_file_where_a_folder_should_be_is_one_sentence(self, server, cache):
+        snapshot(REPO, cache_dir=cache)
+        shutil.rmtree(cache / "models--me--model" / "snapshots")
+        (cache / "models--me--model" / "snapshots").touch()
+        assert "cannot be read" in error_of(snapshot, REPO, cache_dir=cache, offline=True)
+
+    def test_files_of_a_cache_without_links_are_checked_too(self, server, cache, monkeypatch):
+        monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "1")
+        server.fault(Fault("GET", WEIGHTS_PATH, corrupt=True, times=1))
+        found = snapshot(REPO, cache_dir=cache)
+        assert not found.weights.is_symlink()
+        assert contents(found) == FILES
+        flip_a_bit(found.weights)
+        assert f"the Hub states {sha256(WEIGHTS)}" in error_of(snapshot, REPO, cache_dir=cache, offline=True)
+
+
+def download(home: Path, repo: str = REPO, **environment: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from cedtag.cli import run; sys.exit(run(['models', 'download', *sys.argv[1:]]))"
+    return subprocess.run(
+        [sys.executable, "-c", code, repo, "--cache-dir", str(home / "cache")],
+        env=os.environ | {"HF_HUB_OFFLINE": "0"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 class TestInterruption:

@@ -78,3 +78,18 @@ def test_the_hub_is_asked_only_when_told_to_and_never_waited_for_long(cedtag, mo
 
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", refused)
     assert "is out of reach (ConnectionRefusedError: refused)" in cedtag("doctor", "--network").stdout.decode()
+
+
+def test_credentials_in_the_environment_are_not_shown(cedtag, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "https://user:secret@mirror.example")
+    monkeypatch.setenv("HF_HUB_TOKEN", "secret")
+    monkeypatch.setenv("CEDTAG_API_KEY", "secret")
+
+    def refused(url: str, timeout: float) -> None:
+        raise ConnectionRefusedError("https://user:secret@mirror.example refuses")
+
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://user:secret@mirror.example")
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", refused)
+    shown = cedtag("doctor", "--network").stdout.decode()
+    assert "secret" not in shown
+    assert shown.count("https://***@mirror.example") == 3
