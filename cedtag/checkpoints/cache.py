@@ -141,6 +141,12 @@ def _cached(repo: str, revision: str, cache_dir: Path | None) -> Snapshot | None
     return Snapshot(commit, Path(config), Path(preprocessor) if isinstance(preprocessor, str) else None, Path(best))
 
 
+def cached_commits(repo: str) -> list[str]:
+    """The commits of a repository of which the cache holds anything."""
+    snapshots = repo_folder(repo, Path(client_constants().HF_HUB_CACHE)) / "snapshots"
+    return sorted(folder.name for folder in snapshots.glob("*"))
+
+
 def repo_folder(repo: str, cache_dir: Path) -> Path:
     """Where huggingface_hub keeps a repository: `blobs/HASH`, `snapshots/COMMIT/FILE` and `refs/BRANCH`."""
     return cache_dir / f"models--{repo.replace('/', '--')}"

@@ -45,7 +45,10 @@ def damage_of(file: Path, stated: Collection[str] | None = None, *, again: bool 
     if not hashes or (not again and _was_sound(file, hashes)):
         return ""
     for one in sorted(hashes):
-        actual = _digest(file, sha256=len(one) == 64)
+        try:
+            actual = _digest(file, sha256=len(one) == 64)
+        except OSError as error:
+            return f"cannot be read ({file}: {error.strerror})"
         if actual != one:
             _forget(file, hashes)
             return f"is damaged ({file}: the hash is {actual}, the Hub states {one})"

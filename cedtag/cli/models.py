@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cedtag.checkpoints import cache as hub
+from cedtag.checkpoints.checksums import damage_of, stated_hashes
 from cedtag.checkpoints.endpoint import client_constants
 from cedtag.checkpoints.locate import HubName, locate, resolve
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
@@ -44,7 +45,7 @@ def hub_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group("models")
 def command() -> None:
-    """List, download and remove models.
+    """List, download, verify and remove models.
 
     NAME is tiny, mini, small or base, or owner/repo[@revision] on the Hugging Face Hub; for path and info also a folder
     or a file of weights.
@@ -129,6 +130,25 @@ def info(name: str) -> None:
 
 
 @command.command()
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@hub_options
+def verify(names: tuple[str, ...]) -> None:
+    """Compare cached models with the hashes that the Hub stated for them; of all, without NAME.
+
+    Every byte is read again. A file is sound, damaged, or has "no hash", as the server stated none. The exit code is 1
+    if a file is damaged.
+    """
+    found = _named_snapshots(names) if names else _every_snapshot()
+    states = [(repo, one, file, _state(file)) for repo, one in found for file in one.files]
+    rows = [(repo, one.commit, file.name, state) for repo, one, file, state in states]
+    show(("repository", "commit", "file", "state"), rows)
+    if damaged := sorted({f"{repo}@{one.commit}" for repo, one, _, state in states if state == "damaged"}):
+        raise ModelError(
+            f"damaged in the cache: {', '.join(damaged)}; repair: cedtag models download {' '.join(damaged)}"
+        )
+
+
+@command.command()
 @click.argument("name")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @hub_options
@@ -158,6 +178,34 @@ def _on_the_hub(name: str) -> HubName:
     if isinstance(place, Path):
         raise InputError(f"{name} is a local {'folder' if place.is_dir() else 'file'}, not a model on the Hub")
     return place
+
+
+def _named_snapshots(names: Iterable[str]) -> list[tuple[str, hub.Snapshot]]:
+    found = []
+    for name in names:
+        place = _on_the_hub(name)
+        revisions = [place.revision] if "@" in name else hub.cached_commits(place.repo)
+        snapshots = [one for revision in revisions if (one := hub.cached(place.repo, revision))]
+        if not snapshots:
+            raise ModelError(f"{name} is not in the cache, or only partly; see `cedtag models download {name}`")
+        found += [(place.repo, one) for one in snapshots]
+    return found
+
+
+def _every_snapshot() -> list[tuple[str, hub.Snapshot]]:
+    """Every complete CED in the cache, and what may be one under a damaged config file."""
+    return [
+        (repo, one)
+        for repo in sorted(repo.repo_id for repo in _model_repos(_scan_cache()))
+        for commit in hub.cached_commits(repo)
+        if (one := hub.cached(repo, commit)) and (_is_ced(one) or _state(one.config) == "damaged")
+    ]
+
+
+def _state(file: Path) -> str:
+    if not stated_hashes(file):
+        return "no hash"
+    return "damaged" if damage_of(file, again=True) else "sound"
 
 
 def _cached_ceds() -> dict[str, list[hub.Snapshot]]:

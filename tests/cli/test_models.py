@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,12 +14,12 @@ from tests.fake_hub import FakeHub, client_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow  # each command in a process of its own
 
 CONFIG = json.dumps({"model_type": "ced", "depth": 2, "outputdim": 3}).encode()
 FILES = {"config.json": CONFIG, "preprocessor_config.json": b"{}", "model.safetensors": bytes(1_230_000)}
+VERIFY = "repository\tcommit\tfile\tstate\n"
 HEADER = "name\trepository\tparameters_M\tmAP\tsize_MB\tcommit\n"
 SMALL_AND_BASE = "small\tmispeech/ced-small\t22\t49.6\t\t\nbase\tmispeech/ced-base\t86\t50\t\t\n"
 
@@ -159,3 +160,50 @@ def test_a_terminal_gets_a_table(server):
         " small  mispeech/ced-small  22            49.6",
         " base   mispeech/ced-base   86            50",
     ]
+
+
+def rot(file: Path) -> None:
+    """Change one bit of a file, as a failing disk does: its time and size stay."""
+    state, content = file.stat(), bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize("links", ["", "1"], ids=["links", "no-links"])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_verify_finds_what_rots_in_silence_and_says_how_to_repair_it(server, tmp_path, monkeypatch, name, links):
+    monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", links)
+    folder = Path(output("download", "tiny").strip())
+    rows = [f"mispeech/ced-tiny\t{folder.name}\t{file}\t" for file in FILES]
+    assert output("verify") == output("verify", "tiny") == VERIFY + "".join(f"{row}sound\n" for row in rows)
+    rot(folder / name)
+    for names in ([], ["tiny"], [f"tiny@{folder.name}"]):
+        result = run("verify", *names)
+        states = ["damaged" if file == name else "sound" for file in FILES]
+        assert result.stdout == VERIFY + "".join(f"{row}{state}\n" for row, state in zip(rows, states, strict=True))
+        assert result.returncode == 1
+    repair = result.stderr.splitlines()[-1].partition("repair: cedtag models ")[2]
+    assert output(*repair.split()) == f"{folder}\n"
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == FILES
+    assert output("verify", "tiny").count("sound") == 3
+
+
+def test_verify_says_where_nothing_can_be_checked(server, tmp_path):
+    folder = Path(output("download", "tiny").strip())
+    for file in FILES:
+        content = (folder / file).read_bytes()
+        (folder / file).unlink()
+        (folder / file).write_bytes(content)
+    (folder.parent.parent / ".cedtag" / f"{folder.name}.json").write_bytes(b"[")
+    assert output("verify").count("no hash") == 3
+    assert last_line("verify", "base").endswith(
+        "base is not in the cache, or only partly; see `cedtag models download base`"
+    )
+
+
+def test_a_branch_that_cannot_be_read_is_one_sentence(server, tmp_path):
+    folder = Path(output("download", "tiny").strip())
+    (folder.parent.parent / "refs" / "main").write_bytes(b"\xff\xfe")
+    assert "below refs/ in the cache cannot be read" in last_line("list")
+    assert output("verify", "tiny").count("sound") == 3
