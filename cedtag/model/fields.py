@@ -7,6 +7,9 @@ from typing import NoReturn
 
 from cedtag.errors import ModelError
 
+# Far above every trained weight, and far below what lets products of layers grow beyond single precision.
+LARGEST_WEIGHT = 1e9
+
 
 def refuse(name: str, value: object, expected: str) -> NoReturn:
     """Raise the ModelError for a field whose value does not fit."""

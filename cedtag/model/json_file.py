@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NoReturn
 
+from cedtag.checkpoints.names import MAX_JSON_BYTES
 from cedtag.errors import ModelError
 from cedtag.system.atomic import replacing
 
@@ -12,15 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_MAX_BYTES = 1_000_000
-
 
 def read_json_object(path: Path) -> dict[str, object]:
     """The JSON object in a small file. Damaged, huge, deeply nested and non-finite ones are a ModelError."""
     try:
         with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
+            content = file.read(MAX_JSON_BYTES + 1)
+        if len(content) > MAX_JSON_BYTES:
             raise ModelError("larger than 1 MB, so no config file; download the checkpoint again")
         values = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,14 +24,18 @@ _HUB_NAMES = {"n_mels": "feature_size"}
 def front_end_of(checkpoint: Checkpoint, config: CedConfig | None = None) -> FrontEnd:
     """The front end of a checkpoint: its preprocessor file, else its config, else that of every published CED.
 
-    `config` is the model's, by default the one in the config file; a preprocessor that does not fit it is a ModelError.
+    `config` is the model's, by default the one in the config file. A preprocessor that does not fit it, and files that
+    state different values of one field, are a ModelError.
     """
     if config is None and checkpoint.config is not None:
         config = CedConfig.from_file(checkpoint.config)
-    if checkpoint.preprocessor is None:
-        return FrontEnd() if config is None else config.front_end
-    front_end = read_preprocessor(checkpoint.preprocessor)
-    return front_end if config is None else _fitted(front_end, config, checkpoint.preprocessor)
+    front_end = FrontEnd() if config is None else config.front_end
+    if checkpoint.preprocessor is not None:
+        front_end = read_preprocessor(checkpoint.preprocessor)
+        front_end = front_end if config is None else _fitted(front_end, config, checkpoint.preprocessor)
+    for path in filter(None, (checkpoint.config, checkpoint.preprocessor)):
+        _check_agreement(path, front_end, checkpoint.preprocessor)
+    return front_end
 
 
 def read_preprocessor(path: Path) -> FrontEnd:
@@ -64,6 +69,20 @@ def _fitted(front_end: FrontEnd, config: CedConfig, path: Path) -> FrontEnd:
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     return fitted
+
+
+def _check_agreement(path: Path, front_end: FrontEnd, source: Path | None) -> None:
+    """Refuse what a file states, under either name of a field, when the front end, read from `source`, is another."""
+    values = read_json_object(path)
+    for hub_name, own_name in _own_names().items():
+        used = getattr(front_end, own_name)
+        for name in dict.fromkeys((hub_name, own_name)):
+            if (stated := values.get(name)) is not None and stated != used:
+                where = f" in {source}" if source is not None and source != path else ""
+                raise ModelError(
+                    f"{path}: {name} is {reprlib.repr(stated)}, but {hub_name} is {used}{where}; "
+                    "give files that belong together"
+                )
 
 
 def _front_end(values: Mapping[str, object]) -> FrontEnd:

@@ -18,6 +18,8 @@ from cedtag.checkpoints.names import CONFIG_NAME
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.errors import ModelError
 from cedtag.model.config import CedConfig
+from cedtag.model.fields import LARGEST_WEIGHT
+from cedtag.model.pickle_check import check_pickle
 from cedtag.system.atomic import replacing
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _MAX_TENSORS = 4096
 _WRAPPERS = ("model", "state_dict")
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_VARIANCE = "running_var"
 _STEP_COUNTER = "num_batches_tracked"
 _ENCODER = "encoder."
 _HEAD = "outputlayer."
@@ -137,6 +140,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
+    check_pickle(path)
     try:
         with warnings.catch_warnings():
             # For files that are no checkpoints, torch warns about formats before it fails.
@@ -206,7 +210,12 @@ def _checked(name: str, tensor: Tensor, source: Path) -> Tensor:
         raise ModelError(f"{source}: {name} has type {tensor.dtype}, expected floating point; give a CED checkpoint")
     # A copy, because the file may be mapped into memory: it would change, or crash us, when the file does.
     own = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-    # A sum is NaN or infinite if any value is, in a quarter of the time that a test of each value takes.
-    if not math.isfinite(own.sum().item()):
+    # The extremes are NaN if any value is, and faster than asking each of them.
+    least, greatest = (extreme.item() for extreme in own.aminmax()) if own.numel() else (0.0, 0.0)
+    if not math.isfinite(greatest - least):
         raise ModelError(f"{source}: {name} holds NaN or infinite values; download it again")
+    if (largest := max(-least, greatest)) > LARGEST_WEIGHT:
+        raise ModelError(f"{source}: {name} holds {largest:.3g}, which no trained weight is; download it again")
+    if name.endswith(_VARIANCE) and least < 0:
+        raise ModelError(f"{source}: {name} holds {least:.3g}, but no variance is negative; download it again")
     return own

@@ -9,6 +9,7 @@ import numpy as np
 from cedtag.errors import InputError
 from cedtag.labels.table import labels_of
 from cedtag.model.config import CedConfig
+from cedtag.model.fields import LARGEST_WEIGHT
 from cedtag.model.preprocessor import front_end_of
 from cedtag.scoring.batching import cpu_batch_size
 from cedtag.scoring.onnx_model import POWER, PROBABILITIES, ced_model, weight_shapes
@@ -122,9 +123,15 @@ def _plain_weights(checkpoint: Checkpoint) -> tuple[CedConfig, Weights] | None:
         return None
     weights.pop("encoder.init_bn.num_batches_tracked", None)
     shapes = {name: values.shape for name, values in weights.items()}
-    if shapes != weight_shapes(config) or not all(np.isfinite(values).all() for values in weights.values()):
-        return None
+    if shapes != weight_shapes(config) or not all(_is_sound(name, values) for name, values in weights.items()):
+        return None  # torch says what is wrong
     return config, weights
+
+
+def _is_sound(name: str, values: NDArray[np.float32]) -> bool:
+    """Whether weights are numbers that can be computed with; NaN is none, as it is in no range."""
+    least = 0.0 if name.endswith("running_var") else -LARGEST_WEIGHT
+    return bool(values.size == 0 or (values.min() >= least and values.max() <= LARGEST_WEIGHT))
 
 
 def _weights_by_torch(checkpoint: Checkpoint) -> tuple[CedConfig, Weights]:

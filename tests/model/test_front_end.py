@@ -62,6 +62,37 @@ def test_the_config_of_a_model_whose_files_have_none_counts(tmp_path):
 @pytest.mark.parametrize(
     ("preprocessor", "config", "message"),
     [
+        ({"hop_size": 100}, {"hop_size": 160}, r"/config\.json: hop_size is 160, but hop_size is 100 in .*/pre"),
+        (
+            {},
+            {"hop_size": 100},
+            r"/config\.json: hop_size is 100, but hop_size is 160 in .*/preprocessor_config\.json; give",
+        ),
+        ({"f_min": 50}, {"f_min": 0}, r"/config\.json: f_min is 0, but f_min is 50 in "),
+        ({"f_max": 7000}, {"f_max": 8000}, r"/config\.json: f_max is 8000, but f_max is 7000 in "),
+        ({"n_fft": 1024}, {"n_fft": 512}, r"/config\.json: n_fft is 512, but n_fft is 1024 in "),
+        ({"win_size": 400}, {"win_size": 512}, r"/config\.json: win_size is 512, but win_size is 400 in "),
+        ({"feature_size": 80}, {"n_mels": 64}, r"feature_size is 80, expected the model's n_mels 64"),
+        ({}, {"sampling_rate": 32_000}, r"/config\.json: sampling_rate is 32000, but sampling_rate is 16000 in "),
+        (None, {"sampling_rate": 32_000}, r"/config\.json: sampling_rate is 32000, but sampling_rate is 16000; give"),
+        (None, {"feature_size": 80}, r"/config\.json: feature_size is 80, but feature_size is 64; give"),
+        ({"n_mels": 80}, {}, r"/preprocessor_config\.json: n_mels is 80, but feature_size is 64; give"),
+    ],
+)
+def test_files_that_contradict_each_other_are_refused_with_both_values(tmp_path, preprocessor, config, message):
+    with pytest.raises(ModelError, match=message):
+        front_end_of(checkpoint_of(tmp_path, preprocessor, config))
+
+
+@pytest.mark.parametrize("values", [{}, {"hop_size": None}, {"hop_size": 100, "f_min": 0.0}])
+def test_files_that_agree_are_taken(tmp_path, values):
+    found = front_end_of(checkpoint_of(tmp_path, {"hop_size": 100, "f_min": 0}, values))
+    assert found.hop_size == 100
+
+
+@pytest.mark.parametrize(
+    ("preprocessor", "config", "message"),
+    [
         ({"feature_size": 80}, {}, r"preprocessor_config\.json: feature_size is 80, expected the model's n_mels 64"),
         ({}, {"target_length": 16}, r"config\.json: target_length is 16, expected at least 17, the frames of the sh"),
         ({"n_fft": 1024, "hop_size": 10}, {"target_length": 51}, r"target_length is 51, expected at least 52"),

@@ -4,6 +4,7 @@ import pickle
 import stat
 import struct
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 import torch
@@ -140,12 +141,57 @@ def test_too_many_tensors_are_refused_before_they_are_read(tmp_path):
             read_weights(path)
 
 
+def many_names(number):
+    return [f"encoder.blocks.{index}.attn.qkv.weight" for index in range(number)]
+
+
+def many_tensors(number):
+    return {name: torch.zeros(1) for name in many_names(number)}
+
+
+def many_views(number):
+    return dict(zip(many_names(number), torch.zeros(number), strict=True))
+
+
+def many_objects(number):
+    return {"model": many_tensors(2), "rest": [{"lr": 0.1} for _ in range(number)]}
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+@pytest.mark.parametrize("content", [many_tensors, many_views, many_objects])
+def test_a_file_of_too_much_is_refused_before_torch_begins_with_it(tmp_path, monkeypatch, content, new_format):
+    torch.save(content(60_000), tmp_path / "x.pt", _use_new_zipfile_serialization=new_format)
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: pytest.fail("torch has begun"))
+    with pytest.raises(
+        ModelError, match=r"x\.pt: (holds \d+ records|describes too many tensors).*give a CED checkpoint"
+    ):
+        read_weights(tmp_path / "x.pt")
+
+
+def test_a_file_of_packed_records_is_refused_before_torch_unpacks_it(tmp_path, monkeypatch):
+    saved(tmp_path / "x.pt", {"weight": torch.zeros(10_000_000)})
+    with ZipFile(tmp_path / "x.pt") as plain, ZipFile(tmp_path / "packed.pt", "w", ZIP_DEFLATED) as packed:
+        for entry in plain.infolist():
+            packed.writestr(entry.filename, plain.read(entry))
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: pytest.fail("torch has begun"))
+    with pytest.raises(ModelError, match=r"packed\.pt: holds packed records"):
+        read_weights(tmp_path / "packed.pt")
+
+
+def test_the_checkpoint_of_the_longest_training_is_read(tmp_path):
+    state = original_state()
+    moments = {index: {"exp_avg": torch.ones(4), "exp_avg_sq": torch.ones(4), "step": 3} for index in range(780)}
+    content = {"model": state, "optimizer": {"state": moments}, "history": [0.5] * 10_000}
+    assert same(read_weights(saved(tmp_path / "x.pt", content)), load_file(HUB))
+
+
 def test_one_tensor_under_two_names_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"holds encoder\.norm\.weight twice"):
         read_weights(saved(tmp_path / "x.pt", original_state() | {"encoder.norm.weight": torch.ones(48)}))
 
 
 BIAS = "encoder.norm.bias"
+VARIANCE = "encoder.init_bn.running_var"
 
 
 @pytest.mark.parametrize(
@@ -160,6 +206,10 @@ BIAS = "encoder.norm.bias"
         ({BIAS: torch.ones(48, dtype=torch.complex64)}, r"encoder\.norm\.bias has type torch\.complex64"),
         ({BIAS: torch.arange(48).log()}, r"encoder\.norm\.bias holds NaN or infinite"),
         ({BIAS: (torch.arange(48) - 7.0).sqrt()}, r"encoder\.norm\.bias holds NaN or infinite"),
+        ({VARIANCE: torch.linspace(-1, 5, 64)}, r"init_bn\.running_var holds -1, but no variance is negative"),
+        ({VARIANCE: -torch.full((64,), 1e-30)}, r"init_bn\.running_var holds -1e-30, but no variance is negative"),
+        ({BIAS: torch.linspace(-2e20, 1, 48)}, r"encoder\.norm\.bias holds 2e\+20, which no trained weight is"),
+        ({BIAS: torch.full((48,), 3e38)}, r"encoder\.norm\.bias holds 3e\+38, which no trained weight is"),
         ({BIAS: torch.full((48,), 1e300, dtype=torch.float64)}, r"encoder\.norm\.bias holds NaN or infinite"),
     ],
 )

@@ -114,7 +114,7 @@ def test_the_original_layout_is_read_by_torch(tmp_path):
     assert np.array_equal(scores_of(original_checkpoint(tmp_path)), scores_of(CHECKPOINT))
 
 
-@pytest.mark.parametrize("damage", ["missing", "reshaped", "nan", "cut"])
+@pytest.mark.parametrize("damage", ["missing", "reshaped", "nan", "huge", "variance", "cut"])
 def test_damaged_weights_are_refused_as_by_torch(tmp_path, damage):
     folder = micro_checkpoint(tmp_path)
     file = folder / "model.safetensors"
@@ -123,6 +123,10 @@ def test_damaged_weights_are_refused_as_by_torch(tmp_path, damage):
         del weights["encoder.norm.weight"]
     elif damage == "reshaped":
         weights["encoder.norm.weight"] = torch.zeros(3)
+    elif damage == "huge":
+        weights["encoder.norm.weight"][0] = -1e20
+    elif damage == "variance":
+        weights["encoder.init_bn.running_var"][5] = -3
     elif damage == "nan":
         weights["encoder.norm.weight"][0] = torch.nan
     save_file(weights, file)
@@ -145,6 +149,16 @@ def test_damaged_weights_are_refused_as_by_torch(tmp_path, damage):
 def test_what_onnx_runtime_does_not_do_here_is_an_error(device, precision, message):
     with pytest.raises(InputError, match=message):
         open_scorer(resolve(str(CHECKPOINT)), "onnx", device, precision)
+
+
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+@pytest.mark.parametrize(("field", "value"), [("hop_size", 320), ("f_min", 50), ("feature_size", 80)])
+def test_files_that_contradict_each_other_are_refused_at_loading(tmp_path, backend, field, value):
+    folder = micro_checkpoint(tmp_path)
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(ModelError, match=rf"{field} is {value}|but {field} is {value}"):
+        open_scorer(resolve(str(folder)), backend, "cpu")
 
 
 def test_without_onnx_runtime_the_error_says_how_to_get_it(monkeypatch):
