@@ -23,8 +23,8 @@ class TableWriter:
     """
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
-        self._text = TextIOWrapper(out, "utf-8", "backslashreplace", write_through=True)
-        self._console = Console(file=self._text, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        text = _Text(out, "utf-8", "backslashreplace", write_through=True)
+        self._console = _Console(file=text, soft_wrap=True, highlight=False, markup=False, emoji=False)
         self._heading: str | None = None
 
     def write(self, result: Result) -> None:
@@ -40,7 +40,21 @@ class TableWriter:
         self._console.print(line + (Text("  ").join(map(tag_text, result.tags)) or Text("-", style="dim")))
 
     def close(self) -> None:
-        self._text.detach()
+        pass
+
+
+class _Console(Console):
+    """A console that leaves it to its caller that the reader of a pipe has gone; rich ends the process there."""
+
+    def on_broken_pipe(self) -> None:
+        raise
+
+
+class _Text(TextIOWrapper):
+    """Text for a stream of bytes that stays open, also when a run that was stopped lets go of its writer."""
+
+    def close(self) -> None:
+        pass
 
 
 def tag_text(tag: Tag) -> Text:

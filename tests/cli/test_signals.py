@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
@@ -36,10 +36,13 @@ def archive(tmp_path, monkeypatch) -> Path:
     return make_archive(tmp_path / "tree", 30)
 
 
-def start(*args: str, delay_ms: int = 20, ignored: Collection[signal.Signals] = ()) -> subprocess.Popen[bytes]:
+def start(
+    *args: str, delay_ms: int = 20, ignored: Collection[signal.Signals] = (), out: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
     program = "import runpy; runpy.run_module('tests.archive', run_name='__main__')"
     environment = os.environ | {DELAY: str(delay_ms)}
-    return subprocess.Popen(command_of(program, *args, ignored=ignored), stderr=subprocess.PIPE, env=environment)
+    command = command_of(program, *args, ignored=ignored)
+    return subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, env=environment)
 
 
 def wait_for(path: str, text: bytes) -> None:
@@ -95,6 +98,27 @@ def test_a_reader_that_leaves_ends_the_run_quietly(archive):
     done = shell(f"cedtag -q {' '.join(TREE)} -j 1 2>said | head -1; echo ${{PIPESTATUS[0]}}", delay_ms=5)
     assert done.stdout.splitlines() == [b"file\tstart\tend\trank\tindex\tmid\tlabel\tscore", b"141"]
     assert all(line.startswith(b"cedtag: ") for line in Path("said").read_bytes().splitlines())
+
+
+@pytest.mark.parametrize("format_name", ["table", "tsv"])
+def test_a_run_that_does_not_finish_ends_as_it_does_in_every_format(archive, format_name):
+    made = [*TREE, "-f", format_name, "-j", "1"]
+    with Path("shown").open("wb") as out:
+        stopped = start(*made, delay_ms=300, out=out)
+    wait_for("shown", b"Speech")
+    stopped.send_signal(signal.SIGINT)
+    _, said = stopped.communicate()
+    assert (stopped.returncode, b"Traceback" in said) == (130, False)
+    for line, code in (
+        (f"cedtag {' '.join(made)} --fail-fast", 3),
+        (f"cedtag {' '.join(made)} | head -1; exit ${{PIPESTATUS[0]}}", 141),
+        (f"cedtag -f {format_name} --where '('", 2),
+        (f"cedtag {' '.join(made)} --progress --include-glob '[z-a]'", 2),
+        (f"cedtag -f {format_name}", 2),
+        (f"cedtag -f {format_name} - <&-", 3),
+    ):
+        done = shell(line, delay_ms=5)
+        assert (done.returncode, b"Traceback" in done.stderr) == (code, False), (line, done.stderr)
 
 
 def test_closed_standard_output_is_an_error_and_no_success_without_rows(archive):

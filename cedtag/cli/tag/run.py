@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,7 @@ from cedtag.cli.shared.console import Console, ProgressBar, download_bar
 from cedtag.cli.shared.failures import run_code
 from cedtag.cli.shared.interrupts import Interrupted, Interrupts
 from cedtag.cli.shared.streams import for_terminal
+from cedtag.errors import CedtagError
 from cedtag.inputs.search import STDIN
 from cedtag.inputs.sources import find_sources
 from cedtag.records import FileFailed
@@ -132,10 +133,11 @@ def _shows_progress(logging: Logging, destination: Destination) -> bool:
 
 
 def _count_beside(paths: Iterable[str], search: Search, progress: ProgressBar) -> None:
-    """Count the recordings while the run goes on, so that the time left can be shown."""
+    """Count the recordings while the run goes on, so that the time left can be shown; the run reports what is wrong."""
 
     def count() -> None:
-        progress.set_total(sum(1 for _ in find_sources(paths, search)))
+        with suppress(CedtagError):
+            progress.set_total(sum(1 for _ in find_sources(paths, search)))
 
     threading.Thread(target=count, name="cedtag-count", daemon=True).start()
 
