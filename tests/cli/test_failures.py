@@ -1,0 +1,73 @@
+"""What the system refuses is one sentence and a documented exit code, whichever command meets it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.archive import StubScorer, stub_tagger
+
+LONG = "x" * 300
+
+
+@pytest.fixture
+def load_tagger():
+    return stub_tagger(StubScorer())
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["sounds", "-o", f"{LONG}.csv"],
+        ["sounds", "-o", f"{LONG}/a.csv"],
+        ["sounds", "-f", "csv", "-o", LONG],
+        ["sounds", "--errors", LONG],
+        ["sounds/c.ogg", "--plot", f"{LONG}.png"],
+        ["sounds", "--summary", f"{LONG}.json"],
+        ["sounds", "--files-from", LONG],
+        ["sounds", "-t", f"@{LONG}"],
+        [f"{LONG}.wav"],
+        ["events", f"{LONG}.csv"],
+        ["convert", f"{LONG}.csv"],
+        ["report", f"{LONG}.csv", "-o", "r.html"],
+        ["report", "rows.csv", "-o", LONG],
+        ["extract", f"{LONG}.csv", "-o", "clips"],
+        ["extract", "rows.csv", "-o", LONG],
+        ["merge", f"{LONG}.csv", "-o", "all.csv"],
+        ["evaluate", LONG],
+        ["evaluate", "labels.csv", "--scores", LONG],
+        ["evaluate", "labels.csv", "--scores", "rows.csv", "-o", LONG],
+        ["evaluate", "labels.csv", "--scores", "rows.csv", "--audio", LONG],
+        ["models", "path", LONG],
+        ["models", "info", f"{LONG}.pt"],
+        ["models", "list", "--cache-dir", LONG],
+    ],
+)
+def test_a_name_that_is_too_long_is_one_sentence(cedtag, sounds, args):
+    assert cedtag("sounds", "-o", "rows.csv", "-w", 1).code == 0
+    Path("labels.csv").write_text("file,labels\nsounds/c.ogg,Speech\nsounds/a.wav,Conversation\n")
+    done = cedtag(*args)
+    assert done.code in (1, 2, 3)
+    assert done.stderr.startswith("cedtag: ")
+
+
+@pytest.mark.parametrize("args", [["-"], ["convert", "-"], ["events", "-"]])
+def test_without_a_folder_for_temporary_files_the_variable_is_named(cedtag, monkeypatch, args):
+    def missing() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "gettempdir", missing)
+        done = cedtag(*args)
+    assert (done.code, "TMPDIR" in done.stderr) == (1, True)
+
+
+def test_memory_that_is_not_there_is_one_sentence(cedtag, sounds, monkeypatch):
+    def score(self: StubScorer, windows: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(StubScorer, "score", score)
+    done = cedtag("sounds", "-f", "csv")
+    assert (done.code, "not enough memory" in done.stderr) == (1, True)
