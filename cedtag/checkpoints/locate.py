@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -67,7 +68,7 @@ def locate(name: str) -> HubName | Path:
     """
     if name in PACKAGED:
         return PACKAGED[name]
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 -- that of Path raises an error for a user who has no home
     if name not in REPO_BY_NAME and (path.is_dir() or (path.suffix in WEIGHT_SUFFIXES and path.is_file())):
         return path
     parts = _HUB_NAME.fullmatch(name)

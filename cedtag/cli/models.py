@@ -228,11 +228,12 @@ def _is_ced(snapshot: hub.Snapshot) -> bool:
 
 
 def _scan_cache() -> HFCacheInfo | None:
-    client_constants()
+    # Of a user without a home it is relative, and begins with ~.
+    folder = Path(client_constants().HF_HUB_CACHE).absolute()
     from huggingface_hub import CacheNotFound, scan_cache_dir
 
     try:
-        return scan_cache_dir()
+        return scan_cache_dir(folder)
     except CacheNotFound:
         return None
     except UnicodeDecodeError as error:
@@ -241,6 +242,8 @@ def _scan_cache() -> HFCacheInfo | None:
         ) from error
     except OSError as error:
         raise ModelError(f"{error.filename}: the cache cannot be read ({error.strerror}); see --cache-dir") from error
+    except ValueError as error:
+        raise ModelError(f"{folder}: is a file, not a folder of models; name another with --cache-dir") from error
 
 
 def _model_repos(cache: HFCacheInfo | None) -> list[CachedRepoInfo]:

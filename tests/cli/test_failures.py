@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
 from tests.archive import StubScorer, stub_tagger
 
@@ -71,3 +73,23 @@ def test_memory_that_is_not_there_is_one_sentence(cedtag, sounds, monkeypatch):
     monkeypatch.setattr(StubScorer, "score", score)
     done = cedtag("sounds", "-f", "csv")
     assert (done.code, "not enough memory" in done.stderr) == (1, True)
+
+
+def test_a_user_without_a_home_gets_a_sentence(cedtag, sounds, monkeypatch):
+    def unknown(path: object) -> str:
+        return str(path)  # as for a user whom the system does not know, without HOME
+
+    monkeypatch.setattr(os.path, "expanduser", unknown)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    assert cedtag("models", "list").code == 0
+    for args in (["models", "path", "~nobody99"], ["models", "info", "~nobody99"], ["models", "rm", "~nobody99"]):
+        done = cedtag(*args)
+        assert (done.code, done.stderr.startswith("cedtag: ~nobody99: no such file")) == (1, True)
+
+
+def test_a_cache_that_is_a_file_or_of_another_user_is_a_sentence(cedtag, sounds, monkeypatch):
+    Path("cache").write_text("")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(Path("cache").absolute()))
+    for args in (["models", "list"], ["models", "rm", "tiny", "-y"], ["models", "path", "tiny"]):
+        done = cedtag(*args)
+        assert (done.code, "cache" in done.stderr) == (1, True)
