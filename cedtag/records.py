@@ -15,6 +15,7 @@ SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 # Samples beyond this are no audio in any scale: integers of 32 bits reach 2^31. Up to it, nothing on the way to a score
 # overflows in float32 (a spectrum of 512 such samples has a power of 5e24).
 LARGEST_SAMPLE = float(1 << 32)
+LONGEST_S = 1e6  # of every setting in seconds: 11 days, which every clock and every wait of the system can count
 STATUSES = ("ok", "partial", "failed")  # how a recording can end
 
 

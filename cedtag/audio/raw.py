@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -55,7 +56,7 @@ def parse_raw_format(text: str) -> RawFormat:
     encoding, *numbers = [part.strip() for part in text.split(",")]
     if encoding not in _ENCODINGS:
         raise InputError(f"raw format {text!r}: no encoding {encoding!r}; use one of {', '.join(_ENCODINGS)}")
-    if len(numbers) != 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+    if len(numbers) != 2 or not all(re.fullmatch("[0-9]{1,9}", number) for number in numbers):
         raise InputError(f"raw format {text!r}: write ENCODING,RATE,CHANNELS, such as s16le,16000,1")
     rate_hz, channels = int(numbers[0]), int(numbers[1])
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:

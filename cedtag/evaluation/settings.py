@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cedtag.errors import InputError
 from cedtag.evaluation.report import FORMATS
 from cedtag.inputs.window_settings import WINDOW_S
+from cedtag.records import LONGEST_S
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+MOST_RESAMPLES, MOST_JOBS = 1_000_000, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,14 @@ class EvaluationSettings:
     window_s: float = WINDOW_S
     resamples: int = 1000
     jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.window_s <= LONGEST_S:
+            raise InputError(f"`window_s` {self.window_s:g}: expected seconds, more than 0 and up to {LONGEST_S:g}")
+        if not 0 <= self.resamples <= MOST_RESAMPLES:
+            raise InputError(f"`resamples` {self.resamples}: expected a number from 0 to {MOST_RESAMPLES}")
+        if self.jobs is not None and not 1 <= self.jobs <= MOST_JOBS:
+            raise InputError(f"`jobs` {self.jobs}: expected a whole number from 1 to {MOST_JOBS}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import InputError
 from cedtag.labels.thresholds import thresholds_by_index
+from cedtag.records import LONGEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,8 +35,8 @@ class EventSettings:
 
     def __post_init__(self) -> None:
         durations = (self.min_duration_on_s, self.min_duration_off_s, self.pad_onset_s, self.pad_offset_s)
-        if not all(0 <= duration < math.inf for duration in durations):
-            raise InputError("the durations and pads of events are seconds from 0; name such numbers")
+        if not all(0 <= duration <= LONGEST_S for duration in durations):
+            raise InputError(f"the durations and pads of events are seconds from 0 to {LONGEST_S:g}; name such numbers")
         scores = [*self.onsets.values(), *self.offsets.values(), self.onset, self.offset_of(-1)]
         if not all(0 < score <= 1 for score in scores):
             raise InputError("`onset` and `offset` are scores above 0 and up to 1; name such numbers")

@@ -25,6 +25,10 @@ class Search:
     exclude_globs: tuple[str, ...] = ()
     shard: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
+            raise InputError(f"`shard` {self.shard}: expected (i, n) with i from 1 to n")
+
 
 def parse_shard(text: str) -> tuple[int, int]:
     """(2, 8) for "2/8", the second of eight parts."""

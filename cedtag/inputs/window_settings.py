@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from cedtag.errors import InputError
-from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.records import LONGEST_S, SAMPLE_RATE_HZ
 
 WINDOW_S = 10.0
+SHORTEST_REFINED_S = 0.16
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,13 @@ class WindowSettings:
     hop_s: float | None = None
     overlap: str | float | None = None
     refine_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, seconds in (("window_s", self.window_s), ("hop_s", self.hop_s)):
+            if seconds is not None and not abs(seconds) <= LONGEST_S:  # not for NaN either
+                raise InputError(f"`{name}` {seconds:g}: expected seconds, more than 0 and up to {LONGEST_S:g}")
+        if self.refine_s is not None and not SHORTEST_REFINED_S <= self.refine_s <= LONGEST_S:
+            raise InputError(f"`refine_s` {self.refine_s:g}: expected seconds, from {SHORTEST_REFINED_S:g} on")
 
     def in_samples(self, shortest: int, longest: int) -> tuple[int, int]:
         """Window and hop in samples; InputError unless the window holds `shortest` to `longest` samples."""
@@ -47,7 +56,9 @@ class WindowSettings:
         try:
             value = float(number)
         except ValueError:
-            raise InputError(f"`overlap` {text}: write seconds (2.5) or a share of the window (50%)") from None
+            value = math.nan
+        if not abs(value) <= LONGEST_S:
+            raise InputError(f"`overlap` {text}: write seconds (2.5) or a share of the window (50%)")
         return round(window * value / 100) if percent else samples_of(value)
 
 

@@ -42,6 +42,10 @@ class TagFilter:
             raise InputError("`threshold`: thresholds are scores from 0 to 1")
         if self.top_k is not None and self.top_k < 0:
             raise InputError(f"`top_k` {self.top_k}: expected a number of tags, or 0 for all")
+        if self.depth is not None and self.depth < 1:
+            raise InputError(
+                f"`depth` {self.depth}: the roots of the ontology have depth 1; give a depth from there on"
+            )
 
     def for_windows(self) -> TagFilter:
         """The filter with the defaults of tables: the five best from a score of 0.1."""

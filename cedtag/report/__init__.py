@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cedtag.errors import InputError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -22,3 +24,7 @@ class PageSettings:
     threshold: float = 0.0
     start_time: str = "name"
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise InputError(f"`threshold` {self.threshold:g}: expected a score from 0 to 1")

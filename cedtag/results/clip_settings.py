@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from cedtag.errors import InputError
+from cedtag.records import LONGEST_S
+
 NAME = "{label}/{number:03d}_{score:.2f}_{name}_{start:.3f}"
 
 
@@ -25,3 +28,9 @@ class ClipSettings:
     pad_s: float = 0.0
     root: Path = Path()
     overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pad_s <= LONGEST_S:
+            raise InputError(f"`pad_s` {self.pad_s:g}: expected seconds from 0 to {LONGEST_S:g}")
+        if self.max_per_class < 0:
+            raise InputError(f"`max_per_class` {self.max_per_class}: expected a number of clips, or 0 for all")

@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cedtag.errors import InputError
 from cedtag.inputs.clock import Clock
 from cedtag.inputs.search import Search
 from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.tag_filter import TagFilter
-from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.records import LONGEST_S, SAMPLE_RATE_HZ
 from cedtag.run.outputs.destination import Destination
 from cedtag.scoring import Compute
 
@@ -33,6 +34,10 @@ class Reading:
 
     raw: str | None = None
     timeout_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.timeout_s <= LONGEST_S:
+            raise InputError(f"`timeout_s` {self.timeout_s:g}: expected seconds from 0 (for ever) to {LONGEST_S:g}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from cedtag.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
     from cedtag.checkpoints.locate import Checkpoint
     from cedtag.labels.table import Label
     from cedtag.records import Window
+
+
+# Each job and thread costs a thread of the system, and each window of a batch its samples and activations.
+_MOST = {"batch_size": 65_536, "jobs": 1024, "threads": 1024}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,12 @@ class Compute:
     batch_size: int | None = None
     jobs: int | None = None
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            number = getattr(self, name)
+            if number is not None and not 1 <= number <= most:
+                raise InputError(f"`{name}` {number}: expected a whole number from 1 to {most}")
 
 
 # backend -> the function that loads its scorer.

@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cedtag.checkpoints.choice import ModelChoice
+from cedtag.errors import InputError
 from cedtag.inputs.data_settings import DataSettings
+from cedtag.records import LONGEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 TUNING_LR, SCRATCH_LR, TEACHER_LR = 1e-4, 1e-3, 2e-3
+_MOST = 1_000_000  # of every number that nothing else bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,13 @@ class Augment:
     mask_mels: int = 12
     mask_share: float = 0.12
     num_masks: int = 2
+
+    def __post_init__(self) -> None:
+        _check(self, {"stretch": (0, 1), "mixup": (0, 1), "mask_share": (0, 0.9), "mixup_beta": (1e-6, _MOST)})
+        _check(self, {"gain_db": (0, 200), "eq_db": (0, 200)})
+        _check(self, {"shift_mels": (0, _MOST), "mask_mels": (0, _MOST), "num_masks": (0, _MOST)})
+        if not all(0 < seconds <= LONGEST_S for seconds in self.crop_s):
+            raise InputError(f"`crop_s` {self.crop_s}: expected the shortest and the longest crop in seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,13 @@ class Recipe:
     seed: int = 0
     augment: Augment = field(default_factory=Augment)
 
+    def __post_init__(self) -> None:
+        _check(self, {"epochs": (1, _MOST), "batch_size": (1, 65_536), "weight_decay": (0, _MOST)})
+        _check(self, {"warm_up_epochs": (0, _MOST), "ema": (0, 1), "distill_weight": (0, 1)})
+        _check(self, {"hint_weight": (0, _MOST), "seed": (0, 2**63 - 1)})
+        if self.lr is not None and not 0 < self.lr <= _MOST:
+            raise InputError(f"`lr` {self.lr:g}: expected a number above 0, such as {TUNING_LR:g}")
+
 
 @dataclass(frozen=True, slots=True)
 class Teachers:
@@ -66,6 +83,9 @@ class Teachers:
 
     num_teachers: int = 0
     teacher_epochs: int = 60
+
+    def __post_init__(self) -> None:
+        _check(self, {"num_teachers": (0, 16), "teacher_epochs": (1, _MOST)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,9 @@ class Validation:
     valid_folds: tuple[str, ...] = ()
     valid_split: float = 0.0
     patience: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self, {"valid_split": (0, 0.9), "patience": (0, _MOST)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +122,10 @@ class TrainingCompute:
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads is not None:
+            _check(self, {"threads": (1, 1024)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +154,9 @@ class TrainingFolder:
     overwrite: bool = False
     half: bool = False
     save_every_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        _check(self, {"save_every_s": (0, LONGEST_S)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +191,11 @@ def identity(settings: TrainingSettings, fit: ModelFit, data: Mapping[str, Any])
         "precision": fit.precision,
         "window_frames": fit.window_frames,
     }
+
+
+def _check(settings: object, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """InputError for a field outside its range, of which both ends belong to it; NaN is outside of all."""
+    for name, (least, most) in ranges.items():
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            raise InputError(f"`{name}` {value:g}: expected a number from {least:g} to {most:g}")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 AnyFunction = TypeVar("AnyFunction", bound="Callable[..., Any]")
+LARGEST_NUMBER = 2**32 - 1  # what the largest of all numbers, a seed, may be; other settings have limits of their own
 _PARAMETER = re.compile(r"`([\w-]+)`")
 
 
@@ -47,6 +48,14 @@ class Option(click.Option):
         self.section = section
         if self.envvar is None:
             self.envvar = "CEDTAG_" + self.long_name.lstrip("-").replace("-", "_").upper()
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value as click converts it; no number that is not finite or that no setting can mean."""
+        converted = super().type_cast_value(ctx, value)
+        for one in converted if isinstance(converted, tuple) else (converted,):
+            if isinstance(one, int | float) and not abs(one) <= LARGEST_NUMBER:
+                raise click.BadParameter(f"{one} is no number up to {LARGEST_NUMBER}.", ctx=ctx, param=self)
+        return converted
 
     @property
     def long_name(self) -> str:
@@ -161,7 +170,7 @@ def number_or_auto(value: str) -> int | None:
     """A whole number from 1, or None for "auto"."""
     if value == "auto":
         return None
-    if not value.isdecimal() or int(value) < 1:
+    if not re.fullmatch("[0-9]{1,9}", value) or int(value) < 1:
         raise InputError(f"`batch_size` {value}: a whole number from 1, or auto")
     return int(value)
 
