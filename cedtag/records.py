@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Source:
 
     `path` is opened; `name` is what the user reads (the path as typed, joined with what was found below it);
     `relative` is the path below `root`, with `/`. Bytes that are not UTF-8 are surrogates, as `os.fsdecode` makes them.
+    `at` is the absolute path, the same for every spelling: the real path of the folder, and the name of the file in it.
+    It is empty where there is none (standard input) or where it is not known.
     """
 
     path: str
@@ -38,6 +40,7 @@ class Source:
     root: str = ""
     size: int = 0
     mtime_ns: int = 0
+    at: str = field(default="", compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,11 @@ class Skipped:
     def to_dict(self) -> dict[str, Any]:
         """The outcome, with its reason."""
         return {"file": self.source.name, "status": "skipped", "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated(Skipped):
+    """A recording that was found before in the same run, under this name or another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,16 @@ import hashlib
 import os
 import stat
 import time
+from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from cedtag.audio import AUDIO_SUFFIXES
 from cedtag.errors import InputError
 from cedtag.inputs.globs import glob_matcher
+from cedtag.inputs.repeats import SeenPlaces
 from cedtag.inputs.search import STDIN
-from cedtag.records import FileFailed, Skipped, Source
+from cedtag.records import FileFailed, Repeated, Skipped, Source
 from cedtag.system.file_kinds import file_kind
 
 if TYPE_CHECKING:
@@ -28,10 +31,12 @@ def find_sources(inputs: Iterable[str], search: Search, *, one_recording: str | 
 
     An input that is named is followed through symbolic links and is taken whatever its suffix; one that cannot be
     opened is a FileFailed. Inside folders, hidden names are passed over, symbolic links and special files are
-    Skipped, and a folder that cannot be listed is a FileFailed. Where only `one_recording` can be used, for the reason
-    given, a second one is an InputError before much is scored.
+    Skipped, and a folder that cannot be listed is a FileFailed. A recording to which two inputs lead is taken once,
+    under the first name; then it is Repeated. Where only `one_recording` can be used, for the reason given, a second
+    one is an InputError before much is scored.
     """
-    finder = _Finder(search)
+    # A single folder names nothing twice, so there nothing has to be remembered.
+    finder = _Finder(search, remembers=not (isinstance(inputs, list | tuple) and len(inputs) == 1))
     typed = first = None
     for typed in inputs:
         for found in finder.find(typed):
@@ -53,23 +58,38 @@ def second_recording(first: Source, second: Source, what: str) -> str:
 
 
 class _Finder:
-    """A search with its globs compiled."""
+    """A search with its globs compiled, and what it has found if it `remembers` that."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, *, remembers: bool = True) -> None:
         self._search = search
+        self._seen = SeenPlaces() if remembers else None
+        self._real_folder = lru_cache(maxsize=64)(_real_folder)
         self._included = glob_matcher(search.include_globs or ("**",))
         self._excluded = glob_matcher(search.exclude_globs)
 
     def find(self, typed: str) -> Iterator[Found]:
+        for found in self._all(typed):
+            source = found if isinstance(found, Source) else found.source
+            # Before the shard is looked at: a recording belongs to the shard of its first name alone.
+            is_new = self._is_new(found)
+            if self._in_shard(source.relative):
+                yield found if is_new else Repeated(source, "was named before; a recording is taken once")
+
+    def _is_new(self, found: Found) -> bool:
+        if self._seen is None or isinstance(found, Skipped):  # a link in a folder may be named later
+            return True
+        source = found if isinstance(found, Source) else found.source
+        return self._seen.add(source.at or source.name)
+
+    def _all(self, typed: str) -> Iterator[Found]:
         if typed == STDIN:
-            if self._in_shard(typed):
-                # The time of this run, so that no later run takes its own for the same.
-                yield Source(typed, typed, typed, mtime_ns=time.time_ns())
+            # The time of this run, so that no later run takes its own for the same.
+            yield Source(typed, typed, typed, mtime_ns=time.time_ns())
             return
-        source = typed_source(typed)
+        source = self._placed(typed)
         try:
             status = os.stat(typed)  # noqa: PTH116 -- a path stays as it was typed
-        except OSError as error:
+        except (OSError, ValueError) as error:
             found: Found = _failed(source, error)
         else:
             if stat.S_ISDIR(status.st_mode):
@@ -81,22 +101,30 @@ class _Finder:
         if self._takes(source.relative):
             yield found
 
+    def _placed(self, typed: str) -> Source:
+        """The source of a file that was typed, with its real place."""
+        name = typed.rpartition("/")[2]
+        real = self._real_folder(typed.removesuffix(name) or ".")
+        return replace(typed_source(typed), at=real and real + name)
+
     def _walk(self, root: str) -> Iterator[Found]:
         """Depth first, with a stack of relative paths; those of folders end in a slash, which sorts them in place."""
         prefix = os.fsencode(root.rstrip("/")) + b"/"
+        real = self._real_folder(root)
         pending = [b""]
         while pending:
             relative = pending.pop()
             path = os.fsdecode(prefix + relative)
-            source = Source(path, path, os.fsdecode(relative), root)
+            below = os.fsdecode(relative)
+            source = Source(path, path, below, root, at=real and real + below)
             try:
                 if relative[-1:] in (b"", b"/"):
                     pending += sorted(self._children(prefix, relative), reverse=True)
                     continue
+                if self._seen is None and not self._in_shard(below):
+                    continue
                 found: Found = _checked(source, os.lstat(path))
             except OSError as error:
-                if not self._in_shard(source.relative):
-                    continue
                 found = _failed(source, error)
             yield found
 
@@ -121,7 +149,7 @@ class _Finder:
         return self._search.recursive and entry.is_symlink() and _leads_to_folder(entry)
 
     def _takes(self, relative: str) -> bool:
-        return self._included(relative) and not self._excluded(relative) and self._in_shard(relative)
+        return self._included(relative) and not self._excluded(relative)
 
     def _in_shard(self, relative: str) -> bool:
         if self._search.shard is None:
@@ -139,12 +167,21 @@ def typed_source(typed: str) -> Source:
 def _checked(source: Source, status: os.stat_result) -> Source | Skipped:
     """The source with its size and time; Skipped when it is no regular file."""
     if stat.S_ISREG(status.st_mode):
-        return Source(source.path, source.name, source.relative, source.root, status.st_size, status.st_mtime_ns)
+        return replace(source, size=status.st_size, mtime_ns=status.st_mtime_ns)
     return Skipped(source, f"{file_kind(status.st_mode)}, not a recording")
 
 
-def _failed(source: Source, error: OSError) -> FileFailed:
-    return FileFailed(source, "open", f"{source.name or 'an empty path'}: cannot be opened ({error.strerror})")
+def _failed(source: Source, error: OSError | ValueError) -> FileFailed:
+    why = error.strerror if isinstance(error, OSError) else "its name holds a zero byte"
+    return FileFailed(source, "open", f"{source.name or 'an empty path'}: cannot be opened ({why})")
+
+
+def _real_folder(folder: str) -> str:
+    """The real path of a folder with a slash at its end; "" where there is none."""
+    try:
+        return os.path.realpath(folder).rstrip("/") + "/"
+    except (OSError, ValueError):  # the working folder was removed; a zero byte
+        return ""
 
 
 def _leads_to_folder(link: os.DirEntry[bytes]) -> bool:

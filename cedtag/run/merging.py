@@ -45,6 +45,7 @@ class _Place(NamedTuple):
     relative: bytes
     part: int
     offset: int
+    at: str
 
 
 def read_parts(paths: Sequence[Path]) -> list[Part]:
@@ -99,8 +100,9 @@ def joined_results(parts: Sequence[Part]) -> Iterator[Result]:
     their paths, too; in which order they were named is not known.
     """
     places = _places(parts)
-    for one, other in pairwise(places):
-        if one[:2] == other[:2]:
+    by_place = sorted((place for place in places if place.at), key=lambda place: place.at)
+    for one, other in chain(pairwise(places), pairwise(by_place)):
+        if one[:2] == other[:2] or (one.at and one.at == other.at):
             both = f"{parts[one.part].path} and {parts[other.part].path}"
             raise InputError(f"{os.fsdecode(one.relative)} is in both {both}; name each part once")
     return _results(parts, places)
@@ -151,17 +153,21 @@ def _check_shards(parts: Sequence[Part]) -> None:
 def _places(parts: Sequence[Part]) -> list[_Place]:
     """Where every recording stands, in order."""
     roots: list[list[str]] = []
-    found: list[tuple[str, bytes, int, int]] = []
+    found: list[tuple[str, bytes, int, int, str]] = []
+    first_names: dict[str, str] = {}  # of each folder that was spelled in several ways
     for number, part in enumerate(parts):
         own: dict[str, None] = {}
         with part.path.open("rb") as lines:
             for offset in part.contents.done.offsets().tolist():
                 source = source_at(lines, offset)
-                own.setdefault(source.root)
-                found.append((source.root, os.fsencode(source.relative), number, offset))
+                root = source.root
+                if source.at.endswith(f"/{source.relative}"):
+                    root = first_names.setdefault(source.at.removesuffix(source.relative), root)
+                own.setdefault(root)
+                found.append((root, os.fsencode(source.relative), number, offset, source.at))
         roots.append(list(own))
     ranks = {root: rank for rank, root in enumerate(_common_order(roots))}
-    return sorted(_Place(ranks[root], relative, number, offset) for root, relative, number, offset in found)
+    return sorted(_Place(ranks[root], relative, number, offset, at) for root, relative, number, offset, at in found)
 
 
 def _common_order(orders: Sequence[Sequence[str]]) -> list[str]:

@@ -126,3 +126,25 @@ def test_a_part_and_what_exists_are_not_written_over(cedtag, archive):
     assert Path("mine.csv").read_text() == "precious"
     assert cedtag("merge", *PARTS, "-o", "mine.csv", "--overwrite").code == 0
     assert json.loads(Path("mine.csv.journal").read_text().splitlines()[0])["settings"]["window"] == 0.2
+
+
+def test_shards_of_another_spelling_join_in_order_and_never_twice(cedtag, archive):
+    spellings = ("./tree", f"{Path.cwd()}/tree", "tree/../tree")
+    for number, spelling in enumerate(spellings, 1):
+        cedtag(spelling, *TINY, "-o", f"spelled{number}.csv", "--shard", f"{number}/3")
+    cedtag("tree", *TINY, "-o", "one.csv")
+    assert cedtag("merge", *(f"spelled{number}.csv" for number in (1, 2, 3)), "-o", "joined.csv").code == 0
+
+    def scores(file: str) -> list[bytes]:
+        return [line.split(b",", 1)[1] for line in Path(file).read_bytes().splitlines() if b"," in line]
+
+    assert scores("joined.csv") == scores("one.csv")
+
+
+def test_a_recording_that_two_parts_name_differently_is_in_both(cedtag, archive):
+    name = "tree/disk 0/rec 0000.wav"
+    assert cedtag(name, *TINY, "-o", "a.csv").code == 0
+    assert cedtag(str(Path(name).absolute()), *TINY, "-o", "b.csv").code == 0
+    done = cedtag("merge", "a.csv", "b.csv", "-o", "joined.csv")
+    assert done.code == 2
+    assert "is in both" in done.stderr

@@ -9,6 +9,7 @@ import random
 import shutil
 from itertools import chain
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -128,6 +129,150 @@ def test_after_changes_the_outputs_are_those_of_a_run_that_never_saw_the_old_one
     resumed = made()
     shutil.rmtree("out")
     assert (cedtag("tree", *TINY, *OUTPUTS[kind]).code, made()) == (code, resumed)
+
+
+def spellings(folder: str) -> list[str]:
+    here = Path.cwd()
+    return [
+        f"./{folder}",
+        f"{folder}/",
+        f"{folder}//.",
+        f"{here}/{folder}",
+        f"../{here.name}/{folder}",
+        f"link/../{folder}",
+    ]
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_a_folder_that_is_spelled_in_another_way_is_not_done_again(cedtag, archive, scorer, kind):
+    Path("link").symlink_to("tree")
+    Path("tree/tree").symlink_to("../tree")
+    code = cedtag("tree", *TINY, *OUTPUTS[kind]).code
+    before = made()
+    scorer.names.clear()
+    for spelling in [*spellings("tree"), "link"]:
+        done = cedtag(spelling, *TINY, *OUTPUTS[kind])
+        assert (done.code, made(), scorer.names) == (code, before, []), (spelling, done.stderr)
+    output = [arg.replace("out/", f"{Path.cwd()}/out/") for arg in OUTPUTS[kind]]
+    os.chdir("tree")
+    assert cedtag(".", *TINY, *output).code == code
+    os.chdir("..")
+    assert (made(), scorer.names) == (before, [])
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_single_files_are_the_recordings_of_their_folder(cedtag, archive, scorer, kind):
+    code = cedtag("tree", *TINY, *OUTPUTS[kind]).code
+    before, here = made(), Path.cwd()
+    scorer.names.clear()
+    Path("list.txt").write_bytes(b"".join(os.fsencode(path) + b"\0" for path in here.glob("tree/*/*.wav")))
+    assert cedtag("tree", "-0", "--files-from", "list.txt", *TINY, *OUTPUTS[kind]).code == code
+    assert (made(), scorer.names) == (before, [])
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_a_changed_recording_keeps_its_first_name(cedtag, archive, scorer, kind):
+    cedtag("tree", *TINY, *OUTPUTS[kind])
+    write_recording(archive / "disk 0" / "rec 0000.wav", np.random.default_rng(99))
+    code = cedtag(f"{Path.cwd()}/tree", *TINY, *OUTPUTS[kind]).code
+    resumed = made()
+    shutil.rmtree("out")
+    assert (cedtag("tree", *TINY, *OUTPUTS[kind]).code, made()) == (code, resumed)
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_what_is_named_several_times_is_written_once(cedtag, archive, kind):
+    code = cedtag("tree", *TINY, *OUTPUTS[kind]).code
+    before = made()
+    shutil.rmtree("out")
+    command = ["tree", *spellings("tree")[:3], "tree/disk 0", "tree/disk 0/rec 0000.wav", *TINY, *OUTPUTS[kind]]
+    assert cedtag(*command, "--summary", "summary.json").code == code
+    assert made() == before
+    summary = json.loads(Path("summary.json").read_text())
+    assert (
+        summary["found"] == summary["done"] + summary["partial"] + summary["failed"] + summary["skipped"] == 4 * 24 + 9
+    )
+
+
+def test_what_is_named_several_times_is_said_once(cedtag, archive):
+    done = cedtag("tree", "./tree", "-w", "0.2", "--no-progress", "-o", "out/all.csv")
+    assert done.stderr.count("was named before") == 1
+    assert cedtag("tree", "./tree", *TINY, "-o", "other.csv").stderr.count("was named before") == 0
+
+
+@pytest.mark.parametrize("kind", ["csv", "folder"])
+def test_a_moved_archive_is_not_done_again(cedtag, archive, scorer, kind):
+    code = cedtag("tree", *TINY, *OUTPUTS[kind]).code
+    before = made()
+    Path("elsewhere").mkdir()
+    for name in ("tree", "out"):
+        Path(name).rename(f"elsewhere/{name}")
+    os.chdir("elsewhere")
+    for _ in range(2):
+        scorer.names.clear()
+        assert (cedtag("tree", *TINY, *OUTPUTS[kind]).code, made(), scorer.names) == (code, before, [])
+    write_recording(Path("tree/disk 0/rec 0000.wav"), np.random.default_rng(99))
+    cedtag("tree", *TINY, *OUTPUTS[kind], "--retry-failed")
+    lines = [end for end in ends(journal_of().read_bytes()) if end.get("was")]
+    assert all(end["at"].startswith(str(Path.cwd())) for end in lines)
+
+
+@pytest.mark.parametrize("is_the_same_size", [True, False])
+def test_two_files_of_one_name_in_different_folders_never_become_one(cedtag, archive, is_the_same_size):
+    for folder, seed in (("a", 1), ("b", 1 if is_the_same_size else 2)):
+        Path(folder).mkdir()
+        write_recording(Path(folder, "x.wav"), np.random.default_rng(seed))
+        os.utime(Path(folder, "x.wav"), (5, 5))
+    output = [*TINY, "-o", f"{Path.cwd()}/out/all.csv"]
+    os.chdir("a")
+    assert cedtag("x.wav", *output).code == 0
+    rows = Path("../out/all.csv").read_bytes()
+    os.chdir("../b")
+    for _ in range(2):
+        done = cedtag("x.wav", *output)
+        assert (done.code, Path("../out/all.csv").read_bytes()) == (3, rows)
+        assert "x.wav: the results hold another recording of this name" in done.stderr
+    assert cedtag(str(Path("x.wav").absolute()), *output).code == 0
+    assert Path("../out/all.csv").read_bytes().startswith(rows)
+    os.chdir("../a")
+    Path("x.wav").unlink()
+    os.chdir("../b")
+    if not is_the_same_size:
+        assert cedtag("x.wav", *output).code == 0
+
+
+@pytest.mark.parametrize("kind", ["csv", "folder"])
+def test_a_journal_without_places_goes_on_by_names(cedtag, archive, scorer, kind):
+    command = ["tree", *TINY, *OUTPUTS[kind]]
+    code = cedtag(*command).code
+    wanted = made()
+    journal_of().write_bytes(without_places(journal_of().read_bytes()))
+    scorer.names.clear()
+    assert (cedtag(*command).code, made(), scorer.names) == (code, wanted, [])
+    write_recording(archive / "disk 0" / "rec 0000.wav", np.random.default_rng(99))
+    cedtag(*command)
+    assert set(scorer.names) == {"tree/disk 0/rec 0000.wav"}
+    if kind == "csv":
+        rows, scored = sorted(Path("out/all.csv").read_text().splitlines()), list(scorer.names)
+        assert cedtag("./tree/disk 0/rec 0000.wav", *command[1:]).code == 0
+        assert (sorted(Path("out/all.csv").read_text().splitlines()), scorer.names) == (rows, scored)
+
+
+def without_places(journal: bytes) -> bytes:
+    """The journal as older versions wrote it."""
+    made, rows = b"", b""
+    for line in journal.splitlines(keepends=True):
+        if line.startswith(b'{"row":'):
+            rows += line
+        elif line.startswith(b'{"end":'):
+            end = json.loads(line)["end"] | {"rows_at": len(made)}
+            del end["at"]
+            body = json.dumps({"end": end}, separators=(",", ":")).encode()[:-1]
+            made += rows + b'%b,"crc":%d}\n' % (body, crc32(body, crc32(rows)))
+            rows = b""
+        else:
+            made += line
+    return made
 
 
 @pytest.mark.parametrize("kind", ["csv", "folder"])

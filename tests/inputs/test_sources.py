@@ -7,6 +7,7 @@ import random
 import socket
 import sys
 import tempfile
+import tracemalloc
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,10 @@ from hypothesis.strategies import binary, booleans, integers, lists, sampled_fro
 
 from cedtag.errors import InputError
 from cedtag.inputs.path_list import read_path_list
+from cedtag.inputs.repeats import SeenPlaces
 from cedtag.inputs.search import Search, parse_shard
 from cedtag.inputs.sources import find_sources, shard_of
-from cedtag.records import FileFailed, Skipped, Source
+from cedtag.records import FileFailed, Repeated, Skipped, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,8 +98,9 @@ def test_a_folder_called_like_a_recording_is_walked_into(tmp_path):
 def test_size_and_time_are_those_of_the_file(tmp_path):
     touch(tmp_path, "a.wav")
     os.utime(tmp_path / "a.wav", ns=(0, 1_700_000_000_123_456_789))
-    sources = found(tmp_path, tmp_path / "a.wav")
-    assert [(source.size, source.mtime_ns) for source in sources] == [(5, 1_700_000_000_123_456_789)] * 2
+    for typed in (tmp_path, tmp_path / "a.wav"):
+        (source,) = found(typed)
+        assert (source.size, source.mtime_ns) == (5, 1_700_000_000_123_456_789)
 
 
 def test_links_inside_folders_are_not_followed_but_told(tmp_path):
@@ -152,11 +155,8 @@ def test_a_file_that_was_typed_is_taken_whatever_its_suffix(tmp_path):
 def test_files_of_one_name_that_were_typed_have_different_relative_paths(tmp_path, monkeypatch):
     touch(tmp_path, "a/x.wav", "b/x.wav")
     monkeypatch.chdir(tmp_path)
-    assert relatives("a/x.wav", "./b/x.wav", f"../{tmp_path.name}/a/x.wav") == [
-        "a/x.wav",
-        "b/x.wav",
-        f"{tmp_path.name}/a/x.wav",
-    ]
+    assert relatives("a/x.wav", "./b/x.wav") == ["a/x.wav", "b/x.wav"]
+    assert relatives(f"../{tmp_path.name}/a/x.wav") == [f"{tmp_path.name}/a/x.wav"]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +228,110 @@ def test_the_first_recording_comes_before_later_inputs_and_folders_are_looked_at
     assert next(sources).relative == "a/1.wav"
     touch(tmp_path, "b/1.wav")
     assert [next(sources).relative for _ in range(3)] == ["b/1.wav", "b/2.wav", "c.wav"]
+
+
+# One recording by several names
+
+SPELLINGS = ["tree", "./tree", "tree/", "tree//.", "tree/../tree", "{cwd}/tree", "../{name}/tree", "link", "link/."]
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch) -> Path:
+    """A folder to stand in, with two recordings in `tree/` and a `link` to that."""
+    touch(tmp_path, "tree/a.wav", "tree/sub/b.wav")
+    (tmp_path / "link").symlink_to("tree")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_of_a_folder_leads_to_the_same_places(tree, spelling):
+    spelling = spelling.format(cwd=tree, name=tree.name)
+    wanted = [str(tree / "tree/a.wav"), str(tree / "tree/sub/b.wav")]
+    assert [source.at for source in found(spelling)] == wanted
+    assert [source.at for source in found(f"{spelling}/a.wav", f"{spelling}/sub/b.wav")] == wanted
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_a_recording_that_is_named_again_is_taken_once_under_its_first_name(tree, as_list):
+    spellings = [spelling.format(cwd=tree, name=tree.name) for spelling in SPELLINGS]
+    inputs = [f"{spellings[1]}/a.wav", *spellings, "tree/sub/../a.wav"]
+    items = list(find_sources(inputs if as_list else iter(inputs), Search()))
+    assert [item.name for item in items if isinstance(item, Source)] == ["./tree/a.wav", "tree/sub/b.wav"]
+    assert {type(item) for item in items} == {Source, Repeated}
+    assert len(items) == 1 + 2 * len(spellings) + 1
+
+
+def test_a_missing_file_that_is_named_twice_fails_once(tree):
+    assert [type(item) for item in found("none.wav", "./none.wav")] == [FileFailed, Repeated]
+
+
+def test_links_to_files_and_files_with_equal_contents_are_recordings_of_their_own(tree):
+    (tree / "other.wav").symlink_to("tree/a.wav")
+    os.link("tree/a.wav", "hard.wav")
+    assert [type(item) for item in found("tree/a.wav", "other.wav", "hard.wav")] == [Source] * 3
+
+
+def test_a_link_that_a_folder_only_skips_can_be_named_beside_it(tree):
+    (tree / "tree/link.wav").symlink_to("a.wav")
+    items = found("tree", "tree/link.wav")
+    assert [item.name for item in items if isinstance(item, Source)] == [
+        "tree/a.wav",
+        "tree/sub/b.wav",
+        "tree/link.wav",
+    ]
+
+
+def test_standard_input_is_one_recording_and_no_file_is_the_same(tree):
+    Path("-").write_bytes(b"12345")
+    assert [type(item) for item in found("-", "./-", "-")] == [Source, Source, Repeated]
+    assert found("-")[0].at == ""
+
+
+def test_a_second_spelling_is_no_second_recording_where_there_can_be_one(tree):
+    sources = find_sources(["tree/a.wav", "./tree/a.wav"], Search(), one_recording="this holds")
+    assert [type(item) for item in sources] == [Source, Repeated]
+
+
+def test_a_recording_is_in_one_shard_however_it_is_named_again(tree):
+    names = [f"tree/{number}.wav" for number in range(40)]
+    touch(tree, *names)
+    again = [f"{tree}/{name}" for name in names]
+    parts = [found(*names, *again, "tree", shard=(part, 3)) for part in (1, 2, 3)]
+    taken = sorted(item.at for part in parts for item in part if isinstance(item, Source))
+    assert taken == sorted([*again, f"{tree}/tree/a.wav", f"{tree}/tree/sub/b.wav"])
+
+
+def test_where_the_working_folder_is_gone_recordings_are_found_without_their_places(tree):
+    Path("gone").mkdir()
+    os.chdir("gone")
+    Path("../gone").rmdir()
+    assert [(source.name, source.at) for source in found("../tree/a.wav")] in ([], [("../tree/a.wav", "")])
+
+
+def test_a_zero_byte_in_a_name_costs_that_name(tree):
+    failed, good = found("a\0b.wav", "tree/a.wav")
+    assert (type(failed), type(good)) == (FileFailed, Source)
+    assert "zero byte" in failed.error
+
+
+@given(lists(text("ab", max_size=6), max_size=3_000))
+def test_places_are_new_once(places):
+    seen, known = SeenPlaces(), set()
+    for place in places:
+        assert seen.add(place) == (place not in known)
+        known.add(place)
+    assert len(seen) == len(known)
+
+
+def test_a_million_places_fit_in_some_megabytes():
+    seen = SeenPlaces()
+    tracemalloc.start()
+    for number in range(50_000):
+        assert seen.add(f"/archive/{number}.wav")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak / 50_000 < 40
 
 
 # What cannot be listed

@@ -91,3 +91,25 @@ def test_times_that_moved_by_an_hour_are_logged_once(monkeypatch):
     assert not logged
     assert all(done.find(replace(source, mtime_ns=10**18 + 3600 * 10**9)).unchanged for source in sources)
     assert [message[1] for message in logged] == ["a"]
+
+
+def test_a_recording_is_found_by_its_place_whatever_its_name():
+    done = Done()
+    source = Source("a/x.wav", "a/x.wav", "x.wav", "a", 5, 6, at="/a/x.wav")
+    done.add(source, "ok", 0)
+    done.add(replace(source, at="/b/x.wav"), "failed", 1)
+    done.sort()
+    entry = done.find(replace(source, name="./a/x.wav", root="./a"))
+    assert (entry.offset, entry.renamed) == (0, True)
+    assert done.find(replace(source, at="/c/x.wav")) is None
+    by_name = done.find_name(replace(source, at="/c/x.wav"))
+    assert (by_name.offset, by_name.renamed) == (0, False)  # the one that has results
+
+
+def test_a_recording_that_was_in_another_place_is_there_no_more():
+    done = Done()
+    places = ["/a/x", "/b/x", "/a/x"]
+    for offset, (at, was) in enumerate(zip(places, [None, *places], strict=False)):
+        done.add(Source("x", "x", "x", at=at), "ok", offset, was)
+    done.sort()
+    assert done.offsets().tolist() == [2]

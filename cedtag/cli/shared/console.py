@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import tqdm
 
-from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, ScoredWindow, Skipped
+from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, Repeated, ScoredWindow, Skipped
 from cedtag.run.summary import duration
 from cedtag.system.terminal import printable
 
@@ -31,6 +31,7 @@ class Console(logging.Handler):
         super().__init__(logging.INFO if verbose else logging.WARNING)
         self._quiet, self._verbose = quiet, verbose
         self._progress: ProgressBar | None = None
+        self._has_repeats = False
         logger = logging.getLogger("cedtag")
         logger.handlers = [self]
         logger.setLevel(self.level)
@@ -65,8 +66,11 @@ class Console(logging.Handler):
                 self.error(f"partial: {event.source.name}: {problem}")
             for warning in event.warnings:
                 self.note(f"warning: {event.source.name}: {warning}")
+        elif isinstance(event, Repeated) and self._has_repeats:
+            self.detail(f"skipped: {event.source.name}: {event.reason}")
         elif isinstance(event, Skipped):
             self.note(f"skipped: {event.source.name}: {event.reason}")
+            self._has_repeats = self._has_repeats or isinstance(event, Repeated)
         if self._progress is not None:
             self._progress.advance(event, summary)
 

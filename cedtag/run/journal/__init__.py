@@ -9,6 +9,7 @@ import json
 import os
 import time
 from array import array
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from cedtag.run.journal.format import (
     read_contents,
     results_at,
     row_line,
+    source_at,
 )
 from cedtag.run.settings import differences
 from cedtag.system.atomic import sync_folder
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cedtag.records import Listed, Result
+    from cedtag.run.journal.index import Entry
     from cedtag.writers.run_info import RunInfo
 
 JOURNAL_SUFFIX = ".journal"
@@ -58,6 +61,7 @@ class Journal:
         self.is_finished = contents.made_last
         self._descriptor = descriptor
         self._done = contents.done
+        self._by_relative = contents.done.by_relative
         self._committed = self._size = contents.end
         self._buffer = bytearray()
         self._rows_crc = 0
@@ -72,31 +76,48 @@ class Journal:
 
     def status_of(self, source: Source) -> str | None:
         """How this recording ended in an earlier run; None when it was not done, or has changed since."""
-        entry = self._done.find(source)
+        entry = self._entry(source)
         return entry.status if entry is not None and entry.unchanged else None
 
     def knows(self, source: Source) -> bool:
         """Whether an earlier run has done this recording, be it in another state."""
-        return self._done.find(source) is not None
+        return self._entry(source) is not None
 
     def holds_another(self, source: Source) -> bool:
-        """Whether rows stand under this name that came from another root, and from another file."""
+        """Whether rows stand under the name of this recording that came from another one."""
+        entry = self._done.find_name(source)
+        if entry is None or entry.status == "failed":
+            return False
+        if not (source.at and entry.has_place):
+            return self._by_relative and entry.moved and not entry.unchanged
+        own = self._done.find(source)
+        is_own = own is not None and own.place == entry.place
+        return not is_own and not (entry.unchanged and self._is_gone(entry))
+
+    def as_before(self, source: Source) -> Source:
+        """The recording under the name that it was first given, however it is spelled now."""
         entry = self._done.find(source)
-        return entry is not None and entry.moved and not entry.unchanged and entry.status != "failed"
+        if entry is None or not entry.renamed:
+            return source
+        before = self._source(entry)
+        return replace(source, name=before.name, relative=before.relative, root=before.root)
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool = False) -> Iterator[Listed]:
         """Pass on what is to be done, and `AlreadyDone` in the place of what is done."""
         for item in sources:
-            source = item if isinstance(item, Source) else item.source
-            status = self.status_of(source) if isinstance(item, Source | FileFailed) else None
-            if status is None or (status == "failed" and retry_failed):
+            if not isinstance(item, Source | FileFailed):
                 yield item
+                continue
+            source = self.as_before(item if isinstance(item, Source) else item.source)
+            status = self.status_of(source)
+            if status is None or (status == "failed" and retry_failed):
+                yield source if isinstance(item, Source) else replace(item, source=source)
             else:
                 yield AlreadyDone(source, status)
 
     def keep(self, source: Source) -> None:
         """Let what an earlier run did with a recording stand at this place of the results."""
-        entry = self._done.find(source)
+        entry = self._entry(source)
         assert entry is not None
         self._done.keep(entry)
         self._order.append(entry.offset)
@@ -112,14 +133,15 @@ class Journal:
             self._append(line)
             return
         assert isinstance(result, FileEnd | FileFailed), "events are made of rows, and of them alone"
-        entry = self._done.find(result.source)
+        entry, was = self._entry(result.source), None
         if entry is not None:
             if isinstance(result, FileFailed) and is_out_of_reach(result.source) and entry.status != "failed":
                 self.keep(result.source)
                 return
             self._done.keep(entry)
+            was = self._place_before(entry, result.source)
         self._order.append(self._size + len(self._buffer))
-        self._append(end_line(result, self._committed, self._rows_crc))
+        self._append(end_line(result, self._committed, self._rows_crc, was))
         self._rows_crc = 0
         self._commit()
         self._unsynced += 1
@@ -160,6 +182,30 @@ class Journal:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def _entry(self, source: Source) -> Entry | None:
+        """What is written of a recording, which may have been in another place."""
+        entry = self._done.find(source)
+        if entry is not None:
+            return entry
+        entry = self._done.find_name(source)
+        if entry is None or not (source.at and entry.has_place):
+            return entry
+        is_same = entry.unchanged or entry.status == "failed"
+        return entry if is_same and self._is_gone(entry) else None
+
+    def _is_gone(self, entry: Entry) -> bool:
+        """Whether there is nothing any more where this recording was."""
+        return not os.path.lexists(self._source(entry).at)
+
+    def _place_before(self, entry: Entry, source: Source) -> str | None:
+        """The place where a recording was, if it is now in another."""
+        before = self._done.place_of(self._source(entry))
+        return None if before == self._done.place_of(source) else before
+
+    def _source(self, entry: Entry) -> Source:
+        with os.fdopen(os.dup(self._descriptor), "rb") as lines:
+            return source_at(lines, entry.offset)
 
     def _append(self, line: bytes) -> None:
         self._buffer += line

@@ -55,9 +55,13 @@ def row_line(result: TagResult) -> bytes:
     return _line({"row": [result.index, result.start, result.stop, tags]})
 
 
-def end_line(result: FileEnd | FileFailed, rows_at: int, rows_crc: int) -> bytes:
-    """The line that commits a recording whose rows begin at byte `rows_at` and have that CRC-32."""
-    body = _line({"end": _outcome(result) | {"rows_at": rows_at}})[:-2]
+def end_line(result: FileEnd | FileFailed, rows_at: int, rows_crc: int, was: str | None = None) -> bytes:
+    """The line that commits a recording whose rows begin at byte `rows_at` and have that CRC-32.
+
+    The line replaces that of the place where the recording `was`, if it was in another.
+    """
+    moved = {} if was is None else {"was": was}
+    body = _line({"end": _outcome(result) | moved | {"rows_at": rows_at}})[:-2]
     return b"%b%b%d}\n" % (body, _SEAL, crc32(body, rows_crc))
 
 
@@ -101,7 +105,7 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
             else:
                 end = record["end"]
                 if end.get("stage") != "output":  # that says nothing about the recording which has the place
-                    contents.done.add(_source(end), end["status"], at)
+                    contents.done.add(_source(end), end["status"], at, end.get("was"))
     contents.done.sort()
     return contents
 
@@ -167,7 +171,8 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 def _source(end: dict[str, Any]) -> Source:
     fields = (end["file"], end["file"], end["path"], end["root"], end["size"], end["mtime_ns"])
-    return TimedSource(*fields, end["began"]) if "began" in end else Source(*fields)
+    at = end.get("at", "")  # older journals have none
+    return TimedSource(*fields, end["began"], at=at) if "began" in end else Source(*fields, at=at)
 
 
 def _outcome(result: FileEnd | FileFailed) -> dict[str, Any]:
@@ -179,6 +184,8 @@ def _outcome(result: FileEnd | FileFailed) -> dict[str, Any]:
         "size": source.size,
         "mtime_ns": source.mtime_ns,
     }
+    if source.at:
+        recording["at"] = source.at
     if isinstance(source, TimedSource):
         recording["began"] = source.began
     if isinstance(result, FileFailed):

@@ -1,4 +1,4 @@
-"""What earlier runs have done, in about 60 bytes a recording, so that a million of them fit anywhere."""
+"""What earlier runs have done, in about 100 bytes a recording, so that a million of them fit anywhere."""
 
 from __future__ import annotations
 
@@ -21,16 +21,28 @@ logger = logging.getLogger(__name__)
 
 _HOUR_US = 3_600_000_000
 _FAILED = STATUSES.index("failed")
+_MOVED_AWAY = -1  # the offset of a recording that is now in another place
 # Two names in a million share 64 bits once in 40 million archives.
-_ENTRY = np.dtype([("key", "<u8"), ("root", "<u8"), ("stamp", "<u8"), ("offset", "<i8"), ("status", "u1")])
-_PACKED = struct.Struct("<8s8s8sqB")
+_ENTRY = np.dtype(
+    [
+        ("key", "<u8"),
+        ("name", "<u8"),
+        ("root", "<u8"),
+        ("stamp", "<u8"),
+        ("offset", "<i8"),
+        ("status", "u1"),
+        ("has_place", "?"),
+    ]
+)
+_PACKED = struct.Struct("<8s8s8s8sqB?")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A recording that is done: where the line that says so begins, and its status.
 
-    `unchanged` says whether its file still has the size and time that it had; `moved`, whether its root is another.
+    `unchanged` says whether its file still has the size and time that it had; `moved`, whether its root is another;
+    `renamed`, whether it was written under another name; `has_place`, whether its absolute path is known.
     """
 
     place: int
@@ -38,24 +50,34 @@ class Entry:
     status: str
     unchanged: bool
     moved: bool
+    renamed: bool
+    has_place: bool
 
 
 class Done:
-    """Recordings by their names, or `by_relative` paths; filled by `add`, then read once `sort` was called."""
+    """Recordings by their absolute paths, and by the names of their results: `source.name`, or `by_relative` paths.
+
+    Where the absolute path is not known (standard input, older journals), the name stands for it. Filled by `add`,
+    then read once `sort` was called.
+    """
 
     def __init__(self, *, by_relative: bool = False) -> None:
-        self._by_relative = by_relative
+        self.by_relative = by_relative
         self._has_shifted = False
         self._packed = bytearray()
         self._entries: NDArray[np.void] = np.zeros(0, _ENTRY)
         self._keys: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._names: NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._by_name: NDArray[np.intp] = np.zeros(0, np.intp)
         self._kept: NDArray[np.bool_] = np.zeros(0, np.bool_)
 
-    def add(self, source: Source, status: str, offset: int) -> None:
-        """Enter a recording; a later entry replaces an earlier one."""
-        self._packed += _PACKED.pack(
-            self._key(source), _hash(source.root), _stamp(source), offset, STATUSES.index(status)
-        )
+    def add(self, source: Source, status: str, offset: int, was: str | None = None) -> None:
+        """Enter a recording; a later entry replaces an earlier one, and that of the place where it `was`."""
+        key, name, stamp = _hash(self.place_of(source)), _hash(self._name(source)), _stamp(source)
+        status_number, has_place = STATUSES.index(status), bool(source.at)
+        self._packed += _PACKED.pack(key, name, _hash(source.root), stamp, offset, status_number, has_place)
+        if was is not None:
+            self._packed += _PACKED.pack(_hash(was), name, stamp, stamp, _MOVED_AWAY, status_number, has_place)
 
     def sort(self) -> None:
         """Make what was added ready to be found."""
@@ -63,26 +85,49 @@ class Done:
         entries = entries[np.argsort(entries["key"], kind="stable")]
         is_latest = np.ones(len(entries), np.bool_)
         is_latest[:-1] = entries["key"][1:] != entries["key"][:-1]
-        self._entries = entries[is_latest]
+        self._entries = entries[is_latest & (entries["offset"] != _MOVED_AWAY)]
         self._packed = bytearray()
         self._keys = np.ascontiguousarray(self._entries["key"])
+        # Of several recordings of one name the latest that has results comes last.
+        has_results = self._entries["status"] != _FAILED
+        self._by_name = np.lexsort((self._entries["offset"], has_results, self._entries["name"]))
+        self._names = self._entries["name"][self._by_name]
         self._kept = np.zeros(len(self._entries), np.bool_)
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def find(self, source: Source) -> Entry | None:
-        key = np.frombuffer(self._key(source), "<u8")[0]
+        """The entry of the place where a recording is."""
+        key = np.frombuffer(_hash(self.place_of(source)), "<u8")[0]
         place = int(np.searchsorted(self._keys, key))
         if place == len(self._keys) or self._keys[place] != key:
             return None
-        _, root, stamp, offset, status = self._entries[place].item()
+        return self._entry(place, source)
+
+    def find_name(self, source: Source) -> Entry | None:
+        """The latest entry whose results have the name that those of this recording get."""
+        name = np.frombuffer(_hash(self._name(source)), "<u8")[0]
+        rank = int(np.searchsorted(self._names, name, "right")) - 1
+        if rank < 0 or self._names[rank] != name:
+            return None
+        return self._entry(int(self._by_name[rank]), source)
+
+    def place_of(self, source: Source) -> str:
+        """What tells a recording from all others."""
+        return source.at or self._name(source)
+
+    def _entry(self, place: int, source: Source) -> Entry:
+        _, name, root, stamp, offset, status, has_place = self._entries[place].item()
+        moved = root != int.from_bytes(_hash(source.root), "little")
         return Entry(
             place,
             offset,
             STATUSES[status],
             unchanged=self._is_unchanged(source, stamp),
-            moved=root != int.from_bytes(_hash(source.root), "little"),
+            moved=moved,
+            renamed=moved or name != int.from_bytes(_hash(self._name(source)), "little"),
+            has_place=has_place,
         )
 
     def keep(self, entry: Entry) -> None:
@@ -117,8 +162,8 @@ class Done:
             )
         return True
 
-    def _key(self, source: Source) -> bytes:
-        return _hash(source.relative if self._by_relative else source.name)
+    def _name(self, source: Source) -> str:
+        return source.relative if self.by_relative else source.name
 
 
 def _stamp(source: Source, later_us: int = 0) -> bytes:

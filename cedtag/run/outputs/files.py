@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from cedtag.errors import OutputError
 from cedtag.events.detect import detect_events
-from cedtag.records import AlreadyDone
+from cedtag.records import AlreadyDone, FileFailed, Source
 from cedtag.run.journal import JOURNAL_SUFFIX, open_journal
 from cedtag.system.atomic import writing, writing_whole
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cedtag.writers.run_info import RunInfo
 
 
+_TAKEN = "the results hold another recording of this name; name this one by its absolute path, or use another `to`"
+
+
 class FileOutput:
     """Files that hold all results: the journal takes them as they come, and the files are made from it at the end.
 
@@ -34,7 +37,14 @@ class FileOutput:
         self._output_files, self._journal, self._keep_journal = output_files, journal, keep_journal
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
-        return self._journal.pending(sources, retry_failed=retry_failed)
+        """Pass on what is to be done; a name that another recording has in the results is refused."""
+        for item in self._journal.pending(sources, retry_failed=retry_failed):
+            if isinstance(item, Source | AlreadyDone):
+                source = item if isinstance(item, Source) else item.source
+                if self._journal.holds_another(source):
+                    yield FileFailed(source, "output", f"{source.name}: {_TAKEN}")
+                    continue
+            yield item
 
     def write(self, outcome: Kept) -> None:
         with writing(self._journal.path):
