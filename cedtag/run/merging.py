@@ -16,7 +16,7 @@ from cedtag.run.journal.format import Contents, read_contents, results_at, sourc
 from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.folder import journal_in
 from cedtag.run.outputs.open import open_output
-from cedtag.run.settings import differences
+from cedtag.run.settings import run_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,7 +52,7 @@ def read_parts(paths: Sequence[Path]) -> list[Part]:
     """The parts named by their outputs or journals; InputError when they are not all of one whole."""
     parts = [_read_part(path) for path in paths]
     for part in parts[1:]:
-        if changed := differences(parts[0].contents.run.settings, part.contents.run.settings):
+        if changed := run_differences(parts[0].contents.run, part.contents.run):
             raise InputError(f"{part.path}: not made with the settings of {parts[0].path} ({'; '.join(changed)})")
     _check_shards(parts)
     return parts

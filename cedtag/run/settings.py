@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import InputError
@@ -11,6 +12,8 @@ from cedtag.inputs.clock import Clock
 from cedtag.inputs.search import Search
 from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.tag_filter import TagFilter
+from cedtag.model.config import CedConfig
+from cedtag.model.preprocessor import front_end_of
 from cedtag.records import LONGEST_S, SAMPLE_RATE_HZ
 from cedtag.run.outputs.destination import Destination
 from cedtag.scoring import Compute
@@ -22,6 +25,14 @@ if TYPE_CHECKING:
     from cedtag.events.settings import EventSettings
     from cedtag.labels.selection import Selector
     from cedtag.scoring import LoadedModel
+    from cedtag.writers.run_info import RunInfo
+
+# The numbers of a config that are only used in training, or follow from the front end and the classes.
+_NOT_OF_THE_NETWORK = {
+    *("drop_rate", "attn_drop_rate", "drop_path_rate", "eval_avg", "pad_last", "id2label", "label2id", "extra"),
+    *("n_fft", "win_size", "hop_size", "f_min", "f_max", "n_mels", "center"),
+}
+_NOT_IN_OLDER_JOURNALS = ("config", "preprocessor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,8 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
         "model": model.checkpoint.name,
         "commit": model.checkpoint.commit,
         "weights": _sha256_of(model.checkpoint.weights),
+        "config": _config_hash(model),
+        "preprocessor": _preprocessor_hash(model),
         "window": scoring.window / SAMPLE_RATE_HZ,
         "hop": scoring.hop / SAMPLE_RATE_HZ,
         "top-k": scoring.selector.top_k,
@@ -109,13 +122,51 @@ def _refine(settings: RunSettings, scoring: Scoring) -> dict[str, Any] | None:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """One phrase per setting that differs, such as "`window` was 10.0 and is now 5.0"."""
-    names = [*before, *(name for name in now if name not in before)]
+    """One phrase per setting that differs, such as "`window` was 10.0 and is now 5.0".
+
+    What older journals do not hold is not known of them, and is no difference.
+    """
+    unknown = [name for name in _NOT_IN_OLDER_JOURNALS if name not in before or name not in now]
+    names = [name for name in dict.fromkeys([*before, *now]) if name not in unknown]
     return [
         f"`{name}` was {before.get(name)!s} and is now {now.get(name)!s}"
         for name in names
         if before.get(name) != now.get(name)
     ]
+
+
+def run_differences(before: RunInfo, now: RunInfo) -> list[str]:
+    """One phrase per setting that differs, and one for other classes."""
+    changed = differences(before.settings, json.loads(json.dumps(dict(now.settings))))
+    classes = [[(label.index, label.mid, label.name) for label in run.labels] for run in (before, now)]
+    return changed if changed or classes[0] == classes[1] else ["the classes of the model were others"]
+
+
+def _config_hash(model: LoadedModel) -> str:
+    """A hash of the network and its classes, however its file is written."""
+    file = model.checkpoint.config
+    config = None if file is None else CedConfig.from_file(file)
+    network = {} if config is None else {entry.name: getattr(config, entry.name) for entry in fields(config)}
+    network = {name: value for name, value in network.items() if name not in _NOT_OF_THE_NETWORK}
+    return _hash_of([network, [[label.index, label.mid, label.name] for label in model.scorer.labels]])
+
+
+def _preprocessor_hash(model: LoadedModel) -> str:
+    """A hash of the front end, from whichever file of the checkpoint it comes."""
+    return _hash_of(asdict(front_end_of(model.checkpoint)))
+
+
+def _hash_of(value: object) -> str:
+    return hashlib.sha256(json.dumps(_as_floats(value), sort_keys=True).encode()).hexdigest()
+
+
+def _as_floats(value: object) -> object:
+    """The value with every number as a float: 8000 and 8000.0 are one frequency."""
+    if isinstance(value, dict):
+        return {name: _as_floats(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_as_floats(entry) for entry in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _most_frequent(values: list[float]) -> tuple[float, dict[int, float]]:

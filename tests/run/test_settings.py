@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cedtag.checkpoints.locate import Checkpoint
+from cedtag.checkpoints.locate import Checkpoint, resolve
 from cedtag.events.settings import EventSettings
 from cedtag.inputs.clock import Clock
 from cedtag.inputs.search import Search
 from cedtag.inputs.window_settings import WindowSettings
+from cedtag.labels.table import Label, labels_of
 from cedtag.labels.tag_filter import TagFilter
+from cedtag.model.config import CedConfig
 from cedtag.run.archive import scoring_of
 from cedtag.run.outputs.destination import Destination
-from cedtag.run.settings import Reading, RunSettings, differences, identity
+from cedtag.run.settings import Reading, RunSettings, differences, identity, run_differences
 from cedtag.scoring import Compute, LoadedModel
+from cedtag.writers.run_info import RunInfo
 from tests.archive import StubScorer
 from tests.micro import CHECKPOINT
 
@@ -115,6 +120,70 @@ def test_the_weights_themselves_are_part_of_it(tmp_path):
     other = tmp_path / "model.safetensors"
     other.write_bytes((CHECKPOINT / "model.safetensors").read_bytes() + b" ")
     assert identity_of(USUAL)["weights"] != identity_of(USUAL, other)["weights"]
+
+
+def copy_of_the_checkpoint(folder: Path) -> Path:
+    folder.mkdir()
+    for name in ("config.json", "preprocessor_config.json", "model.safetensors"):
+        if (CHECKPOINT / name).exists():
+            shutil.copy(CHECKPOINT / name, folder / name)
+    return folder
+
+
+def model_identity(folder: Path) -> dict[str, Any]:
+    checkpoint = resolve(str(folder))
+    model = LoadedModel(checkpoint, StubScorer())
+    if checkpoint.config is not None:
+        model.scorer.labels = labels_of(CedConfig.from_file(checkpoint.config).id2label)
+    made = identity(USUAL, scoring_of(USUAL, model.scorer), model)
+    return {name: made[name] for name in ("weights", "config", "preprocessor")}
+
+
+def edit(file: Path, **changes: object) -> None:
+    values = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps(values | changes, indent=7, sort_keys=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "differs"),
+    [
+        ("config.json", {"num_heads": 4}, {"config"}),
+        ("config.json", {"target_length": 500}, {"config"}),
+        ("config.json", {"label": "Another"}, {"config"}),
+        ("preprocessor_config.json", {"f_max": 7000}, {"preprocessor"}),
+        ("preprocessor_config.json", {"f_min": 50.5}, {"preprocessor"}),
+        ("config.json", {}, set()),  # laid out in another way
+        ("config.json", {"transformers_version": "9.9", "drop_rate": 0.5, "f_max": 8000.0}, set()),
+        ("preprocessor_config.json", {"f_max": 8000.0, "return_attention_mask": True}, set()),
+    ],
+)
+def test_the_numbers_and_classes_of_a_model_are_part_of_it(tmp_path, name, changes, differs):
+    folder = copy_of_the_checkpoint(tmp_path / "model")
+    before = model_identity(folder)
+    if "label" in changes:
+        labels = CedConfig.from_file(folder / name).id2label
+        changes = {"id2label": labels | {0: changes["label"]}, "label2id": None}
+    edit(folder / name, **changes)
+    after = model_identity(folder)
+    assert {key for key in before if before[key] != after[key]} == differs
+
+
+def test_the_front_end_is_the_same_from_either_file(tmp_path):
+    folder = copy_of_the_checkpoint(tmp_path / "model")
+    before = model_identity(folder)
+    (folder / "preprocessor_config.json").unlink()
+    assert model_identity(folder) == before
+
+
+def test_older_journals_that_do_not_hold_the_config_go_on_if_their_classes_are_the_same():
+    now = {"weights": "1", "config": "2", "preprocessor": "3"}
+    older = {"weights": "1"}
+    labels = (Label(0, "", "a"),)
+    for one, other in ((older, now), (now, older)):
+        assert run_differences(RunInfo(one, labels), RunInfo(other, labels)) == []
+        changed = run_differences(RunInfo(one, labels), RunInfo(other, (Label(0, "", "b"),)))
+        assert changed == ["the classes of the model were others"]
+    assert differences(now, now | {"config": "4"}) == ["`config` was 2 and is now 4"]
 
 
 def test_differences_name_what_differs():

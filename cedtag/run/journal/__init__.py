@@ -5,7 +5,6 @@ Lines are only ever appended, so what is committed stays; what stands after it w
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from array import array
@@ -28,7 +27,7 @@ from cedtag.run.journal.format import (
     row_line,
     source_at,
 )
-from cedtag.run.settings import differences
+from cedtag.run.settings import run_differences
 from cedtag.system.atomic import sync_folder
 
 try:
@@ -293,7 +292,7 @@ def _lock(path: Path, descriptor: int) -> None:
 
 
 def _check_settings(path: Path, before: RunInfo, run: RunInfo) -> None:
-    if changed := differences(before.settings, json.loads(json.dumps(dict(run.settings)))):
+    if changed := run_differences(before, run):
         raise OutputError(
             f"{path}: the results there were made with other settings ({'; '.join(changed)}); "
             "use the same settings, `overwrite` to start over, or another `to`"
