@@ -17,6 +17,7 @@ SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 LARGEST_SAMPLE = float(1 << 32)
 LONGEST_S = 1e6  # of every setting in seconds: 11 days, which every clock and every wait of the system can count
 STATUSES = ("ok", "partial", "failed")  # how a recording can end
+PASSING_STAGES = ("read", "crash", "timeout")  # of failures whose cause can pass: another try may succeed
 
 
 def seconds(sample: int) -> float:
@@ -138,13 +139,18 @@ class SoundEvent:
 
 @dataclass(frozen=True, slots=True)
 class FileEnd:
-    """A recording was scored to its end. `problems` name what of it is missing or altered; `warnings` only inform."""
+    """A recording was scored to its end. `problems` name what of it is missing or altered; `warnings` only inform.
+
+    `cause` is one of `PASSING_STAGES` where the recording was cut short by a cause that can pass: an error of the disk,
+    a decoder that was killed or crashed, a time limit. It is empty where the file itself is damaged.
+    """
 
     source: Source
     num_samples: int
     num_windows: int
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    cause: str = ""
 
     @property
     def status(self) -> str:
@@ -163,7 +169,11 @@ class FileEnd:
 
 @dataclass(frozen=True, slots=True)
 class FileFailed:
-    """A recording gave no row at all; `stage` is where it failed: "open", "decode", "timeout", "score" or "output"."""
+    """A recording gave no row at all.
+
+    `stage` is where it failed: "open", "read" (an error of the disk), "decode", "crash" (of the decoder), "timeout",
+    "score" or "output".
+    """
 
     source: Source
     stage: str

@@ -51,11 +51,13 @@ class Decoding:
 class Recording(Protocol):
     """One open recording, also a context manager. Afterwards `problems` and `warnings` are complete.
 
-    `problems` name audio that is missing or altered, `warnings` what is odd and harmless.
+    `problems` name audio that is missing or altered, `warnings` what is odd and harmless. `cause` is one of
+    `PASSING_STAGES` where audio is missing for a cause that can pass.
     """
 
     problems: list[str]
     warnings: list[str]
+    cause: str
 
     def blocks(self) -> Iterator[Samples]:
         """Yield, once, new arrays `(n,)` of 16 kHz mono, n of any size.

@@ -16,6 +16,7 @@ from cedtag.audio.raw import RawDecoder, RawFormat
 from cedtag.audio.repaired import repaired
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
+from cedtag.records import PASSING_STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ class InProcessRecording:
     def __init__(self, name: str, decoder: Decoder, file: AudioFile | None = None) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self.cause = ""
         self._name = name
         self._decoder = decoder
         self._file = file
@@ -112,6 +114,7 @@ class InProcessRecording:
             raise AudioError("; ".join([f"{self._name}: holds no audio", *findings.problems]))
         self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
         self.warnings += findings.warnings
+        self.cause = self.cause or self._cause(damage)
         if self._mono.num_bad:
             self.problems.append(f"samples that are not finite or out of any range, read as 0: {self._mono.num_bad}")
         if self._mono.is_out_of_scale:
@@ -135,6 +138,18 @@ class InProcessRecording:
         elif declared is not None and decoded < declared:
             yield count
 
+    def _cause(self, damage: AudioError | None) -> str:
+        """The stage at which it was cut short, if that can pass; libsndfile takes an error of the disk for the end."""
+        if damage is not None and damage.stage in PASSING_STAGES:
+            return damage.stage
+        if self._file is None or not any(self._shortfall(damage)):
+            return ""
+        try:
+            os.pread(self._file.fd, 1, os.lseek(self._file.fd, 0, os.SEEK_CUR))
+        except OSError:
+            return "read"
+        return ""
+
     def _audit(self) -> Findings:
         if self._file is None or isinstance(self._file.format, RawFormat):
             return Findings()
@@ -143,6 +158,7 @@ class InProcessRecording:
         try:
             return audit(FileBytes(fd), self._file.format, self._mono.num_frames, read_to)
         except OSError as error:
+            self.cause = "read"
             return Findings((f"whether it is complete could not be checked ({error.strerror})",))
 
 

@@ -31,7 +31,7 @@ def open_regular(source: Source) -> int:
 
 def unreadable(name: str, error: OSError) -> AudioError:
     """Return the error of an open file that cannot be read: a bad disk, a server that is gone."""
-    return AudioError(f"{name}: cannot be read ({error.strerror})", stage="open")
+    return AudioError(f"{name}: cannot be read ({error.strerror})", stage="read")
 
 
 def size_and_mtime(fd: int) -> tuple[int, int]:

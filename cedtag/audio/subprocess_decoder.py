@@ -19,6 +19,7 @@ import numpy as np
 
 from cedtag.audio.subprocess_channel import BLOCK, FAILED, receive_message, send_file
 from cedtag.errors import AudioError
+from cedtag.records import PASSING_STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,6 +98,7 @@ class SubprocessRecording:
     def __init__(self, file: AudioFile, process: DecoderProcess, release: Callable[[DecoderProcess], None]) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
+        self.cause = ""
         self._name = file.name
         self._process = process
         self._release = release
@@ -115,6 +117,7 @@ class SubprocessRecording:
             if self._abandoned or not num_blocks:
                 raise
             self.problems.append(str(error).removeprefix(f"{self._name}: "))
+            self.cause = error.stage if error.stage in PASSING_STAGES else ""
 
     def close(self) -> None:
         """Close the recording; a process in the middle of it is killed."""
@@ -151,13 +154,14 @@ class SubprocessRecording:
                 raise AudioError(content["error"], stage=content["stage"])
             self.problems += content["problems"]
             self.warnings += content["warnings"]
+            self.cause = content["cause"]
             return None
 
     def _closed_early(self) -> AudioError:
         return AudioError(f"{self._name}: was closed while it was read", stage="timeout")
 
     def _crashed(self) -> AudioError:
-        return AudioError(f"{self._name}: its decoder crashed ({self._process.cause_of_death()})")
+        return AudioError(f"{self._name}: its decoder crashed ({self._process.cause_of_death()})", stage="crash")
 
 
 class DecoderPool:

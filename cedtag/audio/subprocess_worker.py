@@ -46,7 +46,7 @@ def _send_mono(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
     with open_in_process(file) as recording:
         for block in recording.blocks():
             send_message(answers, BLOCK, block.data)
-    return {"problems": recording.problems, "warnings": recording.warnings}
+    return {"problems": recording.problems, "warnings": recording.warnings, "cause": recording.cause}
 
 
 def _send_frames(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _send_frames(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
         send_json(answers, FORMAT, {"rate_hz": decoder.rate_hz, "channels": decoder.channels})
         for frames in decoder.frames():
             send_message(answers, BLOCK, np.ascontiguousarray(frames, np.float32).reshape(-1).data)
-    return {"problems": decoder.problems, "warnings": ()}
+    return {"problems": decoder.problems, "warnings": (), "cause": ""}
 
 
 def _decode(file: AudioFile, answers: BinaryIO, send: Callable[[AudioFile, BinaryIO], dict[str, Any]]) -> None:

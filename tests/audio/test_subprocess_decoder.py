@@ -112,6 +112,7 @@ def test_a_crash_costs_its_recording_alone(decoders: Decoders, short: Path, long
         os.kill(pid_of(recording), signal.SIGSEGV)
         list(blocks)
         assert recording.problems == ["its decoder crashed (SIGSEGV)"]
+        assert recording.cause == "crash"
     assert len(decoded_by(decoders, short)[0])
 
 
@@ -131,9 +132,10 @@ def test_a_child_that_is_dead_when_it_is_asked_is_a_crash(short: Path) -> None:
     file = open_audio(source_of(short))
     with (
         SubprocessRecording(file, process, lambda _: None) as recording,
-        pytest.raises(AudioError, match=r"short\.wav: its decoder crashed \(SIGKILL\)"),
+        pytest.raises(AudioError, match=r"short\.wav: its decoder crashed \(SIGKILL\)") as caught,
     ):
         list(recording.blocks())
+    assert caught.value.stage == "crash"
     file.close()
 
 

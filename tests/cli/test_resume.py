@@ -14,6 +14,8 @@ from zlib import crc32
 import numpy as np
 import pytest
 
+from cedtag.audio.sndfile import SoundFileDecoder
+from cedtag.errors import AudioError
 from cedtag.run import journal as journal_module
 from cedtag.run.journal import open_journal
 from cedtag.writers.run_info import RunInfo
@@ -297,6 +299,67 @@ def test_what_failed_stays_failed_until_it_is_to_be_tried_again(cedtag, archive,
     cedtag(*command, "--retry-failed")
     assert set(scorer.names) == {"tree/disk 1/rec 0004.wav"}
     assert json.loads(Path("summary.json").read_text())["failed"] == first["failed"] - 1
+
+
+def break_disk(monkeypatch, way: str) -> None:
+    """Let every recording be cut short after its first samples by a cause that can pass."""
+    frames, pread = SoundFileDecoder.frames, os.pread
+
+    def failing(decoder):
+        yield next(frames(decoder))[:4000]
+        if way == "error":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if way == "crash":
+            raise AudioError("its decoder crashed (SIGKILL)", stage="crash")
+        monkeypatch.setattr(os, "pread", unreadable)  # "end": libsndfile takes the error for the end of the file
+
+    def unreadable(*args):
+        monkeypatch.setattr(os, "pread", pread)  # the next recording opens
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(SoundFileDecoder, "frames", failing)
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+@pytest.mark.parametrize("way", ["error", "crash", "end"])
+def test_what_was_cut_short_by_a_cause_that_can_pass_is_tried_again(cedtag, archive, scorer, monkeypatch, kind, way):
+    for path in archive.rglob("*.wav"):
+        if path.is_file() and path.name != "rec 0000.wav" and path.name != "rec 0006.wav":
+            path.unlink()
+    command = ["tree", *TINY, *OUTPUTS[kind]]
+    assert cedtag(*command).code == 3  # one is damaged itself
+    wanted = made()
+    shutil.rmtree("out")
+    with monkeypatch.context() as patch:
+        break_disk(patch, way)
+        assert cedtag(*command, "-j", "1").code == 3
+    cut = made()
+    assert {end["status"] for end in ends(journal_of().read_bytes())} == {"partial"}
+    scorer.names.clear()
+    assert (cedtag(*command).code, made(), scorer.names) == (3, cut, [])
+
+    assert (cedtag(*command, "--retry-failed").code, made()) == (3, wanted)
+
+    scorer.names.clear()
+    assert (cedtag(*command, "--retry-failed").code, made(), scorer.names) == (3, wanted, [])
+
+
+@pytest.mark.parametrize("kind", ["csv", "folder"])
+def test_rows_stay_when_another_try_gives_none(cedtag, archive, monkeypatch, kind):
+    command = ["tree/disk 0/rec 0000.wav", *TINY, *OUTPUTS[kind]]
+    with monkeypatch.context() as patch:
+        break_disk(patch, "error")
+        assert cedtag(*command).code == 3
+    before = made()
+
+    def never(decoder):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SoundFileDecoder, "frames", never)
+        assert cedtag(*command, "--retry-failed").code == 3
+    assert made() == before
 
 
 @pytest.mark.parametrize("damage", ["first", "resumed"])

@@ -21,6 +21,7 @@ class FakeRecording:
     samples: np.ndarray
     block: int = 3_000
     problems: list[str] = field(default_factory=list)
+    cause: str = ""
     warnings: list[str] = field(default_factory=list)
     open: bool = True
 

@@ -241,7 +241,11 @@ destination_options = gathered(
                 "--resume/--no-resume",
                 help="With -o, continue an earlier run of the same command.  [default: resume]",
             ),
-            option("retry_failed", "--retry-failed", help="Try recordings again that failed in an earlier run."),
+            option(
+                "retry_failed",
+                "--retry-failed",
+                help="Try again what failed, or was cut short by a time limit, a crash or the disk.",
+            ),
             errors_option,
             option(
                 "plot",

@@ -73,11 +73,6 @@ class Journal:
         """Whether it was started to replace what is there, and not beside it."""
         return self.since_ns == 0
 
-    def status_of(self, source: Source) -> str | None:
-        """How this recording ended in an earlier run; None when it was not done, or has changed since."""
-        entry = self._entry(source)
-        return entry.status if entry is not None and entry.unchanged else None
-
     def knows(self, source: Source) -> bool:
         """Whether an earlier run has done this recording, be it in another state."""
         return self._entry(source) is not None
@@ -102,17 +97,20 @@ class Journal:
         return replace(source, name=before.name, relative=before.relative, root=before.root)
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool = False) -> Iterator[Listed]:
-        """Pass on what is to be done, and `AlreadyDone` in the place of what is done."""
+        """Pass on what is to be done, and `AlreadyDone` in the place of what is done.
+
+        With `retry_failed`, what failed and what was cut short by a cause that can pass is to be done.
+        """
         for item in sources:
             if not isinstance(item, Source | FileFailed):
                 yield item
                 continue
             source = self.as_before(item if isinstance(item, Source) else item.source)
-            status = self.status_of(source)
-            if status is None or (status == "failed" and retry_failed):
+            entry = self._entry(source)
+            if entry is None or not entry.unchanged or (retry_failed and entry.can_retry):
                 yield source if isinstance(item, Source) else replace(item, source=source)
             else:
-                yield AlreadyDone(source, status)
+                yield AlreadyDone(source, entry.status)
 
     def keep(self, source: Source) -> None:
         """Let what an earlier run did with a recording stand at this place of the results."""
@@ -124,7 +122,7 @@ class Journal:
     def add(self, result: Result) -> None:
         """Write down one window, or the end of a recording with which its windows count.
 
-        Rows of an earlier run stand when their file is now out of reach: a disk may be missing for a while.
+        Rows of an earlier run stand where `stands` says so.
         """
         if isinstance(result, TagResult):
             line = row_line(result)
@@ -134,7 +132,7 @@ class Journal:
         assert isinstance(result, FileEnd | FileFailed), "events are made of rows, and of them alone"
         entry, was = self._entry(result.source), None
         if entry is not None:
-            if isinstance(result, FileFailed) and is_out_of_reach(result.source) and entry.status != "failed":
+            if isinstance(result, FileFailed) and self.stands(result):
                 self.keep(result.source)
                 return
             self._done.keep(entry)
@@ -146,6 +144,16 @@ class Journal:
         self._unsynced += 1
         if self._unsynced >= SYNC_EVERY or time.monotonic() - self._synced_at >= SYNC_AFTER_S:
             self.sync()
+
+    def stands(self, failed: FileFailed) -> bool:
+        """Whether rows of an earlier run stand although their recording has failed now.
+
+        So it is when the file is out of reach (a disk may be missing for a while), and when it was tried again.
+        """
+        entry = self._entry(failed.source)
+        if entry is None or entry.status == "failed":
+            return False
+        return is_out_of_reach(failed.source) or (entry.unchanged and failed.stage != "output")
 
     def sync(self) -> None:
         """Put what is committed on the disk."""

@@ -105,7 +105,7 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
             else:
                 end = record["end"]
                 if end.get("stage") != "output":  # that says nothing about the recording which has the place
-                    contents.done.add(_source(end), end["status"], at, end.get("was"))
+                    contents.done.add(_source(end), end["status"], at, end.get("was"), cause=end.get("cause", ""))
     contents.done.sort()
     return contents
 
@@ -122,7 +122,9 @@ def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
     if end["status"] == "failed":
         yield FileFailed(source, end["stage"], end["error"])
     else:
-        yield FileEnd(source, end["samples"], end["windows"], tuple(end["problems"]), tuple(end["warnings"]))
+        yield FileEnd(
+            source, end["samples"], end["windows"], tuple(end["problems"]), tuple(end["warnings"]), end.get("cause", "")
+        )
 
 
 def source_at(lines: BinaryIO, offset: int) -> Source:
@@ -190,8 +192,10 @@ def _outcome(result: FileEnd | FileFailed) -> dict[str, Any]:
         recording["began"] = source.began
     if isinstance(result, FileFailed):
         return recording | {"status": "failed", "stage": result.stage, "error": result.error}
+    cause = {"cause": result.cause} if result.cause else {}
     return recording | {
         "status": result.status,
+        **cause,
         "samples": result.num_samples,
         "windows": result.num_windows,
         "problems": result.problems,

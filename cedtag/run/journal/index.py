@@ -32,9 +32,10 @@ _ENTRY = np.dtype(
         ("offset", "<i8"),
         ("status", "u1"),
         ("has_place", "?"),
+        ("can_retry", "?"),
     ]
 )
-_PACKED = struct.Struct("<8s8s8s8sqB?")
+_PACKED = struct.Struct("<8s8s8s8sqB??")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Entry:
     """A recording that is done: where the line that says so begins, and its status.
 
     `unchanged` says whether its file still has the size and time that it had; `moved`, whether its root is another;
-    `renamed`, whether it was written under another name; `has_place`, whether its absolute path is known.
+    `renamed`, whether it was written under another name; `has_place`, whether its absolute path is known; `can_retry`,
+    whether it failed or was cut short by a cause that can pass.
     """
 
     place: int
@@ -52,6 +54,7 @@ class Entry:
     moved: bool
     renamed: bool
     has_place: bool
+    can_retry: bool
 
 
 class Done:
@@ -71,13 +74,13 @@ class Done:
         self._by_name: NDArray[np.intp] = np.zeros(0, np.intp)
         self._kept: NDArray[np.bool_] = np.zeros(0, np.bool_)
 
-    def add(self, source: Source, status: str, offset: int, was: str | None = None) -> None:
+    def add(self, source: Source, status: str, offset: int, was: str | None = None, *, cause: str = "") -> None:
         """Enter a recording; a later entry replaces an earlier one, and that of the place where it `was`."""
-        key, name, stamp = _hash(self.place_of(source)), _hash(self._name(source)), _stamp(source)
-        status_number, has_place = STATUSES.index(status), bool(source.at)
-        self._packed += _PACKED.pack(key, name, _hash(source.root), stamp, offset, status_number, has_place)
+        names = _hash(self._name(source)), _hash(source.root), _stamp(source)
+        flags = STATUSES.index(status), bool(source.at), status == "failed" or bool(cause)
+        self._packed += _PACKED.pack(_hash(self.place_of(source)), *names, offset, *flags)
         if was is not None:
-            self._packed += _PACKED.pack(_hash(was), name, stamp, stamp, _MOVED_AWAY, status_number, has_place)
+            self._packed += _PACKED.pack(_hash(was), *names, _MOVED_AWAY, *flags)
 
     def sort(self) -> None:
         """Make what was added ready to be found."""
@@ -118,7 +121,7 @@ class Done:
         return source.at or self._name(source)
 
     def _entry(self, place: int, source: Source) -> Entry:
-        _, name, root, stamp, offset, status, has_place = self._entries[place].item()
+        _, name, root, stamp, offset, status, has_place, can_retry = self._entries[place].item()
         moved = root != int.from_bytes(_hash(source.root), "little")
         return Entry(
             place,
@@ -128,6 +131,7 @@ class Done:
             moved=moved,
             renamed=moved or name != int.from_bytes(_hash(self._name(source)), "little"),
             has_place=has_place,
+            can_retry=can_retry,
         )
 
     def keep(self, entry: Entry) -> None:

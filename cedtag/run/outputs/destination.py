@@ -25,8 +25,8 @@ class Destination:
     `to` holds files, or one folder (a file per recording and format), or "-" for standard output, which is also meant
     when it is empty. `formats` are told by the suffixes of the files unless given. `layout` is "long" or "wide".
     Beside these, failures go to the file `errors`, a picture to `plot` and counts to `summary`. With `resume` a journal
-    is kept and an earlier run goes on; `overwrite` replaces results; `retry_failed` tries failed recordings again;
-    `keep_going` goes on after a recording that failed.
+    is kept and an earlier run goes on; `overwrite` replaces results; `retry_failed` tries recordings again that
+    failed, or are partial for a cause that can pass; `keep_going` goes on after a recording that failed.
     """
 
     to: tuple[str, ...] = ()

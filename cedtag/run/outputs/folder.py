@@ -110,7 +110,7 @@ class FolderOutput:
         """Remove the results of a recording that has changed since and can no longer be read."""
         source = failed.source
         is_ours = self._journal.knows(source) or self._journal.replaces
-        if is_ours and failed.stage != "output" and not is_out_of_reach(source):
+        if is_ours and failed.stage != "output" and not (is_out_of_reach(source) or self._journal.stands(failed)):
             for path in self._paths(source):
                 path.unlink(missing_ok=True)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import AudioError
 from cedtag.inputs.windows import sliding_windows
-from cedtag.records import FileEnd, FileFailed
+from cedtag.records import PASSING_STAGES, FileEnd, FileFailed
 from cedtag.run.pipeline.lane import WindowGroup
 
 if TYPE_CHECKING:
@@ -57,9 +57,11 @@ class LaneDecoder:
             if not lane.num_windows:
                 return FileFailed(source, error.stage, str(error))
             recording.problems.append(str(error))
+            recording.cause = error.stage if error.stage in PASSING_STAGES else recording.cause
         finally:
             recording.close()
-        return FileEnd(source, lane.num_samples, lane.num_windows, tuple(recording.problems), tuple(recording.warnings))
+        problems, warnings = tuple(recording.problems), tuple(recording.warnings)
+        return FileEnd(source, lane.num_samples, lane.num_windows, problems, warnings, recording.cause)
 
     def _opened(self, lane: Lane) -> Recording:
         lane.waiting_since = time.monotonic()

@@ -79,4 +79,4 @@ def _timed_out(lane: Lane, num_windows: int, timeout_s: float) -> FileEnd | File
     if not num_windows:
         return FileFailed(lane.source, "timeout", f"{lane.source.name}: {silence}; stopped (timeout)")
     problem = f"{silence} after {lane.num_samples / SAMPLE_RATE_HZ:.1f} s of the recording; stopped (timeout)"
-    return FileEnd(lane.source, lane.num_samples, num_windows, (problem,))
+    return FileEnd(lane.source, lane.num_samples, num_windows, (problem,), cause="timeout")

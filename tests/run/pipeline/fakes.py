@@ -52,6 +52,7 @@ class FakeRecording:
     hang: threading.Event | None = None
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    cause: str = ""
     closed: bool = False
 
     def blocks(self):

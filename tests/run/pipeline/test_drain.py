@@ -96,7 +96,7 @@ def test_a_lane_whose_decoder_is_silent_too_long_is_abandoned(num_windows):
     assert [type(window) for window in windows] == [ScoredWindow] * num_windows
     if num_windows:
         problem = "no samples from the decoder for 0.2 s after 1.5 s of the recording; stopped (timeout)"
-        assert end == FileEnd(source("a"), 24_000, 2, (problem,))
+        assert end == FileEnd(source("a"), 24_000, 2, (problem,), cause="timeout")
     else:
         assert end == FileFailed(source("a"), "timeout", "a: no samples from the decoder for 0.2 s; stopped (timeout)")
 
