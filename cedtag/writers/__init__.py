@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
@@ -58,6 +59,7 @@ SUFFIXES = {
     "textgrid": "TextGrid",
 }
 _TELLS_NOTHING = ".txt"
+_LIKE_A_BYTE = re.compile(r"\\(?=u[0-9a-f]{4}|x5c)")
 DEFAULT_FORMAT = "tsv"  # of streams and folders
 
 
@@ -84,5 +86,8 @@ def format_of(path: PurePath) -> str:
 
 
 def storable(name: str) -> str:
-    """A name for formats that hold nothing but UTF-8: other bytes than its own become `\\udcff`."""
-    return name.encode("utf-8", "backslashreplace").decode()
+    """A name for formats that hold nothing but UTF-8: other bytes than its own become `\\udcff`.
+
+    A backslash that could be taken for the start of such a byte becomes `\\x5c`, so that no two names become one.
+    """
+    return _LIKE_A_BYTE.sub(r"\\x5c", name).encode("utf-8", "backslashreplace").decode()

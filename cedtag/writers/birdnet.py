@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from typing import TYPE_CHECKING
 
 from cedtag.records import seconds
 from cedtag.writers.segments import Segment, SegmentWriter
+from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
     from cedtag.records import Source
@@ -22,5 +22,5 @@ class BirdNetWriter(SegmentWriter):
         text = io.StringIO()
         start, stop, score = f"{seconds(segment.start)}", f"{seconds(segment.stop)}", f"{segment.score:.4f}"
         row = (start, stop, segment.label, segment.label, score, source.name)
-        csv.writer(text, lineterminator="\n").writerow(row)
+        RowWriter(text).writerow(row)
         return text.getvalue()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from typing import IO, TYPE_CHECKING
 
 from cedtag.records import FileEnd, seconds
 from cedtag.writers.segments import Segment, SegmentWriter, encoded, six_decimals
+from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
     from cedtag.records import Result, Source
@@ -42,5 +42,5 @@ class PsdsWriter:
 
 def tab_separated(*fields: str) -> str:
     text = io.StringIO()
-    csv.writer(text, delimiter="\t", lineterminator="\n").writerow(fields)
+    RowWriter(text, "\t").writerow(fields)
     return text.getvalue()

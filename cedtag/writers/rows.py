@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from typing import IO, TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from cedtag.errors import InputError
 from cedtag.records import SoundEvent, TagResult, seconds
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
 from cedtag.writers.clock_columns import clock_times, shows_clock
+from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
     from cedtag.records import Result
@@ -29,7 +29,7 @@ class CsvWriter:
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._text = io.StringIO()
-        self._writer = csv.writer(self._text, delimiter=self.delimiter, lineterminator="\n")
+        self._writer = RowWriter(self._text, self.delimiter)
         self._columns = {label.index: i for i, label in enumerate(run.labels)} if run.layout == "wide" else None
         self._run = run
         self._has_clock = shows_clock(run)

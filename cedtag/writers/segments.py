@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from cedtag.records import Result, Source
     from cedtag.writers.run_info import RunInfo
+
+_ENDS_FIELD = re.compile(r"[\t\r\n]|%(?=09|0A|0D|25)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,16 @@ def encoded(text: str) -> bytes:
 
 
 def plain(text: str) -> str:
-    """Without the characters that end fields and lines."""
-    return text.replace("\t", " ").replace("\r", " ").replace("\n", " ")
+    """Without the characters that end fields and lines, which become `%09`, `%0A` and `%0D`."""
+    return percent_escaped(_ENDS_FIELD, text)
+
+
+def percent_escaped(unsafe: re.Pattern[str], text: str) -> str:
+    """The text with `%` and two digits for each byte of what matches: so no two texts become one.
+
+    `unsafe` has to match a `%` that could be taken for such an escape.
+    """
+    return unsafe.sub(lambda found: "".join(f"%{byte:02X}" for byte in encoded(found[0])), text)
 
 
 def whole(sample: int) -> int:

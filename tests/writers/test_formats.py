@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cedtag.errors import InputError
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
-from cedtag.writers import WRITERS, format_of, suffix_of, writer_type
+from cedtag.writers import WRITERS, format_of, storable, suffix_of, writer_type
 from cedtag.writers.run_info import RunInfo
 from cedtag.writers.segments import Segment
 from cedtag.writers.textgrid import tiled
@@ -137,7 +137,7 @@ def test_dcase_tables_are_read_by_dcase_util(tmp_path):
 def test_rttm_has_ten_fields_without_blanks():
     lines = [line.split(" ") for line in written("rttm", TWO).decode().splitlines()]
 
-    assert lines[1][:7] == ["SPEAKER", "in/a_b.wav", "1", "0.000000", "10.000000", "<NA>", "<NA>"]
+    assert lines[1][:7] == ["SPEAKER", "in/a%20b.wav", "1", "0.000000", "10.000000", "<NA>", "<NA>"]
     assert lines[1][7:] == ["Male_speech,_man_speaking", "0.5000", "<NA>"]
     assert {len(line) for line in lines} == {10}
 
@@ -324,3 +324,59 @@ def test_suffixes_differ():
 def test_text_could_be_anything():
     with pytest.raises(InputError, match=r"labels\.txt: this suffix stands for no format .*; name one with `formats`"):
         format_of(Path("labels.txt"))
+
+
+# Characters that some format escapes, and texts that look like an escape.
+PIECES = (
+    *(" ", "_", "\t", "\n", "\r", "\u2028", "%", "%20", "%5F", "%09", "%25", "%2520", "5", "0"),
+    *("\\", "u", "x5c", "dcff", "\\udcff", "\\x5c", "\udcff", "a", '"', "&lt;", "<", ","),
+)
+ESCAPED = st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join)
+
+
+@pytest.mark.parametrize("format_name", ["birdnet", "csv", "dcase", "psds", "raven", "rttm", "tsv"])
+@given(one=ESCAPED, other=ESCAPED)
+def test_two_names_never_become_one(format_name, one, other):
+    def file(name: str) -> bytes:
+        source = Source(name, name, name)
+        return written(format_name, [TagResult(source, 0, 0, 16_000, (SPEECH,)), FileEnd(source, 16_000, 1)])
+
+    assert (file(one) == file(other)) == (one == other)
+
+
+@given(one=ESCAPED, other=ESCAPED)
+def test_two_names_never_become_one_in_formats_of_utf_8(one, other):
+    assert (storable(one) == storable(other)) == (one == other)
+    assert storable(one).encode()
+
+
+@pytest.mark.parametrize("format_name", ["audacity", "raven", "rttm", "srt", "textgrid", "vtt"])
+@given(labels=st.lists(ESCAPED, min_size=2, max_size=4, unique=True))
+def test_two_classes_never_become_one(format_name, labels):
+    tags = [Tag(index, f"/m/{index}", label, 0.5) for index, label in enumerate(labels)]
+    texts = []
+    for tag in tags:  # every window has the classes before it too: what is written of them may depend on that
+        rows = [TagResult(A, 0, 0, 16_000, tuple(tags)), TagResult(A, 1, 16_000, 32_000, (tag,))]
+        texts.append(written(format_name, [*rows, FileEnd(A, 32_000, 2)]))
+    assert len(set(texts)) == len(texts)
+
+
+@given(name=ESCAPED)
+def test_names_stay_in_their_field(name):
+    source = Source(name, name, name)
+    tag = Tag(0, "/m/0", name, 0.5)
+    rows = [TagResult(source, 0, 0, 16_000, (tag,)), FileEnd(source, 16_000, 1)]
+    (rttm,) = written("rttm", rows).decode("utf-8", "surrogateescape").splitlines()
+    assert len(rttm.split()) == 10
+    raven = written("raven", rows).split(b"\n")[1]
+    assert len(raven.split(b"\t")) == 11
+    text = io.StringIO(written("csv", rows).decode("utf-8", "surrogateescape"), newline="")
+    assert list(csv.reader(text, strict=True))[1][0] == name
+
+
+def test_plain_names_are_not_escaped():
+    source = Source("in/a_b 100%.wav", "in/a_b 100%.wav", "x")
+    rows = [TagResult(source, 0, 0, 16_000, (Tag(0, "/m/0", "Male speech", 0.5),)), FileEnd(source, 16_000, 1)]
+    assert written("rttm", rows).split()[1] == b"in/a_b%20100%.wav"
+    assert written("rttm", rows).split()[7] == b"Male_speech"
+    assert written("raven", rows).split(b"\n")[1].split(b"\t")[7] == b"in/a_b 100%.wav"
