@@ -18,6 +18,7 @@ LARGEST_SAMPLE = float(1 << 32)
 LONGEST_S = 1e6  # of every setting in seconds: 11 days, which every clock and every wait of the system can count
 STATUSES = ("ok", "partial", "failed")  # how a recording can end
 PASSING_STAGES = ("read", "crash", "timeout")  # of failures whose cause can pass: another try may succeed
+STALE = "the file has changed since, and cannot be read now"  # how the problem of results begins that are out of date
 
 
 def seconds(sample: int) -> float:
@@ -155,6 +156,11 @@ class FileEnd:
     @property
     def status(self) -> str:
         return "partial" if self.problems else "ok"
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether these are results of an earlier state of the file, which cannot be read any more."""
+        return any(problem.startswith(STALE) for problem in self.problems)
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome, with the length of the recording in seconds."""

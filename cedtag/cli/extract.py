@@ -90,6 +90,6 @@ def command(results: Sequence[Path], settings: ClipSettings) -> int:
         failures.append(error)
         click.echo(f"cedtag: {printable(str(error))}", err=True)
 
-    cuts = extract_clips(read_all(results)[1], settings, report)
+    cuts = extract_clips(read_all(results)[1], settings, report, results)
     click.echo(f"{len(cuts)} clips in {printable(str(settings.folder))}, {len(failures)} recordings failed", err=True)
     return run_code(complete=not failures)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cedtag.errors import InputError, OutputError
+from cedtag.errors import InputError
 from cedtag.inputs.clock import Clock
 from cedtag.report.archive import collect
 from cedtag.report.html import write_page
 from cedtag.results.convert import joined, open_all
+from cedtag.run.outputs.files import journal_beside
 from cedtag.system.atomic import writing, writing_whole
+from cedtag.system.destinations import OutputPath, check_outputs, kept_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,14 +26,15 @@ def write_report(paths: Sequence[Path], settings: PageSettings) -> float:
     That is `settings.threshold`, or more where the page would have become too large for a browser.
     """
     page = settings.page
-    if page.exists() and not settings.overwrite:
-        raise OutputError(f"{page}: this file exists; use `overwrite` to replace it, or another `page`")
+    output = OutputPath(page, "page")
+    check_outputs([output], [*paths, *map(journal_beside, paths)], overwrite=settings.overwrite)
     files = open_all(paths)
     for file in files:
         file.require_ends("the page")
     run, results = joined(files)
     # The page shows the time of the recorder's own clock, whatever its zone.
     clock = Clock(settings.start_time)
+    results = kept_apart(results, [output], lambda result: result.source.path)
     archive = collect(results, page.absolute().parent, least_score=settings.threshold, clock=clock)
     if not archive.names:
         raise InputError(f"{', '.join(map(str, paths))}: no recording is named there; tag some first")

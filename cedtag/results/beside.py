@@ -51,7 +51,7 @@ class JournalBeside:
             yield from self._without_rows(lines, offsets, range(done, len(offsets)), with_rows)
 
     def _offset(self, table: Path, name: str) -> int:
-        entry = self._done.find(Source(name, name, name))
+        entry = self._done.find_name(Source(name, name, name))
         if entry is None:
             raise InputError(
                 f"{table}: {name} is not in the journal beside it ({self.path}); move that journal away if it is of "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import chain, groupby
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -11,10 +11,12 @@ from cedtag.errors import InputError, OutputError
 from cedtag.labels.table import Label
 from cedtag.records import FileFailed, SoundEvent, TagResult
 from cedtag.results.read import open_results
-from cedtag.run.outputs.files import make_files
+from cedtag.run.outputs.files import journal_beside, make_files
 from cedtag.run.outputs.names import output_name
 from cedtag.run.outputs.open import open_stream
+from cedtag.run.outputs.places import check_destination
 from cedtag.system.atomic import writing, writing_whole
+from cedtag.system.destinations import OutputPath, check_outputs, folding_of, kept_apart
 from cedtag.writers import DEFAULT_FORMAT, writer_type
 from cedtag.writers.run_info import RunInfo
 
@@ -35,7 +37,7 @@ def convert(paths: Sequence[Path], destination: Destination) -> None:
     for file in files:
         require_facts(file, destination)
     run, results = joined(files, destination.layout)
-    write_results(results, run, destination)
+    write_results(results, run, destination, paths)
 
 
 def open_all(paths: Sequence[Path]) -> list[WrittenResults]:
@@ -89,40 +91,38 @@ def _classes_in(result: Result) -> Iterator[tuple[int, str, str]]:
         yield result.index, result.mid, result.label
 
 
-def write_results(results: Iterable[Result], run: RunInfo, destination: Destination) -> None:
-    """Write results that are there to a stream, a folder or files."""
-    destination.check()
+def write_results(
+    results: Iterable[Result], run: RunInfo, destination: Destination, inputs: Sequence[Path] = ()
+) -> None:
+    """Write results that are there, and were read from `inputs`, to a stream, a folder or files."""
+    inputs = [*inputs, *map(journal_beside, inputs)]
+    outputs = check_destination(destination, inputs, keeps_journal=False)
+    results = kept_apart(results, outputs, lambda result: result.source.path)
     if destination.is_stream:
-        stream = open_stream(destination, run)
-        for result in results:
-            stream.write(result)
-        stream.finish()
+        with closing(open_stream(destination, run)) as stream:
+            for result in results:
+                stream.write(result)
+            stream.finish()
     elif destination.is_folder:
-        _write_folder(results, run, destination)
+        _write_folder(results, run, destination, inputs)
     else:
-        files = destination.files()
-        for path in files:
-            _check_free(path, destination)
-        make_files(files, results, run)
+        make_files(destination.files(), results, run)
 
 
-def _check_free(path: Path, destination: Destination) -> None:
-    if path.exists() and not destination.overwrite:
-        raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `to`")
-
-
-def _write_folder(results: Iterable[Result], run: RunInfo, destination: Destination) -> None:
+def _write_folder(results: Iterable[Result], run: RunInfo, destination: Destination, inputs: Sequence[Path]) -> None:
     """A file per recording and format, in a folder that mirrors the recordings' paths."""
     folder, formats = Path(destination.to[0]), destination.formats or (DEFAULT_FORMAT,)
-    written: set[Path] = set()
+    folding = folding_of(folder)
+    written: dict[str, str] = {}
     for source, of_recording in groupby(results, key=lambda result: result.source):
         path = PurePosixPath(source.relative)
         paths = [folder / path.parent / output_name(path.name, name) for name in formats]
-        for taken in paths:
-            if taken in written:
-                raise OutputError(f"{taken}: this file exists; use `overwrite` to replace it, or another `to`")
-            _check_free(taken, destination)
-        written.update(paths)
+        other = written.setdefault(folding.key(source.relative), source.name)
+        if other != source.name:
+            raise OutputError(
+                f"{source.name}: {paths[0]} is for {other}; convert the results of each folder into a folder of its own"
+            )
+        check_outputs([OutputPath(path, "to") for path in paths], inputs, overwrite=destination.overwrite)
         _write_recording(dict(zip(paths, formats, strict=True)), of_recording, run)
 
 

@@ -41,7 +41,7 @@ def write_events(
             file.require_ends("`pad_offset_s`")
     run, _ = joined(files)
     results = chain.from_iterable(_with_all_windows(file, window_s) for file in files)
-    write_results(detect_events(_no_events(results), settings), replace(run, events=settings), destination)
+    write_results(detect_events(_no_events(results), settings), replace(run, events=settings), destination, paths)
 
 
 def _with_all_windows(file: WrittenResults, window_s: float) -> Iterator[Result]:

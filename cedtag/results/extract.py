@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import os
 import re
 from collections import deque
 from contextlib import ExitStack, contextmanager
@@ -20,7 +18,10 @@ from cedtag.audio.frames import opened_frames
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.records import SAMPLE_RATE_HZ, SoundEvent, Source, Tag, TagResult
-from cedtag.system.atomic import replacing, writing, writing_whole
+from cedtag.run.outputs.files import journal_beside
+from cedtag.system.atomic import cut_name, replacing, writing, writing_whole
+from cedtag.system.destinations import OutputPath, check_outputs, folding_of
+from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -63,20 +64,26 @@ CutOrError: TypeAlias = "Cut | AudioError"
 
 
 def extract_clips(
-    results: Iterable[Result], settings: ClipSettings, on_failure: Callable[[AudioError], object] = lambda error: None
+    results: Iterable[Result],
+    settings: ClipSettings,
+    on_failure: Callable[[AudioError], object] = lambda error: None,
+    inputs: Sequence[Path] = (),
 ) -> list[Cut]:
     """Cut the events or the best windows of each class out of their recordings; what was written, in order of class.
 
-    `on_failure` is called for each recording that cannot be read. Raises InputError when there is nothing to cut, and
-    OutputError where clips exist or cannot be written.
+    The results were read from `inputs`. `on_failure` is called for each recording that cannot be read. Raises
+    InputError when there is nothing to cut, and OutputError where clips exist or cannot be written.
     """
     folder = settings.folder
     clips = named(best_clips(results, settings.max_per_class, settings.labels), settings)
     if not clips:
         raise InputError("there is nothing to cut in these results; see `labels`, or tag with a lower threshold")
-    for path in (folder / TABLE, *(clip.path for clip in clips)):
-        if path.exists() and not settings.overwrite:
-            raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `folder`")
+    recordings = {clip.source.path: settings.root / clip.source.path for clip in clips}
+    check_outputs(
+        [OutputPath(path, "folder") for path in (folder / TABLE, *(clip.path for clip in clips))],
+        [*inputs, *map(journal_beside, inputs), *recordings.values()],
+        overwrite=settings.overwrite,
+    )
     cuts = []
     with writing(folder):
         for outcome in cut_all(clips, settings.pad_s, settings.root):
@@ -127,11 +134,12 @@ def named(clips: Iterable[Clip], settings: ClipSettings) -> list[Clip]:
     """The clips with their paths; two of one name are an InputError."""
     folder, template, suffix = settings.folder, settings.name, settings.audio_format
     with_paths = [replace(clip, path=folder / f"{_name(clip, template)}.{suffix}") for clip in clips]
-    seen: set[Path] = set()
+    folding, seen = folding_of(folder), set()
     for clip in with_paths:
-        if clip.path in seen:
-            raise InputError(f"`name` {template}: gives {clip.path.name} twice; add {{number}}")
-        seen.add(clip.path)
+        key = folding.key(str(clip.path))
+        if key in seen:
+            raise InputError(f"`name` {template}: gives {clip.path.name} twice; add {{number}} or {{index}}")
+        seen.add(key)
     return with_paths
 
 
@@ -143,7 +151,7 @@ def _name(clip: Clip, template: str) -> str:
         "index": tag.index,
         "number": clip.number,
         "score": tag.score,
-        "name": os.fsdecode(os.fsencode(_safe(PurePath(clip.source.name).stem))[:100]),
+        "name": cut_name(_safe(PurePath(clip.source.name).stem), 100),
         "start": clip.start / SAMPLE_RATE_HZ,
         "end": clip.stop / SAMPLE_RATE_HZ,
     }
@@ -249,7 +257,9 @@ class _ClipWriter:
         with ExitStack() as stack:
             temporary = stack.enter_context(replacing(path))
             kind = path.suffix[1:].upper()
-            self._file = stack.enter_context(soundfile.SoundFile(temporary, "w", *form, format=kind))
+            # An open file, because libsndfile takes no name that is not UTF-8.
+            out = stack.enter_context(temporary.open("w+b"))
+            self._file = stack.enter_context(soundfile.SoundFile(out, "w", *form, format=kind))
             self._stack = stack.pop_all()
 
     @contextmanager
@@ -287,7 +297,7 @@ def _stored(frames: Samples, subtype: str) -> Samples | NDArray[np.int16] | NDAr
 def write_table(path: Path, cuts: Iterable[Cut]) -> None:
     """Write the table with the recording and place of each clip."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = RowWriter(text)
     writer.writerow(COLUMNS)
     for cut in cuts:
         clip, tag = cut.clip, cut.clip.tag

@@ -16,13 +16,15 @@ from cedtag.inputs.start_time import timed
 from cedtag.inputs.window_settings import samples_of
 from cedtag.labels.groups import ontology
 from cedtag.labels.selection import selector_of
-from cedtag.records import FileEnd, FileFailed, ScoredWindow, Skipped, TimedSource
+from cedtag.records import FileEnd, FileFailed, ScoredWindow, Skipped, Source, TimedSource
 from cedtag.run.outputs.open import open_output
+from cedtag.run.outputs.places import check_destination
 from cedtag.run.overlaps import OverlapSelector
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
 from cedtag.run.settings import Scoring, identity
 from cedtag.run.summary import Summary, write_summary
+from cedtag.system.destinations import kept_apart
 from cedtag.system.machine import usable_cpus
 from cedtag.writers.run_info import RunInfo
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from cedtag.audio import Recording
     from cedtag.inputs.clock import Clock
-    from cedtag.records import Outcome, Source
+    from cedtag.records import Outcome
     from cedtag.run.outputs import Kept, Output
     from cedtag.run.outputs.destination import Destination
     from cedtag.run.settings import RunSettings
@@ -126,8 +128,14 @@ def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, st
     plan = pipeline_settings(settings, scoring, scorer, is_live=is_live)
     kept = scoring.selector.grouping.labels
     info = RunInfo(identity(settings, scoring, model), kept, settings.destination.layout, scoring.events)
-    output = stack.enter_context(closing(open_output(settings.destination, info, settings.search.shard)))
-    found = find_sources(paths, settings.search, one_recording=_single_recording_output(settings.destination))
+    named = tuple(paths) if isinstance(paths, tuple | list) else ()
+    outputs = check_destination(settings.destination, named, run=info)
+    output = stack.enter_context(closing(open_output(settings.destination, info, settings.search.shard, named)))
+    found = kept_apart(
+        find_sources(paths, settings.search, one_recording=_single_recording_output(settings.destination)),
+        outputs,
+        lambda item: item.path if isinstance(item, Source) else None,
+    )
     sources = timed(output.pending(found, retry_failed=settings.destination.retry_failed), settings.clock)
     # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
     open_recording = _opener(Decoding(raw, isolate=scorer.device != "cpu"), stack)
@@ -213,7 +221,7 @@ def _follow(job: _Job, summary: Summary, callbacks: Callbacks, *, keep_going: bo
     for outcome in job.outcomes:
         with callbacks.committing():
             for result in select(outcome):
-                job.output.write(result)
+                outcome = job.output.write(result) or outcome
             summary.count(outcome)
             callbacks.on_outcome(outcome, summary)
         if isinstance(outcome, FileFailed) and not keep_going:

@@ -7,19 +7,19 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from itertools import chain, pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cedtag.errors import InputError, OutputError
+from cedtag.errors import InputError
 from cedtag.run.journal import JOURNAL_SUFFIX
 from cedtag.run.journal.format import Contents, read_contents, results_at, source_at
 from cedtag.run.outputs.files import journal_beside
-from cedtag.run.outputs.folder import journal_in
 from cedtag.run.outputs.open import open_output
+from cedtag.run.outputs.places import check_destination
 from cedtag.run.settings import run_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from cedtag.records import Result
     from cedtag.run.outputs.destination import Destination
@@ -66,8 +66,7 @@ def merge(paths: Sequence[Path], destination: Destination) -> None:
     if destination.is_stdout:
         raise InputError("`to` - has no journal to go on from; name a file, and convert it with cedtag convert")
     parts = read_parts(paths)
-    beside = destination.files_beside()
-    _check_replaceable([*map(Path, destination.to), *beside], parts, overwrite=destination.overwrite)
+    _check_outputs(destination, paths, parts)
     results = joined_results(parts)
     run = replace(run_of(parts), layout=destination.layout)
     with closing(open_output(replace(destination, resume=True, overwrite=True), run)) as joined:
@@ -76,16 +75,11 @@ def merge(paths: Sequence[Path], destination: Destination) -> None:
         joined.finish()
 
 
-def _check_replaceable(outputs: Sequence[Path], parts: Sequence[Part], *, overwrite: bool) -> None:
-    """Refuse to write over one of the parts, and over any other file without `overwrite`."""
-    journals = {part.path.resolve() for part in parts}
-    for output in outputs:
-        journal = journal_in(output) if output.is_dir() else journal_beside(output)
-        if journal.resolve() in journals:
-            raise InputError(f"{output}: this is one of the parts; name another `to`")
-        for path in (journal, output):
-            if not overwrite and path.exists() and not path.is_dir():
-                raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `to`")
+def _check_outputs(destination: Destination, paths: Sequence[Path], parts: Sequence[Part]) -> None:
+    """Refuse to write over one of the parts, and over anything else without being told."""
+    journals = [part.path for part in parts]
+    outputs = [path.with_name(path.name.removesuffix(JOURNAL_SUFFIX)) for path in journals]
+    check_destination(replace(destination, resume=False), [*paths, *journals, *outputs])
 
 
 def run_of(parts: Sequence[Part]) -> RunInfo:

@@ -114,7 +114,7 @@ def duration(seconds: float) -> str:
 
 def write_summary(file: str | None, summary: Summary, run: RunInfo) -> None:
     """Write the counts and the settings of a run as JSON, if a file is named for them."""
-    if file is None:
+    if not file:
         return
     path = Path(file)
     with writing(path), writing_whole(path) as out:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ErrorsWriter:
-    """`{"path", "stage", "error"}`; the stage "partial" means that rows were written all the same."""
+    """`{"path", "stage", "error"}`; "partial" means that rows were written all the same, "stale" that they are old."""
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
@@ -22,7 +22,8 @@ class ErrorsWriter:
         if isinstance(result, FileFailed):
             self._add(result.source.name, result.stage, result.error)
         elif isinstance(result, FileEnd) and result.problems:
-            self._add(result.source.name, "partial", "; ".join(result.problems))
+            stage = "stale" if result.is_stale else "partial"
+            self._add(result.source.name, stage, "; ".join(result.problems))
 
     def close(self) -> None:
         """Nothing stands at the end."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -269,3 +272,36 @@ def test_extract_replaces_nothing_without_being_told(archive, capfd):
 def test_extract_says_when_there_is_nothing_to_cut(archive, capfd):
     assert run(["extract", "r.csv", "-o", "clips", "--labels", "Cat"]) == 2
     assert "nothing to cut" in capfd.readouterr().err
+
+
+ODD = [b"caf\xe9", "ü".encode() * 60, b"\xff" * 120, b"tab\t and\nline"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_recordings_of_any_name_are_cut(archive, odd, capfd):
+    names = [os.fsdecode(odd) + suffix for suffix in (".wav", ".flac")]
+    for name, kind in zip(names, ("WAV", "FLAC"), strict=True):
+        with Path(name).open("w+b") as out:
+            soundfile.write(out, np.zeros(16_000), 16_000, format=kind)
+    rows = [{"file": name, "start": 0, "end": 1, "tags": [TAG]} for name in names]
+    Path("odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(["extract", "odd.jsonl", "-o", "clips", "-f", "flac"]) == 0, capfd.readouterr().err
+    clips = list(Path("clips").rglob("*.flac"))
+    assert [len(soundfile.read(io.BytesIO(path.read_bytes()))[0]) for path in clips] == [16_000] * 2
+    if odd.startswith("ü".encode()):
+        assert all(path.name.encode() for path in clips)  # cut between letters
+
+
+TAG = {"index": 0, "mid": "/m/09x0r", "label": "Speech", "score": 0.9}
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_a_clip_never_takes_the_place_of_a_recording_or_of_the_results(archive, more, capfd):
+    soundfile.write("x.wav", np.zeros(16_000), 16_000)
+    Path("clips.csv").write_text("file,start,end,rank,index,mid,label,score\nx.wav,0,1,1,0,/m/09x0r,Speech,0.9\n")
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    one = ["--labels", "Dog", "--max-per-class", "1"]
+    assert run(["extract", "r.csv", "-o", "in", "--name", "{name}", *one, *more]) == 2
+    assert run(["extract", "clips.csv", "-o", ".", *more]) == 2
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+    assert "is an input" in capfd.readouterr().err

@@ -14,6 +14,7 @@ import click
 from cedtag.checkpoints import cache
 from cedtag.cli.shared.console import Console, ProgressBar, download_bar
 from cedtag.cli.shared.failures import run_code
+from cedtag.cli.shared.inputs import files_of_options
 from cedtag.cli.shared.interrupts import Interrupted, Interrupts
 from cedtag.cli.shared.streams import for_terminal
 from cedtag.errors import CedtagError
@@ -21,6 +22,7 @@ from cedtag.inputs.search import STDIN
 from cedtag.inputs.sources import find_sources
 from cedtag.records import FileFailed
 from cedtag.run.archive import Callbacks
+from cedtag.run.outputs.places import check_destination
 from cedtag.run.summary import Summary
 from cedtag.tagger import Tagger
 
@@ -55,6 +57,7 @@ def tag(typed: tuple[str, ...], listed: PathList, choice: ModelChoice, settings:
     settings = _for_terminal(settings, typed)
     with ExitStack() as stack:
         paths = listed.paths(typed, stack)
+        check_destination(settings.destination, [*typed, *files_of_options(click.get_current_context(), choice)])
         tagger = load_tagger(choice, settings, console)
         countable = typed if listed.files_from is None and STDIN not in typed else None
         report = _Report(console, settings, logging, countable, interrupts)

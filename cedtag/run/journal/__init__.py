@@ -6,6 +6,7 @@ Lines are only ever appended, so what is committed stays; what stands after it w
 from __future__ import annotations
 
 import os
+import stat
 import time
 from array import array
 from dataclasses import replace
@@ -14,11 +15,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from cedtag.errors import OutputError
+from cedtag.audio.open import open_regular
+from cedtag.errors import AudioError, OutputError
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, Source, TagResult
 from cedtag.run.journal.format import (
     Contents,
     check_is_journal,
+    end_at,
     end_line,
     header_line,
     made_line,
@@ -26,9 +29,11 @@ from cedtag.run.journal.format import (
     results_at,
     row_line,
     source_at,
+    stale_end_line,
 )
 from cedtag.run.settings import run_differences
 from cedtag.system.atomic import sync_folder
+from cedtag.system.file_kinds import file_kind
 
 try:
     import fcntl
@@ -36,7 +41,7 @@ except ImportError:  # not a POSIX system: two runs on one output are not notice
     fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from cedtag.records import Listed, Result
@@ -56,6 +61,7 @@ class Journal:
         assert contents.header is not None
         self.path = path
         self.since_ns: int = contents.header["since_ns"]
+        self.made_earlier = contents.made
         self.made = contents.made[-1] if contents.made else None
         self.is_finished = contents.made_last
         self._descriptor = descriptor
@@ -96,6 +102,12 @@ class Journal:
         before = self._source(entry)
         return replace(source, name=before.name, relative=before.relative, root=before.root)
 
+    def stamps_of(self, source: Source) -> list[tuple[int, int]] | None:
+        """Size and modification time of the files that were made of a recording; None where that was not noted."""
+        entry = self._entry(source)
+        stamps = None if entry is None else self._end_at(entry.offset).get("files")
+        return None if stamps is None else [(size, mtime_ns) for size, mtime_ns in stamps]
+
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool = False) -> Iterator[Listed]:
         """Pass on what is to be done, and `AlreadyDone` in the place of what is done.
 
@@ -119,26 +131,52 @@ class Journal:
         self._done.keep(entry)
         self._order.append(entry.offset)
 
-    def add(self, result: Result) -> None:
+    def add(self, result: Result, stamps: Sequence[tuple[int, int]] | None = None) -> FileFailed | None:
         """Write down one window, or the end of a recording with which its windows count.
 
-        Rows of an earlier run stand where `stands` says so.
+        `stamps` are the size and modification time of files that were made of the recording. Rows of an earlier run
+        stand where `stands` says so. They stand, too, but marked as stale, when the file has changed and cannot be read
+        now: then the failure comes back that says so.
         """
         if isinstance(result, TagResult):
             line = row_line(result)
             self._rows_crc = crc32(line, self._rows_crc)
             self._append(line)
-            return
+            return None
         assert isinstance(result, FileEnd | FileFailed), "events are made of rows, and of them alone"
         entry, was = self._entry(result.source), None
-        if entry is not None:
-            if isinstance(result, FileFailed) and self.stands(result):
+        if entry is not None and isinstance(result, FileFailed) and entry.status != "failed":
+            if self.stands(result):
                 self.keep(result.source)
-                return
+                return None
+            if may_pass(result):
+                return self._keep_stale(entry, result)
+        # A failure to write says nothing about the recording that has the place: its outcome stays.
+        if entry is not None and not (isinstance(result, FileFailed) and result.stage == "output"):
             self._done.keep(entry)
             was = self._place_before(entry, result.source)
+        self._commit_end(end_line(result, self._committed, self._rows_crc, was, stamps))
+        return None
+
+    def _keep_stale(self, entry: Entry, failed: FileFailed) -> FileFailed:
+        """Let the rows of an earlier run stand, marked as those of an older state of the file."""
+        before = self._end_at(entry.offset)
+        line = stale_end_line(before, failed)
+        self._done.keep(entry)
+        if line is None:
+            self._order.append(entry.offset)
+        else:
+            self._commit_end(line)
+        return FileFailed(failed.source, "stale", f"{failed.error}; its earlier results are kept, and are stale")
+
+    def _end_at(self, offset: int) -> dict[str, Any]:
+        with os.fdopen(os.dup(self._descriptor), "rb") as lines:
+            return end_at(lines, offset)
+
+    def _commit_end(self, line: bytes) -> None:
+        """Append the line that ends a recording, and put it on the disk when it is time."""
         self._order.append(self._size + len(self._buffer))
-        self._append(end_line(result, self._committed, self._rows_crc, was))
+        self._append(line)
         self._rows_crc = 0
         self._commit()
         self._unsynced += 1
@@ -164,12 +202,17 @@ class Journal:
     def results(self) -> Iterator[Result]:
         """Every committed result: first of recordings that are no longer found, then in the order of this run."""
         with self.path.open("rb") as lines:
-            for offset in chain(self._done.gone().tolist(), self._order):
+            for offset in chain(self._not_met(), self._order):
                 yield from results_at(lines, offset)
+
+    def _not_met(self) -> list[int]:
+        """The offsets of recordings that this run did not meet: all with rows, and those that failed and exist."""
+        failed = [at for at in self._done.gone(failed=True).tolist() if os.path.lexists(self._end_at(at)["file"])]
+        return sorted([*self._done.gone().tolist(), *failed])
 
     def digest(self) -> str:
         """A hash of what `results` would give, for this journal."""
-        digest = blake2b(self._done.gone().tobytes(), digest_size=16)
+        digest = blake2b(array("q", self._not_met()).tobytes(), digest_size=16)
         digest.update(self._order.tobytes())
         return digest.hexdigest()
 
@@ -236,7 +279,7 @@ def open_journal(path: Path, run: RunInfo, *, fresh: bool = False, by_relative: 
     apart by their names, or `by_relative` paths.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    descriptor = _open_regular(path)
     try:
         _lock(path, descriptor)
         check_is_journal(path)
@@ -267,9 +310,35 @@ def read_journal(path: Path) -> tuple[RunInfo, Callable[[], Iterator[Result]]]:
     return contents.run, results
 
 
+def may_pass(failed: FileFailed) -> bool:
+    """Whether a recording may be readable later: it was given up, or its file cannot be read, and it is not damaged."""
+    if failed.stage == "timeout":
+        return True
+    if failed.stage not in ("open", "decode"):
+        return False
+    try:
+        with os.fdopen(open_regular(failed.source), "rb") as file:
+            while file.read(1 << 20):
+                pass
+    except (AudioError, OSError):
+        return True
+    return False
+
+
 def is_out_of_reach(source: Source) -> bool:
     """Whether the file of a recording could not even be looked at."""
     return source.size == source.mtime_ns == 0
+
+
+def _open_regular(path: Path) -> int:
+    """Open or create the file of a journal; OutputError for a pipe or device, which is never waited for."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o666)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise OutputError(f"{path}: is {file_kind(mode)}, not a journal of cedtag; move it away")
+    return descriptor
 
 
 def _start(path: Path, descriptor: int, run: RunInfo, *, replaces: bool) -> None:

@@ -14,12 +14,12 @@ from zlib import crc32
 
 from cedtag.errors import OutputError
 from cedtag.labels.table import Label
-from cedtag.records import FileEnd, FileFailed, Source, Tag, TagResult, TimedSource
+from cedtag.records import STALE, FileEnd, FileFailed, Source, Tag, TagResult, TimedSource
 from cedtag.run.journal.index import Done
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from cedtag.records import Result
@@ -55,13 +55,38 @@ def row_line(result: TagResult) -> bytes:
     return _line({"row": [result.index, result.start, result.stop, tags]})
 
 
-def end_line(result: FileEnd | FileFailed, rows_at: int, rows_crc: int, was: str | None = None) -> bytes:
+def end_line(
+    result: FileEnd | FileFailed,
+    rows_at: int,
+    rows_crc: int,
+    was: str | None = None,
+    stamps: Sequence[tuple[int, int]] | None = None,
+) -> bytes:
     """The line that commits a recording whose rows begin at byte `rows_at` and have that CRC-32.
 
-    The line replaces that of the place where the recording `was`, if it was in another.
+    The line replaces that of the place where the recording `was`, if it was in another. `stamps` are the size and
+    modification time of the files that were made of it.
     """
     moved = {} if was is None else {"was": was}
-    body = _line({"end": _outcome(result) | moved | {"rows_at": rows_at}})[:-2]
+    files = {} if stamps is None else {"files": stamps}
+    return _sealed(_outcome(result) | moved | files | {"rows_at": rows_at}, rows_crc)
+
+
+def stale_end_line(before: dict[str, Any], failed: FileFailed) -> bytes | None:
+    """The line that commits the rows of an earlier `end` again, as stale, for the reason that reading failed now.
+
+    None where `before` is that line. The time of the file in it is none that a file has, so that the recording is
+    tried again whenever it is found.
+    """
+    problem = f"{STALE} ({failed.error})"
+    problems = [text for text in before["problems"] if not text.startswith(STALE)]
+    if before["problems"] == [*problems, problem]:
+        return None
+    return _sealed(before | {"mtime_ns": -1, "status": "partial", "problems": [*problems, problem]}, 0)
+
+
+def _sealed(end: dict[str, Any], rows_crc: int) -> bytes:
+    body = _line({"end": end})[:-2]
     return b"%b%b%d}\n" % (body, _SEAL, crc32(body, rows_crc))
 
 
@@ -112,8 +137,7 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
 
 def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
     """The results of the recording that the line at a byte commits."""
-    lines.seek(offset)
-    end = json.loads(lines.readline())["end"]
+    end = end_at(lines, offset)
     source = _source(end)
     lines.seek(end["rows_at"])
     while (line := lines.readline()).startswith(_ROW):
@@ -129,8 +153,14 @@ def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
 
 def source_at(lines: BinaryIO, offset: int) -> Source:
     """The recording that the line at a byte commits."""
+    return _source(end_at(lines, offset))
+
+
+def end_at(lines: BinaryIO, offset: int) -> dict[str, Any]:
+    """The outcome in the line at a byte."""
     lines.seek(offset)
-    return _source(json.loads(lines.readline())["end"])
+    end: dict[str, Any] = json.loads(lines.readline())["end"]
+    return end
 
 
 def check_is_journal(path: Path) -> None:

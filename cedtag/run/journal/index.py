@@ -138,9 +138,10 @@ class Done:
         """Note that a recording was met again."""
         self._kept[entry.place] = True
 
-    def gone(self) -> NDArray[np.int64]:
-        """The offsets of the recordings with rows that were not met again, in the order they were done."""
-        offsets: NDArray[np.int64] = self._entries["offset"][~self._kept & (self._entries["status"] != _FAILED)]
+    def gone(self, *, failed: bool = False) -> NDArray[np.int64]:
+        """The offsets of the recordings with rows, or that `failed`, that were not met again, in the order of these."""
+        has_failed = self._entries["status"] == _FAILED
+        offsets: NDArray[np.int64] = self._entries["offset"][~self._kept & (has_failed == failed)]
         return np.sort(offsets)
 
     def offsets(self) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from cedtag.records import AlreadyDone, Result
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cedtag.records import Listed
+    from cedtag.records import FileFailed, Listed
 
 Kept: TypeAlias = Result | AlreadyDone  # what an output takes
 
@@ -20,7 +20,8 @@ class Output(Protocol):
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
         """Pass on what is to be done, with `AlreadyDone` in the place of what an earlier run has done."""
 
-    def write(self, outcome: Kept) -> None: ...
+    def write(self, outcome: Kept) -> FileFailed | None:
+        """Take an outcome; the failure that stands for the recording in its place, where it could not be written."""
 
     def finish(self) -> None:
         """Put everything in its place: the run has come to its end."""

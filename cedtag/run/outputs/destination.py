@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
+from cedtag.system.special_files import is_special
 from cedtag.writers import DEFAULT_FORMAT, format_of, writer_type
 from cedtag.writers.errors import ErrorsWriter
 
@@ -48,7 +49,7 @@ class Destination:
     @property
     def is_stream(self) -> bool:
         """Whether results go out as they come: to standard output, a device or a pipe."""
-        return self.is_stdout or is_special(self.to[0])
+        return self.is_stdout or is_special(Path(self.to[0]))
 
     @property
     def is_folder(self) -> bool:
@@ -62,7 +63,7 @@ class Destination:
 
     def check(self) -> None:
         """InputError for places that cannot stand beside each other."""
-        if len(self.to) > 1 and any(place == STDIO or is_special(place) for place in self.to):
+        if len(self.to) > 1 and any(place == STDIO or is_special(Path(place)) for place in self.to):
             raise InputError("`to` with standard output or a device cannot stand beside other outputs")
         if not self.is_folder:
             return
@@ -87,6 +88,11 @@ class Destination:
             return [writer_type(name) for name in self.formats or (DEFAULT_FORMAT,)]
         return list(self.files().values())
 
+    def named_beside(self) -> dict[str, Path]:
+        """The files beside the results, by the parameters that name them."""
+        named = {"errors": self.errors, "plot": self.plot, "summary": self.summary}
+        return {name: Path(file) for name, file in named.items() if file}
+
     def files_beside(self) -> dict[Path, type[Writer]]:
         """The files of `errors` and `plot`, with their writers."""
         files: dict[Path, type[Writer]] = {}
@@ -107,11 +113,6 @@ class Destination:
 
 def is_folder(place: str) -> bool:
     """Whether a place is a folder: one that is there, or a new name without a suffix."""
-    path = Path(place)
-    return place.endswith(os.sep) or path.is_dir() or not (path.suffix or path.exists())
-
-
-def is_special(place: str) -> bool:
-    """Whether a place is a device or a pipe, which is written as it stands."""
-    path = Path(place)
-    return path.exists() and not (path.is_file() or path.is_dir())
+    # Not pathlib, which raises for names that are too long.
+    is_new_name = not (Path(place).suffix or os.path.exists(place))  # noqa: PTH110
+    return place.endswith(os.sep) or os.path.isdir(place) or is_new_name  # noqa: PTH112

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cedtag.events.settings import EventSettings
-    from cedtag.records import Listed
+    from cedtag.records import FileFailed, Listed
     from cedtag.run.outputs import Kept, Output
 
 
@@ -25,12 +25,13 @@ class EventOutput:
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
         return self._output.pending(sources, retry_failed=retry_failed)
 
-    def write(self, outcome: Kept) -> None:
+    def write(self, outcome: Kept) -> FileFailed | None:
         if isinstance(outcome, AlreadyDone):
-            self._output.write(outcome)
-            return
+            return self._output.write(outcome)
+        failed = None
         for result in self._maker.add(outcome):
-            self._output.write(result)
+            failed = self._output.write(result) or failed
+        return failed
 
     def finish(self) -> None:
         self._output.finish()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+import stat
+from contextlib import ExitStack, contextmanager
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from cedtag.errors import OutputError
 from cedtag.events.detect import detect_events
 from cedtag.records import AlreadyDone, FileFailed, Source
 from cedtag.run.journal import JOURNAL_SUFFIX, open_journal
 from cedtag.system.atomic import writing, writing_whole
+from cedtag.system.special_files import followed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from cedtag.records import Listed, Result
     from cedtag.run.journal import Journal
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from cedtag.run.outputs.destination import Destination
     from cedtag.writers import Writer
     from cedtag.writers.run_info import RunInfo
+
+Stamp: TypeAlias = tuple[int, int]  # size and modification time of a file; zeros where none is
+_NO_FILE = (0, 0)
 
 
 _TAKEN = "the results hold another recording of this name; name this one by its absolute path, or use another `to`"
@@ -46,12 +51,12 @@ class FileOutput:
                     continue
             yield item
 
-    def write(self, outcome: Kept) -> None:
+    def write(self, outcome: Kept) -> FileFailed | None:
         with writing(self._journal.path):
             if isinstance(outcome, AlreadyDone):
                 self._journal.keep(outcome.source)
-            else:
-                self._journal.add(outcome)
+                return None
+            return self._journal.add(outcome)
 
     def finish(self) -> None:
         self._output_files.make()
@@ -72,37 +77,74 @@ class OutputFiles:
     ) -> None:
         self._files, self._journal, self._run, self._shard = files, journal, run, shard
 
+    def check_unchanged(self) -> None:
+        """OutputError for a file that exists and is not as this journal made it: its user has edited it, or owns it."""
+        if self._journal.replaces and not self._journal.made_earlier:
+            return  # begun with `overwrite`, and not yet at its end
+        made = [entry for made in self._journal.made_earlier for entry in made["files"]]
+        for path, writer in self._files.items():
+            stamp = stamp_of(path)
+            same = [entry[1] for entry in made if entry[2:] == [*stamp]]
+            if stamp == _NO_FILE or writer.__name__ in same:
+                continue
+            if same:
+                said = "this file exists in another format"
+            elif any(path.name == entry[0] for entry in made):
+                said = "was changed after it was made"
+            else:
+                said = "this file exists"
+            raise OutputError(
+                f"{path}: {said}; move it away, and the same command makes the file, or use `overwrite` to start over"
+            )
+
     def make(self) -> None:
         """Make the files, unless they are as they were made and nothing has changed since; write that down."""
         with writing(self._journal.path):
             self._journal.sync()
-        if self._journal.is_finished and self._journal.made == self._state():
+        if self._journal.is_finished and self._journal.made == self._state(map(stamp_of, self._files)):
             return
+        self.check_unchanged()
         results, made_of = self._journal.results(), self._run.events
-        make_files(self._files, results if made_of is None else detect_events(results, made_of), self._run)
-        with writing(self._journal.path):
-            self._journal.note_made(self._state())
+        make_files(self._files, results if made_of is None else detect_events(results, made_of), self._run, self._note)
 
-    def _state(self) -> dict[str, Any]:
+    def _note(self, stamps: Iterable[Stamp]) -> None:
+        """Write down that files are made which have these stamps: a file that is not noted is nobody's to replace."""
+        with writing(self._journal.path):
+            self._journal.note_made(self._state(stamps))
+
+    def _state(self, stamps: Iterable[Stamp]) -> dict[str, Any]:
+        named = zip(self._files.items(), stamps, strict=True)
         return {
             "results": self._journal.digest(),
             "layout": self._run.layout,
             "events": None if self._run.events is None else self._run.events.to_dict(),
             "shard": self._shard and list(self._shard),
-            "files": [[path.name, writer.__name__, *_stamp(path)] for path, writer in self._files.items()],
+            "files": [[path.name, writer.__name__, *stamp] for (path, writer), stamp in named],
         }
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def stamp_of(path: Path) -> Stamp:
+    """The stamp of a regular file; a device has none."""
     try:
-        status = path.stat()
+        return _stamp(path.stat())
     except OSError:
-        return (0, 0)
-    return status.st_size, status.st_mtime_ns
+        return _NO_FILE
 
 
-def make_files(files: Mapping[Path, type[Writer]], results: Iterable[Result], run: RunInfo) -> None:
-    """Write each of the files, all in one pass, and put them in their places when all are whole."""
+def _stamp(status: os.stat_result) -> Stamp:
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else _NO_FILE
+
+
+def make_files(
+    files: Mapping[Path, type[Writer]],
+    results: Iterable[Result],
+    run: RunInfo,
+    on_whole: Callable[[Iterable[Stamp]], object] = lambda stamps: None,
+) -> None:
+    """Write each of the files, all in one pass, and put them in their places when all are whole.
+
+    Just before that `on_whole` is called with the stamps that they will have.
+    """
     with ExitStack() as stack:
         opened: list[tuple[Path, IO[bytes], Writer]] = []
         for path, writer_class in files.items():
@@ -117,30 +159,42 @@ def make_files(files: Mapping[Path, type[Writer]], results: Iterable[Result], ru
             with writing(path):
                 writer.close()
                 out.flush()
+        on_whole([_whole_stamp(path, out) for path, out, _ in opened])
+
+
+def _whole_stamp(path: Path, out: IO[bytes]) -> Stamp:
+    """The stamp of a file that is written, once it is on the disk and changes no more."""
+    with writing(path):
+        if stat.S_ISREG(os.fstat(out.fileno()).st_mode):
+            os.fsync(out.fileno())
+        return _stamp(os.fstat(out.fileno()))
 
 
 def open_file_output(
     files: Mapping[Path, type[Writer]], destination: Destination, run: RunInfo, shard: tuple[int, int] | None
 ) -> FileOutput:
-    """Results in files, with the journal beside the first of them. Existing ones are only replaced with `overwrite`."""
-    resume, overwrite = destination.resume, destination.overwrite
+    """Results in files, with the journal beside the first of them: `check_destination` allows what is replaced."""
     files = {followed(path): writer for path, writer in files.items()}
     journal_path = journal_beside(next(iter(files)))
-    goes_on = resume and journal_path.exists()
-    for path in () if goes_on or overwrite else (*files, journal_path):
-        if path.exists():
-            raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `to`")
     with writing(journal_path):
-        journal = open_journal(journal_path, run, fresh=overwrite)
-    return FileOutput(OutputFiles(files, journal, run, shard), journal, keep_journal=resume)
+        journal = open_journal(journal_path, run, fresh=destination.overwrite)
+    output_files = OutputFiles(files, journal, run, shard)
+    with closed_on_error(journal):
+        output_files.check_unchanged()
+    return FileOutput(output_files, journal, keep_journal=destination.resume)
+
+
+@contextmanager
+def closed_on_error(journal: Journal) -> Iterator[None]:
+    """Close a journal when the block fails."""
+    try:
+        yield
+    except BaseException:
+        journal.close()
+        raise
 
 
 def journal_beside(path: Path) -> Path:
     """Where the journal of an output file is."""
     path = followed(path)
     return path.with_name(path.name + JOURNAL_SUFFIX)
-
-
-def followed(path: Path) -> Path:
-    """What a symbolic link stands for, so that the link stays when the file is replaced."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path

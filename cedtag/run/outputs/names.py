@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 
+from cedtag.system.atomic import LONGEST_NAME, cut_name
 from cedtag.writers import suffix_of
-
-LONGEST_NAME = 255  # bytes, on every file system that people keep recordings on
 
 
 def output_name(name: str, format_name: str) -> str:
@@ -18,4 +17,4 @@ def output_name(name: str, format_name: str) -> str:
     if len(encoded) + len(suffix) + 6 <= LONGEST_NAME:
         return name + suffix
     digest = hashlib.blake2b(encoded, digest_size=8).hexdigest()
-    return os.fsdecode(encoded[:200]) + f"~{digest}{suffix}"
+    return cut_name(name, 200) + f"~{digest}{suffix}"

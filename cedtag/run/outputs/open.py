@@ -12,33 +12,40 @@ from cedtag.errors import InputError, OutputError
 from cedtag.run.outputs.events import EventOutput
 from cedtag.run.outputs.files import open_file_output
 from cedtag.run.outputs.folder import open_folder_output
+from cedtag.run.outputs.places import check_destination
 from cedtag.run.outputs.stream import STDOUT, StreamOutput
 from cedtag.system.atomic import writing, writing_whole
+from cedtag.system.special_files import followed, is_special, open_special
 from cedtag.writers import DEFAULT_FORMAT, writer_type
 from cedtag.writers.errors import ErrorsWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import os
+    from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from cedtag.run.outputs import Output
     from cedtag.run.outputs.destination import Destination
     from cedtag.writers.run_info import RunInfo
 
 
-def open_output(destination: Destination, run: RunInfo, shard: tuple[int, int] | None = None) -> Output:
+def open_output(
+    destination: Destination,
+    run: RunInfo,
+    shard: tuple[int, int] | None = None,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> Output:
     """Open standard output, files of a format each, or a folder with a file per recording and format.
 
-    `shard` is the part of the recordings that the run takes.
+    `shard` is the part of the recordings that the run takes, and `inputs` are the paths that it reads.
     """
-    destination.check()
+    inputs = tuple(inputs)
+    check_destination(destination, inputs, run=run)
     if destination.is_stream:
         return _with_events(open_stream(destination, run), run)
     if destination.is_folder:
-        return _with_events(open_folder_output(destination, run, shard), run)
-    files, beside = destination.files(), destination.files_beside()
-    if both := files.keys() & beside.keys():
-        raise InputError(f"{both.pop()}: `to` names the same file as `errors` or `plot`; give each its own")
-    return open_file_output({**files, **beside}, destination, run, shard)
+        return _with_events(open_folder_output(destination, run, shard, inputs), run)
+    return open_file_output({**destination.files(), **destination.files_beside()}, destination, run, shard)
 
 
 def _with_events(output: Output, run: RunInfo) -> Output:
@@ -57,13 +64,19 @@ def open_stream(destination: Destination, run: RunInfo) -> StreamOutput:
     place, out = _opened_stream(destination, stack)
     writers = [(out, writer)]
     for path, beside in destination.files_beside().items():
-        if path.is_file() and not destination.overwrite:
-            raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or name another")
         with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside_out = path.open("wb") if beside is ErrorsWriter else _written_at_once(path)
+            beside_out = _growing(path) if beside is ErrorsWriter else _written_at_once(path)
             writers.append((stack.enter_context(beside_out), beside))
     return StreamOutput(place, writers, run, stack)
+
+
+def _growing(path: Path) -> AbstractContextManager[IO[bytes]]:
+    """A new file that grows before everybody's eyes; one that exists stays until the new one is whole."""
+    if is_special(path) or path.exists():
+        return writing_whole(path)
+    path = followed(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
 
 
 def _opened_stream(destination: Destination, stack: ExitStack) -> tuple[Path, IO[bytes]]:
@@ -71,7 +84,7 @@ def _opened_stream(destination: Destination, stack: ExitStack) -> tuple[Path, IO
         return STDOUT, sys.stdout.buffer
     special = Path(destination.to[0])
     with writing(special):
-        return special, stack.enter_context(special.open("wb"))
+        return special, stack.enter_context(open_special(special))
 
 
 @contextmanager

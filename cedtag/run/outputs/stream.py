@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from cedtag.errors import InputError
 from cedtag.records import AlreadyDone
 from cedtag.system.atomic import writing
 
@@ -21,19 +23,26 @@ STDOUT = Path("standard output")
 
 
 class StreamOutput:
-    """Results go out to `place` as they come, through every writer; nothing is remembered. `close` closes `stack`."""
+    """Results go out to `place` as they come, through every writer; nothing is remembered.
+
+    `close` closes `stack`, so that files beside `place` are whole; after an InputError of the sources none is replaced.
+    """
 
     def __init__(
         self, place: Path, writers: Sequence[tuple[IO[bytes], type[Writer]]], run: RunInfo, stack: ExitStack
     ) -> None:
-        self._place, self._stack = place, stack
+        self._place, self._stack, self._is_refused = place, stack, False
         self._outs = [out for out, _ in writers]
         with writing(self._place):
             self._writers = [writer(out, run) for out, writer in writers]
             self._flush()
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
-        return iter(sources)
+        try:
+            yield from sources
+        except InputError:
+            self._is_refused = True
+            raise
 
     def write(self, outcome: Kept) -> None:
         assert not isinstance(outcome, AlreadyDone)
@@ -49,9 +58,14 @@ class StreamOutput:
             self._flush()
 
     def close(self) -> None:
-        with writing(self._place):
-            self._stack.close()
+        with writing(self._place), suppress(_Refused), self._stack:
+            if self._is_refused:
+                raise _Refused
 
     def _flush(self) -> None:
         for out in self._outs:
             out.flush()
+
+
+class _Refused(Exception):
+    pass
