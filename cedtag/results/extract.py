@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from heapq import heappush, heappushpop
 from pathlib import Path, PurePath
+from string import Formatter
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -156,13 +157,25 @@ def _name(clip: Clip, template: str) -> str:
         "end": clip.stop / SAMPLE_RATE_HZ,
     }
     try:
+        _check_template(template)
         name = template.format_map(fields)
     except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
         raise InputError(f"`name` {template}: cannot be filled in ({error}); the fields are {FIELDS}") from error
     path = PurePath(name)
-    if path.is_absolute() or ".." in path.parts or not path.name:
+    if path.is_absolute() or ".." in path.parts or not path.name or "\0" in name:
         raise InputError(f"`name` {template}: gives {name!r}, which is no name below the folder")
     return name
+
+
+def _check_template(template: str) -> None:
+    """ValueError for a template that asks for endless padding or digits, computes a format, or looks into a field."""
+    for _, field, spec, _ in Formatter().parse(template):
+        if field and not field.isidentifier():
+            raise ValueError(f"{field} is no field")
+        if spec and "{" in spec:
+            raise ValueError("a field stands inside the format of another")
+        if any(len(number) > 2 for number in re.findall(r"\d+", spec or "")):
+            raise ValueError(f"{spec} pads or rounds to more than 99 characters")
 
 
 def _safe(text: str) -> str:

@@ -41,6 +41,7 @@ WRITERS = {
     "psds": "cedtag.writers.dcase:PsdsWriter",
     "raven": "cedtag.writers.raven:RavenWriter",
     "rttm": "cedtag.writers.rttm:RttmWriter",
+    "spreadsheet": "cedtag.writers.spreadsheet:SpreadsheetWriter",
     "sqlite": "cedtag.writers.sqlite:SqliteWriter",
     "srt": "cedtag.writers.subtitles:SrtWriter",
     "table": "cedtag.writers.table:TableWriter",
@@ -56,6 +57,7 @@ SUFFIXES = {
     "dcase": "dcase.tsv",
     "psds": "psds.tsv",
     "raven": "selections.txt",
+    "spreadsheet": "spreadsheet.csv",
     "textgrid": "TextGrid",
 }
 _TELLS_NOTHING = ".txt"

@@ -24,6 +24,7 @@ class CsvWriter:
     """RFC 4180 with `\\n`, UTF-8; names that are not UTF-8 keep their bytes."""
 
     delimiter = ","
+    where = WHERE
     needs_classes = has_layouts = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
@@ -64,7 +65,7 @@ class CsvWriter:
         header = EVENT if shows_events else TAG if self._columns is None else wide
         if not self._header:
             self._header = header
-            self._writer.writerow((*WHERE, *(CLOCK_COLUMNS if self._has_clock else ()), *header))
+            self._writer.writerow((*self.where, *(CLOCK_COLUMNS if self._has_clock else ()), *header))
         elif shows_events != (self._header == EVENT):
             raise InputError("rows and events cannot stand in one table; write them to a file each")
 

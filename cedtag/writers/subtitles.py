@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import IO, TYPE_CHECKING
 
 from cedtag.records import SoundEvent, TagResult
-from cedtag.writers.segments import SingleRecording, encoded, segments
+from cedtag.writers.segments import SingleRecording, encoded, percent_escaped, segments
 
 if TYPE_CHECKING:
     from cedtag.records import Result
     from cedtag.writers.run_info import RunInfo
+
+
+# What ends a line or begins a cue for any reader of these formats, and what a terminal or a player takes for a command.
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]|-->|%(?=[0-9A-F]{2})")
 
 
 class SrtWriter:
@@ -27,7 +32,7 @@ class SrtWriter:
         if not isinstance(result, TagResult | SoundEvent):
             return
         self._only.check(result.source)
-        if lines := [segment.text for segment in segments(result)]:
+        if lines := [percent_escaped(_NO_TEXT, segment.text) for segment in segments(result)]:
             self._cues += 1
             self._out.write(encoded(self.cue(self._cues, result.start, result.stop, lines)))
 

@@ -59,7 +59,7 @@ class _Text(TextIOWrapper):
 
 def tag_text(tag: Tag) -> Text:
     style = "bold green" if tag.score >= 0.5 else "green" if tag.score >= 0.25 else ""
-    return Text.assemble((f"{tag.score:.2f}", style), f" {tag.label}")
+    return Text.assemble((f"{tag.score:.2f}", style), f" {printable(tag.label)}")
 
 
 def table_time(sample: int) -> str:

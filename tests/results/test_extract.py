@@ -198,7 +198,22 @@ def test_names_are_made_from_a_template(tmp_path):
     assert path("{mid}-{index}-{end:.1f}") == "m_07p6fty-500-2.5.wav"
 
 
-@pytest.mark.parametrize("template", ["{what}", "{label", "{}", "../{label}", "/{label}", "{score:d}", "{label.x}"])
+ENDLESS = [
+    "{label:>3000000000}",
+    "{score:.2000000000f}",
+    "{number:0100000d}",
+    "{label:{number}000000000}",
+    "{label!r:>3000000000}",
+    "{label:>\u0663\u0663\u0663\u0663\u0663\u0663\u0663\u0663\u0663}",
+    "{label.__class__.__mro__}",
+    "{label[0]}",
+    "{label}\0",
+]
+
+
+@pytest.mark.parametrize(
+    "template", ["{what}", "{label", "{}", "../{label}", "/{label}", "{score:d}", "{label.x}", *ENDLESS]
+)
 def test_templates_that_give_no_name_are_refused(tmp_path, template):
     with pytest.raises(InputError, match="`name`"):
         named([Clip(A, 0, 1, DOG, 1)], ClipSettings(tmp_path, name=template))

@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cedtag.errors import InputError
+from cedtag.labels.table import Label
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
+from cedtag.results.read import read_results
 from cedtag.writers import WRITERS, format_of, storable, suffix_of, writer_type
 from cedtag.writers.run_info import RunInfo
 from cedtag.writers.segments import Segment
@@ -380,3 +382,80 @@ def test_plain_names_are_not_escaped():
     assert written("rttm", rows).split()[1] == b"in/a_b%20100%.wav"
     assert written("rttm", rows).split()[7] == b"Male_speech"
     assert written("raven", rows).split(b"\n")[1].split(b"\t")[7] == b"in/a_b 100%.wav"
+
+
+HOSTILE = ["\x1b[31mDog", "Dog\x1b]0;title\x07", "\x9b2JDog", "Dog\x1b]52;c;AAAA\x1b\\", "\x08\x7f\u202eDog"]
+
+
+@pytest.mark.parametrize("label", HOSTILE)
+def test_a_table_shows_no_control_character_of_a_label_or_a_name(label):
+    source = Source(label, label, label)
+    event = SoundEvent(source, 0, 16_000, 0, "", label, 0.9, 0.5)
+    shown = written("table", [TagResult(source, 0, 0, 16_000, (Tag(0, "", label, 0.5),)), event]).decode()
+    assert [char for char in shown if not char.isprintable() and char != "\n"] == []
+    assert shown.count("Dog") == 3
+
+
+BREAKS = [
+    "a\n\nb",
+    "a\r\rb",
+    "a\r\n\r\nb",
+    "a\x0b\x0cb",
+    "a\x85b",
+    "a\u2028\u2029b",
+    "a\0b",
+    "a\n\n9\n00:00:01,000 --> 00:00:02,000\nb",
+    "-->",
+]
+
+
+@pytest.mark.parametrize("format_name", ["srt", "vtt"])
+@pytest.mark.parametrize("label", BREAKS)
+def test_a_cue_is_whole_whatever_its_label_holds(format_name, label):
+    results = [TagResult(A, 0, 0, 16_000, (Tag(0, "", label, 0.5), SPEECH)), TagResult(A, 1, 16_000, 32_000, (SPEECH,))]
+    text = written(format_name, results).decode()
+    lines = text.removeprefix("WEBVTT\n\n").splitlines()
+    shape = [1 if "-->" in line else 0 if line else 2 for line in lines]
+    number = [0] if format_name == "srt" else []
+    assert shape == [*number, 1, 0, 0, 2, *number, 1, 0, 2]
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\n=1", "'=1", "\uff1d1", '=HYPERLINK("x")']
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_spreadsheet_gets_no_formula(text, tmp_path):
+    source = Source(text, text, text)
+    results = [TagResult(source, 0, 0, 16_000, (Tag(0, "", text, 0.5),))]
+    for run in (RUN, RunInfo({}, (Label(0, "", text),), "wide")):
+        content = written("spreadsheet", results, run).decode("utf-8-sig")
+        header, row = csv.reader(io.StringIO(content, newline=""))
+        found = [*header, *row]
+        assert not [cell for cell in found if cell.startswith(tuple("=+-@\t\r\n\uff1d"))]
+        assert [cell for cell in found if text in cell] == [f"'{text}"] * 2
+    (tmp_path / "x.spreadsheet.csv").write_text(content, newline="")
+    with pytest.raises(InputError, match="this is no header of cedtag's rows"):
+        read_results(tmp_path / "x.spreadsheet.csv")[1].__next__()
+
+
+@pytest.mark.parametrize("format_name", ["csv", "tsv", "spreadsheet", "birdnet", "dcase"])
+@pytest.mark.parametrize("name", ["a\rb", "a\r\nb", "a\nb", 'a"\rb', "a,b\tc"])
+def test_a_row_is_one_row_whatever_its_name_holds(format_name, name):
+    result = TagResult(Source(name, name, name), 0, 0, 16_000, (Tag(0, "", name, 0.5),))
+    text = io.StringIO(written(format_name, [result]).decode("utf-8-sig"), newline="")
+    _, row = csv.reader(text, delimiter="\t" if format_name in ("tsv", "dcase") else ",")
+    assert row.count(name) == (3 if format_name == "birdnet" else 2)
+
+
+@pytest.mark.parametrize("format_name", ["csv", "tsv"])
+@pytest.mark.parametrize("name", ["a\rb", "a\r\nb", "\r", "a\nb"])
+def test_rows_of_a_name_with_an_end_of_line_are_read_back(format_name, name, tmp_path):
+    results = [TagResult(Source(name, name, name), 0, 0, 16_000, (Tag(0, "/m/09x0r", "Speech", 0.5),))]
+    (tmp_path / f"x.{format_name}").write_bytes(written(format_name, results))
+    found = [one for one in read_results(tmp_path / f"x.{format_name}")[1] if isinstance(one, TagResult)]
+    assert [(one.source.name, one.tags) for one in found] == [(name, results[0].tags)]
+
+
+def test_other_cells_of_a_spreadsheet_are_those_of_csv():
+    plain = written("csv", ONE).decode()
+    assert written("spreadsheet", ONE).decode("utf-8-sig") == plain.replace("file,", "recording,", 1)
