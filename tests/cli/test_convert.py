@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import sqlite3
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,6 @@ from cedtag.run.journal import open_journal
 from cedtag.run.outputs.files import make_files
 from cedtag.writers import format_of, writer_type
 from cedtag.writers.run_info import RunInfo
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPEECH = Tag(0, "/m/09x0r", "Speech", 0.9123)
 DOG = Tag(69, "/m/0bt9lr", "Dog", 0.25)
@@ -156,3 +154,22 @@ def test_a_format_of_one_recording_wants_a_folder(here, capfd):
     assert run(["convert", "r.jsonl", "-o", "r.TextGrid"]) == 2
     assert "a folder for --output" in capfd.readouterr().err
     assert not (here / "r.TextGrid").exists()
+
+
+def test_a_file_of_a_folder_holds_its_own_recording_alone(cedtag, sounds):
+    long = Path("sounds", "n" * 248 + ".wav")
+    Path("sounds/a.wav").rename(long)
+    assert cedtag("sounds", "-o", "out/", "-f", "csv", "-t", 1).code == 0  # no rows: the journal knows the recordings
+    for path in Path("out").rglob("*.csv"):
+        (recording,) = json.loads(cedtag("convert", path, "-f", "json").stdout)["recordings"]
+        assert recording["duration"] > 0
+        assert Path(recording["file"]).name.startswith(path.name[:5])
+
+
+def test_the_journal_of_a_folder_says_nothing_of_other_tables_in_it(cedtag, sounds):
+    assert cedtag("sounds/c.ogg", "-o", "out/", "-f", "csv").code == 0
+    Path("out/mine").mkdir()
+    assert cedtag("sounds/c.ogg", "-f", "csv", "-o", "mine.csv").code == 0
+    Path("mine.csv").rename("out/mine/rows.csv")
+    done = cedtag("convert", "out/mine/rows.csv", "-f", "csv")
+    assert (done.code, done.stdout) == (0, Path("out/mine/rows.csv").read_bytes())
