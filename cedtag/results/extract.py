@@ -22,6 +22,7 @@ from cedtag.records import SAMPLE_RATE_HZ, SoundEvent, Source, Tag, TagResult
 from cedtag.run.outputs.files import journal_beside
 from cedtag.system.atomic import cut_name, replacing, writing, writing_whole
 from cedtag.system.destinations import OutputPath, check_outputs, folding_of
+from cedtag.system.special_files import followed
 from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ class _ClipWriter:
             self._stack.__exit__(type(dropped), dropped, None)
 
     def _open(self) -> None:
-        path = self._clip.path
+        path = followed(self._clip.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         form = (self._decoder.rate_hz, self._decoder.channels, self._subtype)
         with ExitStack() as stack:

@@ -26,10 +26,9 @@ LONGEST_NAME = 255  # bytes, on every file system that people keep recordings on
 def replacing(path: Path) -> Iterator[Path]:
     """Yield the name of a new empty file beside `path`, which takes its place if the block ends well.
 
-    The name is always the same, so that what a killed process leaves behind is replaced by the next try. A symbolic
-    link at `path` stays, and its target is replaced; one at the temporary name is removed, and never followed.
+    The name is always the same, so that what a killed process leaves behind is replaced by the next try. What lies at
+    that name is removed, and no link there is followed.
     """
-    path = followed(path)
     temporary = temporary_name(path)
     lock = _create(temporary)
     try:
@@ -44,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
 def writing_whole(path: Path) -> Iterator[IO[bytes]]:
     """Yield a file to write, which is on the disk before it is at `path`. Parent folders are made.
 
-    A device or a pipe cannot be replaced, and is written as it stands.
+    A symbolic link stays, and its target is replaced. A device or a pipe is written as it stands.
     """
     if is_special(path):
         with open_special(path) as out:

@@ -464,3 +464,29 @@ def test_convert_tells_recordings_of_one_name_apart(cedtag, here):
     done = cedtag("convert", "r.jsonl", "r2.jsonl", "-o", "out/", "-f", "csv", "--overwrite")
     assert done.code == 1
     assert "out/rec/a.wav.csv is for rec/a.wav; convert" in done.stderr
+
+
+def test_a_run_that_is_killed_between_its_files_and_their_note_goes_on(cedtag, here, monkeypatch):
+    command = ["rec", *TINY, "-o", "r.csv", "-o", "r.json", "--errors", "e.jsonl"]
+
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cedtag.system.atomic.sync_folder", killed)
+    assert cedtag(*command).code == 130
+    monkeypatch.undo()
+    os.chdir(here)
+    assert any(Path(name).exists() for name in ("r.csv", "r.json", "e.jsonl"))
+    assert [cedtag(*command).code for _ in range(2)] == [0, 0]
+
+
+def test_a_linked_clip_is_written_to_its_target(cedtag, here):
+    assert cedtag("extract", "r.jsonl", "-o", "clips", "--name", "{label}_{number}").code == 0
+    clip = next(Path("clips").glob("*.wav"))
+    clip.rename("target.wav")
+    made = Path("target.wav").read_bytes()
+    Path("target.wav").write_bytes(b"old")
+    clip.symlink_to("../target.wav")
+    assert cedtag("extract", "r.jsonl", "-o", "clips", "--name", "{label}_{number}").code == 1
+    assert cedtag("extract", "r.jsonl", "-o", "clips", "--name", "{label}_{number}", "--overwrite").code == 0
+    assert (clip.is_symlink(), Path("target.wav").read_bytes()) == (True, made)

@@ -12,7 +12,6 @@ from cedtag.errors import InputError, OutputError
 from cedtag.run.outputs.events import EventOutput
 from cedtag.run.outputs.files import open_file_output
 from cedtag.run.outputs.folder import open_folder_output
-from cedtag.run.outputs.places import check_destination
 from cedtag.run.outputs.stream import STDOUT, StreamOutput
 from cedtag.system.atomic import writing, writing_whole
 from cedtag.system.special_files import followed, is_special, open_special
@@ -37,10 +36,9 @@ def open_output(
 ) -> Output:
     """Open standard output, files of a format each, or a folder with a file per recording and format.
 
-    `shard` is the part of the recordings that the run takes, and `inputs` are the paths that it reads.
+    `shard` is the part of the recordings that the run takes, and `inputs` are the paths that it reads. Files are
+    replaced as `check_destination` allows, which is called before.
     """
-    inputs = tuple(inputs)
-    check_destination(destination, inputs, run=run)
     if destination.is_stream:
         return _with_events(open_stream(destination, run), run)
     if destination.is_folder:
