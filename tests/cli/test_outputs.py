@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cedtag.system.destinations import NameFolding
+from cedtag.system.destinations import NameFolding, folding_of
 from tests.archive import StubScorer, stub_tagger, write_recording
 
 TINY = ["-w", "0.2", "--no-progress", "-q", "-m", "fake"]
@@ -132,6 +132,19 @@ def test_two_outputs_are_two_files(cedtag, here, scorer, name, pair, overwrite, 
     done = cedtag(*command_with(name, first, "one.png"), second, spelling, *overwrite)
     assert (done.code, contents(), scorer.names) == (2, before, [])
     assert is_one_sentence(done.stderr), done.stderr
+
+
+def test_an_output_is_no_folder_of_another(cedtag, here, scorer):
+    before = contents()
+    for output in (["-o", "one.csv"], ["-f", "csv"]):
+        done = cedtag("rec", *TINY, *output, "--errors", "one.csv/e.jsonl", "--summary", "./one.csv")
+        assert (done.code, contents(), scorer.names) == (2, before, [])
+
+
+@pytest.mark.parametrize(("case", "form", "code"), [(True, False, 0), (True, True, 2), (False, False, 0)])
+def test_two_outputs_are_one_where_the_file_system_folds_their_names(cedtag, here, monkeypatch, case, form, code):
+    monkeypatch.setattr("cedtag.system.destinations.folding_of", lambda folder: NameFolding(case, form))
+    assert cedtag("rec", *TINY, "-f", "csv", "--errors", "CAF\u00c9", "--summary", "cafe\u0301").code == code
 
 
 @pytest.mark.parametrize(("name", "option"), EACH)
@@ -490,3 +503,11 @@ def test_a_linked_clip_is_written_to_its_target(cedtag, here):
     assert cedtag("extract", "r.jsonl", "-o", "clips", "--name", "{label}_{number}").code == 1
     assert cedtag("extract", "r.jsonl", "-o", "clips", "--name", "{label}_{number}", "--overwrite").code == 0
     assert (clip.is_symlink(), Path("target.wav").read_bytes()) == (True, made)
+
+
+def test_a_folder_is_asked_which_names_are_one_and_nothing_is_left_there(tmp_path):
+    assert isinstance(folding_of(tmp_path / "new" / "deep"), NameFolding)
+    assert list(tmp_path.iterdir()) == []
+    upper, lower = tmp_path / "A", tmp_path / "a"
+    upper.touch()
+    assert folding_of(tmp_path).case == lower.exists()

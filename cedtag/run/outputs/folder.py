@@ -175,17 +175,15 @@ class FolderOutput:
             raise OutputError(f"{path}: this file exists; use `overwrite` to replace it, or another `to`")
 
     def _remove_stale(self, failed: FileFailed) -> None:
-        """Remove the results of a recording that has changed since and is damaged, but no file that was edited."""
+        """Remove the results of a recording that has changed and is damaged: `pending` passes on no edited ones."""
         source = failed.source
         is_ours = self._journal.knows(source) or self._journal.replaces
         if not is_ours or failed.stage == "output" or is_out_of_reach(source):
             return
         if self._journal.stands(failed) or may_pass(failed):
             return
-        stamps = self._journal.stamps_of(source)
         for path in self._paths(source):
-            if stamps is None or stamp_of(path) in stamps:
-                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
     def _paths(self, source: Source) -> list[Path]:
         relative = PurePosixPath(source.relative)
