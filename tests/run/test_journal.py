@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cedtag.records import FileEnd, Source
+from cedtag.records import FileEnd, FileFailed, Source
 from cedtag.run import journal as journals
-from cedtag.run.journal import SYNC_EVERY, open_journal
+from cedtag.run.journal import SYNC_EVERY, may_pass, open_journal
 from cedtag.writers.run_info import RunInfo
 from tests.disk import record_syncs
 
@@ -63,3 +63,23 @@ def test_what_is_finished_is_on_the_disk_when_a_journal_is_closed(tmp_path, sync
     synced.clear()
     journal.close()
     assert synced == [(NAME, 2)]
+
+
+@pytest.mark.parametrize(
+    ("stage", "is_there", "passes"),
+    [
+        ("timeout", True, True),
+        ("crash", True, True),
+        ("read", True, True),
+        ("open", False, True),
+        ("decode", False, True),
+        ("open", True, False),
+        ("decode", True, False),
+        ("output", True, False),
+    ],
+)
+def test_damage_is_told_from_causes_that_can_pass(tmp_path, stage, is_there, passes):
+    path = tmp_path / "a.wav"
+    if is_there:
+        path.write_bytes(b"no audio")
+    assert may_pass(FileFailed(Source(str(path), "a.wav", "a.wav", "", 8, 1), stage, "")) == passes

@@ -312,7 +312,7 @@ def read_journal(path: Path) -> tuple[RunInfo, Callable[[], Iterator[Result]]]:
 
 def may_pass(failed: FileFailed) -> bool:
     """Whether a recording may be readable later: it was given up, or its file cannot be read, and it is not damaged."""
-    if failed.stage == "timeout":
+    if failed.stage in ("read", "crash", "timeout"):
         return True
     if failed.stage not in ("open", "decode"):
         return False
