@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import AudioError
 from cedtag.system.file_kinds import file_kind
+from cedtag.system.shortages import is_shortage
 
 if TYPE_CHECKING:
     from cedtag.records import Source
@@ -20,6 +21,8 @@ def open_regular(source: Source) -> int:
         # O_NONBLOCK: should a FIFO take the file's place right now, opening it must not wait for a writer.
         fd = os.open(source.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
+        if is_shortage(error):
+            raise
         raise AudioError(f"{source.name}: {_why(error)}", stage="open") from error
     try:
         _refuse_irregular(source, os.fstat(fd))

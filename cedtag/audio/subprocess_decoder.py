@@ -38,7 +38,11 @@ class DecoderProcess:
     def __init__(self) -> None:
         self._requests, theirs = socket.socketpair()
         with theirs:
-            self._process = _started(theirs)
+            try:
+                self._process = _started(theirs)
+            except OSError:
+                self._requests.close()
+                raise
         self._answers = cast("FileIO", self._process.stdout)
 
     def ask(self, file: AudioFile, *, frames: bool = False) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from cedtag import __version__
-from cedtag.cli.shared.failures import HANDLED, exit_code, sentence_for
+from cedtag.cli.shared.failures import COULD_NOT_PROCEED, HANDLED, exit_code, sentence_for
+from cedtag.cli.shared.shortages import shortage_of, shortage_of_threads
 from cedtag.system.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
@@ -130,11 +131,23 @@ def run(args: Sequence[str], load: LoadTagger | None = None) -> int:
             sys.stdout.flush()
     except click.exceptions.Exit as way_out:
         return way_out.exit_code
-    except HANDLED as error:  # anything else is a bug of ours, and its traceback is what helps
-        if sentence := sentence_for(error):
-            click.echo(sentence, err=True)
-        return exit_code(error)
+    except HANDLED as error:
+        if isinstance(error, KeyboardInterrupt) and (shortage := shortage_of_threads()):
+            return _failed(f"cedtag: {shortage}", COULD_NOT_PROCEED)
+        return _failed(sentence_for(error), exit_code(error))
+    except Exception as error:
+        if (shortage := shortage_of(error)) is None:
+            raise  # a bug of ours, and its traceback is what helps
+        return _failed(f"cedtag: {shortage}", COULD_NOT_PROCEED)
     return result if isinstance(result, int) else 0
+
+
+def _failed(sentence: str, code: int) -> int:
+    """Print what went wrong; the exit code."""
+    with suppress(OSError):  # standard error may be full, or closed
+        if sentence:
+            click.echo(sentence, err=True)
+    return code
 
 
 def _open_closed_streams() -> None:

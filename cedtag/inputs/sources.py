@@ -17,6 +17,7 @@ from cedtag.inputs.repeats import SeenPlaces
 from cedtag.inputs.search import STDIN
 from cedtag.records import FileFailed, Repeated, Skipped, Source
 from cedtag.system.file_kinds import file_kind
+from cedtag.system.shortages import is_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -172,6 +173,8 @@ def _checked(source: Source, status: os.stat_result) -> Source | Skipped:
 
 
 def _failed(source: Source, error: OSError | ValueError) -> FileFailed:
+    if is_shortage(error):
+        raise error
     why = error.strerror if isinstance(error, OSError) else "its name holds a zero byte"
     return FileFailed(source, "open", f"{source.name or 'an empty path'}: cannot be opened ({why})")
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import OutputError
+from cedtag.system.shortages import is_shortage
 from cedtag.system.special_files import followed, is_special, open_special
 
 try:
@@ -66,6 +67,8 @@ def writing(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if is_shortage(error):  # of this process, and not of that place
+            raise
         raise OutputError(
             f"{error.filename or path}: cannot write results there ({error.strerror or error})"
         ) from error

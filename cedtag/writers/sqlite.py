@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sqlite3
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -14,6 +17,8 @@ from cedtag.writers import storable
 from cedtag.writers.clock_columns import clock_times, shows_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cedtag.records import Result
     from cedtag.writers.run_info import RunInfo
 
@@ -25,6 +30,16 @@ CREATE TABLE events ({where}, "index" INTEGER, mid TEXT, label TEXT, peak REAL, 
 """
 WHERE = 'file TEXT, start REAL, "end" REAL'
 CLOCK = "abs_start TEXT, abs_end TEXT"
+
+
+@contextmanager
+def _as_system_errors() -> Iterator[None]:
+    """Raise what SQLite says of the disk as the error that other files raise."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        is_full = "full" in str(error)
+        raise OSError(*((errno.ENOSPC, os.strerror(errno.ENOSPC)) if is_full else (errno.EIO, str(error)))) from error
 
 
 class SqliteWriter:
@@ -42,17 +57,25 @@ class SqliteWriter:
         beside = Path(name).parent if isinstance(name, str) else None
         with tempfile.NamedTemporaryFile(dir=beside, prefix=".", suffix=".sqlite", delete=False) as own:
             path = Path(own.name)
-        # Without a journal SQLite needs no second file, and the name can go at once: a kill leaves nothing behind.
-        self._database = sqlite3.connect(path, isolation_level=None)
         self._has_clock = shows_clock(run)
         tables = TABLES.format(where=f"{WHERE}, {CLOCK}" if self._has_clock else WHERE)
-        self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {tables} BEGIN;")
-        self._bytes = path.open("rb")
-        path.unlink()
+        # Without a journal SQLite needs no second file, and the name can go at once: a kill leaves nothing behind.
+        try:
+            with _as_system_errors():
+                self._database = sqlite3.connect(path, isolation_level=None)
+                self._database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {tables} BEGIN;")
+            self._bytes = path.open("rb")
+        finally:
+            path.unlink()
         settings = [(key, json.dumps(value)) for key, value in run.to_dict().items()]
-        self._database.executemany("INSERT INTO run VALUES (?, ?)", settings)
+        with _as_system_errors():
+            self._database.executemany("INSERT INTO run VALUES (?, ?)", settings)
 
     def write(self, result: Result) -> None:
+        with _as_system_errors():
+            self._write(result)
+
+    def _write(self, result: Result) -> None:
         file = storable(result.source.name)
         if not isinstance(result, TagResult | SoundEvent):
             self._write_outcome(file, result)
@@ -66,8 +89,9 @@ class SqliteWriter:
             self._insert("tags", (*where, rank, tag.index, tag.mid, tag.label, tag.score))
 
     def close(self) -> None:
-        self._database.execute("COMMIT")
-        self._database.close()
+        with _as_system_errors():
+            self._database.execute("COMMIT")
+            self._database.close()
         with self._bytes:
             shutil.copyfileobj(self._bytes, self._out, 1 << 20)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import time
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
-from tqdm import tqdm
+from tqdm import TqdmMonitorWarning, tqdm
 
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, Repeated, ScoredWindow, Skipped
 from cedtag.run.summary import duration
@@ -91,6 +92,8 @@ class Console(logging.Handler):
 def download_bar(name: str) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal; its callback takes the bytes that have come in all."""
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    # The thread that keeps idle bars fresh is no loss where no thread can be started.
+    warnings.simplefilter("ignore", TqdmMonitorWarning)
     with tqdm(desc=name, unit="B", unit_scale=True, disable=not on_terminal, leave=False, delay=0.5) as bar:
 
         def show(num_bytes: int) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from cedtag.cli.shared.interrupts import Interrupted
+from cedtag.cli.shared.shortages import sentence_of_system
 from cedtag.errors import AudioError, CedtagError, InputError
 from cedtag.system.terminal import printable
 
 DONE, COULD_NOT_PROCEED, USAGE, SOME_FAILED, NO_AUDIO = range(5)
 BROKEN_PIPE = 141
-LONGEST_SHOWN = 300  # characters of a path
 
 # The first row that fits counts.
 _EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
@@ -55,22 +53,6 @@ def sentence_for(error: BaseException) -> str:
         return f"cedtag: {error.format_message()}{where}"
     if isinstance(error, click.ClickException):
         return f"cedtag: {error.format_message()}"
-    if isinstance(error, OSError):
-        return f"cedtag: {printable(_of_system(error))}"
-    if isinstance(error, MemoryError):
-        return "cedtag: there is not enough memory; close other programs, or use a shorter window or a smaller batch"
+    if isinstance(error, OSError | MemoryError):
+        return f"cedtag: {sentence_of_system(error)}"
     return f"cedtag: {printable(str(error))}"
-
-
-def _of_system(error: OSError) -> str:
-    """What the system refused, and what to look at."""
-    text = error.strerror or str(error)
-    if error.filename is None:
-        hint = "set TMPDIR to a folder for temporary files" if "temporary directory" in text else "see `cedtag doctor`"
-        return f"the system refused to go on: {text}; {hint}"
-    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else str(error.filename)
-    return f"{_shortened(name)}: {text}; check the name, the rights and the room there"
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}..."

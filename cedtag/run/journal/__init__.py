@@ -11,13 +11,14 @@ import time
 from array import array
 from dataclasses import replace
 from hashlib import blake2b
+from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from cedtag.audio.open import open_regular
 from cedtag.errors import AudioError, OutputError
-from cedtag.records import AlreadyDone, FileEnd, FileFailed, Source, TagResult
+from cedtag.records import PASSING_STAGES, AlreadyDone, FileEnd, FileFailed, Source, TagResult
 from cedtag.run.journal.format import (
     Contents,
     check_is_journal,
@@ -175,6 +176,7 @@ class Journal:
 
     def _commit_end(self, line: bytes) -> None:
         """Append the line that ends a recording, and put it on the disk when it is time."""
+        self._check_is_there()
         self._order.append(self._size + len(self._buffer))
         self._append(line)
         self._rows_crc = 0
@@ -195,6 +197,7 @@ class Journal:
 
     def sync(self) -> None:
         """Put what is committed on the disk."""
+        self._check_is_there()
         os.fsync(self._descriptor)
         self._unsynced = 0
         self._synced_at = time.monotonic()
@@ -228,10 +231,22 @@ class Journal:
             return
         descriptor, self._descriptor = self._descriptor, -1
         try:
-            os.ftruncate(descriptor, self._committed)
+            if os.fstat(descriptor).st_size > self._committed:
+                os.ftruncate(descriptor, self._committed)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def _check_is_there(self) -> None:
+        """OutputError when somebody has removed, replaced or shortened the journal while it was written."""
+        status = os.fstat(self._descriptor)
+        if status.st_size >= self._size and status.st_nlink and self.path.exists():
+            return
+        what = "shortened" if status.st_size < self._size else "removed or replaced"
+        raise OutputError(
+            f"{self.path}: this journal was {what} by another program during the run; run the same command again to do "
+            "what is lost, and use `overwrite` where the output stands without it"
+        )
 
     def _entry(self, source: Source) -> Entry | None:
         """What is written of a recording, which may have been in another place."""
@@ -254,8 +269,11 @@ class Journal:
         return None if before == self._done.place_of(source) else before
 
     def _source(self, entry: Entry) -> Source:
-        with os.fdopen(os.dup(self._descriptor), "rb") as lines:
-            return source_at(lines, entry.offset)
+        # Not through a file that is opened again: another may have its path now, and two threads may read.
+        line = b""
+        while b"\n" not in line and (piece := os.pread(self._descriptor, 4096, entry.offset + len(line))):
+            line += piece
+        return source_at(BytesIO(line), 0)
 
     def _append(self, line: bytes) -> None:
         self._buffer += line
@@ -312,7 +330,7 @@ def read_journal(path: Path) -> tuple[RunInfo, Callable[[], Iterator[Result]]]:
 
 def may_pass(failed: FileFailed) -> bool:
     """Whether a recording may be readable later: it was given up, or its file cannot be read, and it is not damaged."""
-    if failed.stage in ("read", "crash", "timeout"):
+    if failed.stage in PASSING_STAGES:
         return True
     if failed.stage not in ("open", "decode"):
         return False

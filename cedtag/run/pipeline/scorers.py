@@ -26,7 +26,12 @@ def start_scorers(num_threads: int, scorer: Scorer, groups: WorkQueue[WindowGrou
 
 def _run(scorer: Scorer, groups: WorkQueue[WindowGroup]) -> None:
     """All that a scorer thread does, from its start to its end."""
-    scorer.prepare_thread()
+    try:
+        scorer.prepare_thread()
+    except BaseException as error:  # noqa: BLE001 -- raised again where the scores are read
+        while group := groups.get():
+            group.scores.set_exception(error)
+        return
     while group := groups.get():
         score_groups(scorer, [group, *_more_groups(scorer, groups)])
 

@@ -53,8 +53,8 @@ class DaemonThreads:
 
     def start(self, name: str, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, name=f"cedtag-{name}", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
 
     def join(self, timeout_s: float) -> None:
         """Wait until all have ended, together for no longer than `timeout_s`."""
