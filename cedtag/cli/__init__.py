@@ -15,6 +15,7 @@ import click
 
 from cedtag import __version__
 from cedtag.cli.shared.failures import COULD_NOT_PROCEED, HANDLED, exit_code, sentence_for
+from cedtag.cli.shared.interrupts import wait_for_loading
 from cedtag.cli.shared.shortages import shortage_of, shortage_of_threads
 from cedtag.system.telemetry import disable_telemetry
 
@@ -112,6 +113,7 @@ def cli(context: click.Context) -> None:
 def main(load: LoadTagger | None = None) -> NoReturn:
     """The console script."""
     _open_closed_streams()
+    wait_for_loading()
     _leave(run(_keep_stdout_for_data(sys.argv[1:]), load))
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
+import soundfile
 
+from tests.micro import CHECKPOINT
 from tests.programs import command_of
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -61,6 +65,66 @@ def test_a_signal_takes_effect_after_what_is_written_and_the_second_before(capfd
         process.send_signal(signal.SIGCONT)
         assert process.stdout.read() == b""
     assert process.returncode in (130, 143)
+
+
+IMPORTING = """
+import sys
+from pathlib import Path
+from cedtag.cli.shared.interrupts import Interrupted, Interrupts, wait_for_loading
+
+if sys.argv[2] == "run":
+    interrupts = Interrupts()
+    interrupts.install()
+else:
+    wait_for_loading()
+sys.path.insert(0, sys.argv[1])
+try:
+    import slow
+    for _ in range(100):
+        slow.time.sleep(0.1)
+    print("never stopped", flush=True)
+except KeyboardInterrupt as stop:
+    print("ends", type(stop).__name__, "slow" in sys.modules, flush=True)
+"""
+
+
+@pytest.mark.parametrize(("how", "kind"), [("run", "Interrupted"), ("other", "KeyboardInterrupt")])
+def test_a_signal_during_an_import_takes_effect_after_it(tmp_path, how, kind):
+    (tmp_path / "slow.py").write_text(
+        "import time\nprint('imports', flush=True)\ntime.sleep(0.5)\nprint('done', flush=True)\n"
+    )
+    with subprocess.Popen(command_of(IMPORTING, tmp_path, how), stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"imports\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == f"done\nends {kind} True\n".encode()
+    assert process.returncode == 0
+
+
+def test_a_second_ctrl_c_does_not_wait_for_an_import_that_hangs(tmp_path):
+    (tmp_path / "slow.py").write_text("import time\nprint('imports', flush=True)\ntime.sleep(100)\n")
+    for how in ("run", "other"):
+        with subprocess.Popen(command_of(IMPORTING, tmp_path, how), stdout=subprocess.PIPE) as process:
+            assert process.stdout.readline() == b"imports\n"
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.read() in (b"", b"ends KeyboardInterrupt False\n")
+        assert process.returncode in (0, 130)
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_moment_ends_with_its_exit_code(tmp_path):
+    rng = random.Random(5)
+    program = "import runpy; runpy.run_module('cedtag', run_name='__main__')"
+    sample = tmp_path / "a.wav"
+    soundfile.write(sample, np.zeros(16_000 * 60), 16_000)
+    for _ in range(20):
+        command = command_of(program, sample, "-m", CHECKPOINT, "--no-progress", "-w", "1")
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            time.sleep(rng.uniform(0.5, 2.5))
+            process.send_signal(signal.SIGINT)
+            said = process.stderr.read()
+        assert process.returncode in (0, 130), said
 
 
 def test_a_signal_that_is_ignored_stays_ignored():
