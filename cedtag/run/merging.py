@@ -6,7 +6,8 @@ import os
 from contextlib import closing
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cedtag.errors import InputError
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cedtag.run.outputs.destination import Destination
     from cedtag.writers.run_info import RunInfo
 
+_MOST_NAMED = 10  # missing shards in one sentence
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -35,7 +38,7 @@ class Part:
 
     @property
     def shards(self) -> set[tuple[int, int]]:
-        return {tuple(made["shard"]) for made in self.contents.made if made["shard"]}
+        return {tuple(made["shard"]) for made in self.contents.made if made.get("shard")}
 
 
 class _Place(NamedTuple):
@@ -139,8 +142,11 @@ def _check_shards(parts: Sequence[Part]) -> None:
         ]
         raise InputError(f"there are {' and '.join(kinds)}; merge the shards of one `shard` I/N alone")
     (count,) = whole
-    if missing := set(range(1, count + 1)) - {number for number, _ in shards}:
-        names = ", ".join(f"{number}/{count}" for number in sorted(missing))
+    known = {number for number, _ in shards}
+    if len(known) < count:  # which may be a billion
+        missing = islice((number for number in range(1, count + 1) if number not in known), _MOST_NAMED)
+        names = ", ".join(f"{number}/{count}" for number in missing)
+        names += f" and {more} more" if (more := count - len(known) - _MOST_NAMED) > 0 else ""
         raise InputError(f"of {count} shards these are missing: {names}; run them, or name their outputs too")
 
 

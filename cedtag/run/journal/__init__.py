@@ -11,7 +11,6 @@ import time
 from array import array
 from dataclasses import replace
 from hashlib import blake2b
-from io import BytesIO
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -22,14 +21,14 @@ from cedtag.records import PASSING_STAGES, AlreadyDone, FileEnd, FileFailed, Sou
 from cedtag.run.journal.format import (
     Contents,
     check_is_journal,
-    end_at,
     end_line,
+    end_of,
     header_line,
     made_line,
     read_contents,
     results_at,
     row_line,
-    source_at,
+    source_of,
     stale_end_line,
 )
 from cedtag.run.settings import run_differences
@@ -170,10 +169,6 @@ class Journal:
             self._commit_end(line)
         return FileFailed(failed.source, "stale", f"{failed.error}; its earlier results are kept, and are stale")
 
-    def _end_at(self, offset: int) -> dict[str, Any]:
-        with os.fdopen(os.dup(self._descriptor), "rb") as lines:
-            return end_at(lines, offset)
-
     def _commit_end(self, line: bytes) -> None:
         """Append the line that ends a recording, and put it on the disk when it is time."""
         self._check_is_there()
@@ -269,11 +264,14 @@ class Journal:
         return None if before == self._done.place_of(source) else before
 
     def _source(self, entry: Entry) -> Source:
+        return source_of(self._end_at(entry.offset))
+
+    def _end_at(self, offset: int) -> dict[str, Any]:
         # Not through a file that is opened again: another may have its path now, and two threads may read.
         line = b""
-        while b"\n" not in line and (piece := os.pread(self._descriptor, 4096, entry.offset + len(line))):
+        while b"\n" not in line and (piece := os.pread(self._descriptor, 4096, offset + len(line))):
             line += piece
-        return source_at(BytesIO(line), 0)
+        return end_of(line.partition(b"\n")[0], offset, self.path)
 
     def _append(self, line: bytes) -> None:
         self._buffer += line

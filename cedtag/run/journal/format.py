@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from zlib import crc32
 
 from cedtag.errors import OutputError
 from cedtag.labels.table import Label
 from cedtag.records import STALE, FileEnd, FileFailed, Source, Tag, TagResult, TimedSource
 from cedtag.run.journal.index import Done
+from cedtag.run.journal.shapes import is_end, is_header, is_made, is_row
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -124,13 +125,15 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
                     f"again (head -n {damaged - 1}), or use `overwrite` to start over"
                 )
             contents.end = position
-            contents.made_last = "made" in record
+            contents.made_last = line.startswith(_MADE)
+            if not (is_made(record.get("made")) if contents.made_last else is_end(record.get("end"), at)):
+                raise _unknown(path, f"line {number} ")
             if contents.made_last:
                 contents.made.append(record["made"])
             else:
                 end = record["end"]
                 if end.get("stage") != "output":  # that says nothing about the recording which has the place
-                    contents.done.add(_source(end), end["status"], at, end.get("was"), cause=end.get("cause", ""))
+                    contents.done.add(source_of(end), end["status"], at, end.get("was"), cause=end.get("cause", ""))
     contents.done.sort()
     return contents
 
@@ -138,10 +141,13 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
 def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
     """The results of the recording that the line at a byte commits."""
     end = end_at(lines, offset)
-    source = _source(end)
+    source = source_of(end)
     lines.seek(end["rows_at"])
     while (line := lines.readline()).startswith(_ROW):
-        index, start, stop, tags = json.loads(line)["row"]
+        row: Any = (_parse(line) or {}).get("row")
+        if not is_row(row):
+            raise _unknown(lines.name, f"a window of {source.name} ")
+        index, start, stop, tags = row
         yield TagResult(source, index, start, stop, tuple(Tag(*tag) for tag in tags))
     if end["status"] == "failed":
         yield FileFailed(source, end["stage"], end["error"])
@@ -153,14 +159,28 @@ def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
 
 def source_at(lines: BinaryIO, offset: int) -> Source:
     """The recording that the line at a byte commits."""
-    return _source(end_at(lines, offset))
+    return source_of(end_at(lines, offset))
 
 
 def end_at(lines: BinaryIO, offset: int) -> dict[str, Any]:
     """The outcome in the line at a byte."""
     lines.seek(offset)
-    end: dict[str, Any] = json.loads(lines.readline())["end"]
-    return end
+    return end_of(lines.readline(), offset, lines.name)
+
+
+def end_of(line: bytes, at: int, path: Path | str) -> dict[str, Any]:
+    """The outcome in a line that begins at byte `at` of a journal."""
+    end: Any = (_parse(line) or {}).get("end")
+    if not is_end(end, at):
+        raise _unknown(path, "")
+    return cast("dict[str, Any]", end)
+
+
+def _unknown(path: Path | str, where: str) -> OutputError:
+    """The error for what is whole, and yet not what this version writes; `where` ends in a space."""
+    return OutputError(
+        f"{path}: {where}does not hold what cedtag writes there; restore the file, or use `overwrite` to start over"
+    )
 
 
 def check_is_journal(path: Path) -> None:
@@ -177,8 +197,10 @@ def _header(path: Path, line: bytes) -> dict[str, Any] | None:
     header = _parse(line)
     if header is None:
         raise OutputError(f"{path}: line 1 is damaged; restore the file, or use `overwrite` to start over")
-    if header["journal"] != FORMAT:
+    if header.get("journal") != FORMAT:
         raise OutputError(f"{path}: another version of cedtag made this journal; use that one, or another `to`")
+    if not is_header(header):
+        raise _unknown(path, "line 1 ")
     return header
 
 
@@ -196,12 +218,13 @@ def _committed(line: bytes, rows_crc: int) -> dict[str, Any] | None:
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 
 
-def _source(end: dict[str, Any]) -> Source:
+def source_of(end: dict[str, Any]) -> Source:
+    """The recording of an outcome."""
     fields = (end["file"], end["file"], end["path"], end["root"], end["size"], end["mtime_ns"])
     at = end.get("at", "")  # older journals have none
     return TimedSource(*fields, end["began"], at=at) if "began" in end else Source(*fields, at=at)
