@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
+import os
 import random
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SEPARATOR = ";"
 YTID_LENGTH = 11
+LATEST_S = 1e9  # in a recording: 31 years
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def read_data(path: Path, settings: DataSettings | None = None) -> LabelledData:
 
 def read_examples(data: Path, audio: Path | None = None) -> list[Example]:
     """All examples of `data`; the files of a manifest lie below `audio`, or else beside the manifest."""
-    if data.is_dir():
+    if os.path.isdir(data):  # noqa: PTH112 -- Path.is_dir raises an error for a name that is too long
         return _of_folder(data)
     rows = _rows(data)
     if rows and rows[0] and rows[0][0].startswith("#"):
@@ -138,12 +140,12 @@ def _rows(file: Path) -> list[list[str]]:
             stream.seek(0)
             delimiter = "\t" if "\t" in head else ","
             return list(csv.reader(stream, delimiter=delimiter, skipinitialspace=True))
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such folder or manifest") from error
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{file}: not a CSV or TSV manifest ({error})") from error
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such folder or manifest") from error
+    except (OSError, ValueError) as error:  # ValueError: a name with NUL
+        raise InputError(f"{file}: cannot be read ({getattr(error, 'strerror', error)})") from error
 
 
 def _of_manifest(file: Path, rows: list[list[str]], audio: Path) -> list[Example]:
@@ -157,7 +159,7 @@ def _of_manifest(file: Path, rows: list[list[str]], audio: Path) -> list[Example
         if not any(row):
             continue
         cells = dict(zip(header, row, strict=False))
-        if not cells["file"] or len(row) < len(header):
+        if len(row) < len(header) or not cells["file"]:
             raise InputError(f"{file}, line {number}: {len(row)} of {len(header)} columns; expected {','.join(header)}")
         example = _example(cells, audio, f"{file}, line {number}")
         key = (example.path, example.start, example.stop)
@@ -187,13 +189,14 @@ def _samples(seconds: str, where: str) -> int | None:
         number = float(seconds)
     except ValueError:
         number = math.nan
-    if not (math.isfinite(number) and number >= 0):
+    if not 0 <= number <= LATEST_S:
         raise InputError(f"{where}: {seconds!r} is no time in seconds")
     return round(number * SAMPLE_RATE_HZ)
 
 
 def _require(file: Path, paths: Iterable[str]) -> None:
-    missing = [path for path in dict.fromkeys(paths) if not Path(path).is_file()]
+    # Not Path.is_file, which raises an error for a name that is too long.
+    missing = [path for path in dict.fromkeys(paths) if not os.path.isfile(path)]  # noqa: PTH113
     if missing:
         raise InputError(
             f"{file}: {len(missing)} recordings are not there, the first is {missing[0]}; "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
-from hypothesis.strategies import floats, integers
+from hypothesis.strategies import floats, integers, lists, permutations, sampled_from
 
 from cedtag.errors import InputError
 from cedtag.inputs.manifest import (
@@ -127,6 +128,23 @@ def test_a_bad_manifest_is_a_sentence(tmp_path: Path, text: str, message: str) -
     recordings(tmp_path, "a.wav")
     with pytest.raises(InputError, match=message):
         read_examples(manifest(tmp_path, text))
+
+
+CELLS = sampled_from(
+    ["", " ", "a.wav", "Rain", "0", "1.5", "-1", "nan", "1e999", "1e300", "x" * 300, "a\0b", "#", ";", '"']
+)
+
+
+@given(
+    rows=lists(lists(CELLS, max_size=6), max_size=5), header=permutations(["file", "labels", "start", "end", "fold"])
+)
+def test_any_rows_are_examples_or_a_sentence(tmp_path_factory, rows, header) -> None:
+    folder = tmp_path_factory.getbasetemp() / "manifests"
+    recordings(folder, "a.wav")
+    for first in (header, header[:3], ["# YTID", "start_seconds", "end_seconds", "positive_labels"]):
+        text = "\n".join(",".join(cells) for cells in [first, *rows])
+        with suppress(InputError):
+            examples_digest(read_examples(manifest(folder, text)))
 
 
 def test_no_data_no_classes_and_empty_classes_are_sentences(tmp_path: Path) -> None:
