@@ -188,7 +188,8 @@ def _download(
         "pauses_s": patience.pauses_s,
     }
     # -I: a file called json.py in the folder where the user happens to stand must not be imported.
-    command = [sys.executable, "-I", "-c", _DOWNLOADER.format(path=sys.path), json.dumps(order)]
+    isolated = ["-I", "-X", f"utf8={sys.flags.utf8_mode}"]  # where the variable that set it does not count
+    command = [sys.executable, *isolated, "-c", _DOWNLOADER.format(path=sys.path), json.dumps(order)]
     # In a session of its own a Ctrl-C of the terminal reaches us alone, and we end it in order.
     downloader = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), start_new_session=True

@@ -112,6 +112,8 @@ def cli(context: click.Context) -> None:
 
 def main(load: LoadTagger | None = None) -> NoReturn:
     """The console script."""
+    if sys.getfilesystemencoding() != "utf-8" and os.name == "posix":
+        _start_in_utf8_mode()
     _open_closed_streams()
     wait_for_loading()
     _leave(run(_keep_stdout_for_data(sys.argv[1:]), load))
@@ -150,6 +152,19 @@ def _failed(sentence: str, code: int) -> int:
         if sentence:
             click.echo(sentence, err=True)
     return code
+
+
+def _start_in_utf8_mode() -> NoReturn:
+    """Start again so that names are what UTF-8 makes of their bytes, in whatever encoding the locale has.
+
+    Otherwise the same file would have another name in results and journals under another locale.
+    """
+    own = Path("/proc/self/cmdline")
+    # Not what Python decoded: not all encodings give the same bytes back.
+    arguments = own.read_bytes().split(b"\0")[1:-1] if own.exists() else list(map(os.fsencode, sys.orig_argv[1:]))
+    python = os.fsencode(sys.executable)
+    # The option counts where the environment does not, the variable in the processes that this one starts.
+    os.execve(python, [python, b"-X", b"utf8", *arguments], {**os.environb, b"PYTHONUTF8": b"1"})
 
 
 def _open_closed_streams() -> None:
