@@ -71,8 +71,9 @@ def average_precision(truth: Vector, scores: Vector, counts: Matrix) -> Vector:
 def macro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
     """Mean AP over the classes with both labels, for each resample."""
     per_class = [average_precision(truth[:, c], scores[:, c], counts) for c in np.flatnonzero(has_both_labels(truth))]
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.nanmean(per_class, axis=0))
+    scores = np.reshape(per_class, (len(per_class), len(counts)))
+    num_defined = np.isfinite(scores).sum(axis=0)
+    return np.where(num_defined > 0, np.nansum(scores, axis=0) / np.maximum(num_defined, 1), np.nan)
 
 
 def micro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:

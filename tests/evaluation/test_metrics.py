@@ -137,3 +137,8 @@ def test_confusion_counts_every_clip_once() -> None:
     truth = np.eye(3)[[0, 0, 1]]
     scores = np.eye(3)[[0, 1, 1]]
     assert metrics.confusion(truth, scores).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_a_resample_without_a_class_that_has_both_labels_has_no_map():
+    truth, scores = np.array([[True], [True]]), np.array([[0.1], [0.9]])
+    assert np.isnan(metrics.macro_map(truth, scores, ONCE[:, :2])).all()
