@@ -51,7 +51,7 @@ def write_page(out: IO[bytes], archive: Archive, title: str, settings: Mapping[s
         "DATA": base64.b64encode(pack(archive, title, settings or {})).decode(),
     }
     page = re.sub("@@([A-Z]+)@@", lambda part: parts[part[1]], _asset("page.html"))
-    out.write(page.encode())
+    out.write(page.encode("utf-8", "backslashreplace"))
 
 
 def content_policy(scripts: list[str], style: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from dataclasses import dataclass
 from functools import wraps
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 AnyFunction = TypeVar("AnyFunction", bound="Callable[..., Any]")
 LARGEST_NUMBER = 2**32 - 1  # what the largest of all numbers, a seed, may be; other settings have limits of their own
+FILES, PLACES = ("FILE", "FILE.csv"), ("PATH", "DIR", "FOLDER")  # metavars of options
 _PARAMETER = re.compile(r"`([\w-]+)`")
 
 
@@ -50,12 +52,24 @@ class Option(click.Option):
             self.envvar = "CEDTAG_" + self.long_name.lstrip("-").replace("-", "_").upper()
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """The value as click converts it; no number that is not finite or that no setting can mean."""
+        """The value as click converts it; no number that is not finite, and no file without a name."""
         converted = super().type_cast_value(ctx, value)
         for one in converted if isinstance(converted, tuple) else (converted,):
-            if isinstance(one, int | float) and not abs(one) <= LARGEST_NUMBER:
-                raise click.BadParameter(f"{one} is no number up to {LARGEST_NUMBER}.", ctx=ctx, param=self)
+            if fault := self._fault_of(one):
+                raise click.BadParameter(fault, ctx=ctx, param=self)
         return converted
+
+    def _fault_of(self, value: object) -> str | None:
+        """What is wrong with one value, if it is."""
+        if isinstance(value, int | float) and not abs(value) <= LARGEST_NUMBER:
+            return f"{value} is no number up to {LARGEST_NUMBER}."
+        if self.metavar not in FILES + PLACES or not isinstance(value, str | Path):
+            return None
+        if value == "":
+            return "the name is empty."
+        if self.metavar in FILES and os.path.isdir(value):  # noqa: PTH112 -- no error for a name that is too long
+            return f"{str(value)!r} is a folder; name a file."
+        return None
 
     @property
     def long_name(self) -> str:
