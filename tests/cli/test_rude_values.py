@@ -45,10 +45,10 @@ def commands() -> dict[str, click.Command]:
     found: dict[str, click.Command] = {}
     for name in cli.list_commands(None):  # type: ignore[arg-type]
         command = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
         subcommands = command.commands if isinstance(command, click.Group) else {"": command}
-        found |= {
-            f"{name} {sub}".strip(): one for sub, one in subcommands.items() if f"{name} {sub}".strip() not in LEFT_OUT
-        }
+        words = {f"{name} {sub}".strip(): one for sub, one in subcommands.items()}
+        found |= {called: one for called, one in words.items() if called not in LEFT_OUT}
     return found | {"events rows": found["events"]}
 
 

@@ -142,6 +142,19 @@ def test_a_full_device_is_one_sentence(archive, output):
     assert Path("/dev/full").is_char_device()
 
 
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "rttm"])
+@pytest.mark.parametrize("redirect", [">", ">>"])
+@pytest.mark.parametrize("kilobytes", [1, 2, 3])
+def test_rows_on_standard_output_are_whole_when_the_disk_is_full(archive, form, redirect, kilobytes):
+    whole = shell(f"cedtag -q {' '.join(TREE)} -f {form} -k 0").stdout.splitlines(keepends=True)
+    done = shell(f"ulimit -f {kilobytes}; cedtag -q {' '.join(TREE)} -f {form} -k 0 {redirect} rows")
+    assert done.returncode == 1
+    assert done.stderr.count(b"cannot write results there") == 1
+    rows = Path("rows").read_bytes().splitlines(keepends=True)
+    assert rows == whole[: len(rows)]
+    assert 0 < len(rows) < len(whole)
+
+
 @pytest.mark.parametrize("output", ["-o all.csv", "-o all.json", "-o out/ -f jsonl"])
 def test_a_full_disk_leaves_a_journal_that_goes_on(archive, output):
     name = output.split()[1]

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError
 from cedtag.records import AlreadyDone
+from cedtag.run.outputs.blocks import in_whole_blocks
 from cedtag.system.atomic import writing
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ STDOUT = Path("standard output")
 
 
 class StreamOutput:
-    """Results go out to `place` as they come, through every writer; nothing is remembered.
+    """Results go out to `place` as they come, through every writer, each whole; nothing is remembered.
 
     `close` closes `stack`, so that files beside `place` are whole; after an InputError of the sources none is replaced.
     """
@@ -32,9 +33,9 @@ class StreamOutput:
         self, place: Path, writers: Sequence[tuple[IO[bytes], type[Writer]]], run: RunInfo, stack: ExitStack
     ) -> None:
         self._place, self._stack, self._is_refused = place, stack, False
-        self._outs = [out for out, _ in writers]
+        self._outs = [in_whole_blocks(out) for out, _ in writers]
         with writing(self._place):
-            self._writers = [writer(out, run) for out, writer in writers]
+            self._writers = [writer(out, run) for out, (_, writer) in zip(self._outs, writers, strict=True)]
             self._flush()
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool) -> Iterator[Listed]:
