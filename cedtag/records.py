@@ -16,6 +16,8 @@ SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 # overflows in float32 (a spectrum of 512 such samples has a power of 5e24).
 LARGEST_SAMPLE = float(1 << 32)
 LONGEST_S = 1e6  # of every setting in seconds: 11 days, which every clock and every wait of the system can count
+NOTE = "scored "  # how a warning begins that only says what of a recording was taken, where there was a choice
+MIX, EACH = "mix", "each"  # the mean of all channels, and every channel by itself
 STATUSES = ("ok", "partial", "failed")  # how a recording can end
 PASSING_STAGES = ("read", "crash", "timeout")  # of failures whose cause can pass: another try may succeed
 STALE = "the file has changed since, and cannot be read now"  # how the problem of results begins that are out of date
@@ -58,12 +60,16 @@ class TimedSource(Source):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Consecutive samples `(n,)` float32 of one recording, from sample `start`; the `index`-th window of it."""
+    """Consecutive samples `(n,)` float32 of one recording, from sample `start`; the `index`-th window of it.
+
+    Where every channel is scored by itself, `channel` counts from 1; else it is 0.
+    """
 
     source: Source
     index: int
     start: int
     samples: NDArray[np.float32]
+    channel: int = 0
 
     @property
     def stop(self) -> int:
@@ -79,6 +85,7 @@ class ScoredWindow:
     start: int
     stop: int
     probabilities: NDArray[np.float32]
+    channel: int = 0
 
     @property
     def is_finite(self) -> bool:
@@ -113,6 +120,7 @@ class TagResult:
     start: int
     stop: int
     tags: tuple[Tag, ...]
+    channel: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The window in seconds, and its tags."""
@@ -131,6 +139,7 @@ class SoundEvent:
     label: str
     peak: float
     mean: float
+    channel: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The event in seconds."""
@@ -220,7 +229,8 @@ class AlreadyDone:
 
 
 def _place(piece: ScoredWindow | TagResult | SoundEvent) -> dict[str, Any]:
-    return {"file": piece.source.name, "start": seconds(piece.start), "end": seconds(piece.stop)}
+    place = {"file": piece.source.name, "start": seconds(piece.start), "end": seconds(piece.stop)}
+    return place | {"channel": piece.channel} if piece.channel else place
 
 
 Listed: TypeAlias = Source | FileFailed | Skipped | AlreadyDone  # what a search finds, and what is left to do

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cedtag.audio.array import ArrayDecoder
@@ -10,6 +10,7 @@ from cedtag.audio.audio_file import open_audio
 from cedtag.audio.containers.suffixes import AUDIO_SUFFIXES
 from cedtag.audio.in_process import InProcessRecording, open_in_process
 from cedtag.audio.raw import RawDecoder, RawFormat, parse_raw_format
+from cedtag.audio.selection import Selection
 from cedtag.audio.spool import spooled
 from cedtag.audio.subprocess_decoder import DecoderPool
 
@@ -29,6 +30,7 @@ __all__ = [
     "Decoding",
     "RawFormat",
     "Recording",
+    "Selection",
     "open_recording",
     "parse_raw_format",
     "read_array",
@@ -41,11 +43,13 @@ __all__ = [
 class Decoding:
     """How recordings are decoded: as headerless PCM of format `raw`, else by their container.
 
-    With `isolate` every recording is decoded in a child process. Those that PyAV decodes always are.
+    With `isolate` every recording is decoded in a child process. Those that PyAV decodes always are. `selection` names
+    the track and channel that are scored where there are several.
     """
 
     raw: RawFormat | None = None
     isolate: bool = False
+    selection: Selection = field(default_factory=Selection)
 
 
 class Recording(Protocol):
@@ -60,7 +64,7 @@ class Recording(Protocol):
     cause: str
 
     def blocks(self) -> Iterator[Samples]:
-        """Yield, once, new arrays `(n,)` of 16 kHz mono, n of any size.
+        """Yield, once, new arrays `(n,)` of 16 kHz mono, n of any size; `(n, channels)` where each is scored by itself.
 
         Damage after the first samples ends the stream and is a problem; without any sample it is an `AudioError`.
         """
@@ -86,7 +90,7 @@ class Decoders:
 
         It is opened once: a file that replaces it afterwards is not read, in a child process neither.
         """
-        file = open_audio(source, self._decoding.raw)
+        file = open_audio(source, self._decoding.raw, self._decoding.selection)
         if file.needs_pyav or self._decoding.isolate:
             return self._pool.open(file)
         return open_in_process(file)
@@ -110,9 +114,11 @@ def open_recording(source: Source, decoding: Decoding | None = None) -> Recordin
     return recording
 
 
-def read_raw(name: str, stream: BinaryIO, raw: RawFormat) -> Recording:
+def read_raw(name: str, stream: BinaryIO, raw: RawFormat, selection: Selection | None = None) -> Recording:
     """Read headerless PCM from a stream, such as standard input, and yield blocks as it comes in."""
-    return InProcessRecording(name, RawDecoder(stream, raw))
+    selection = selection or Selection()
+    selection.check_single_track(name)
+    return InProcessRecording(name, RawDecoder(stream, raw), selection=selection)
 
 
 def read_array(samples: NDArray[np.floating], rate_hz: int, name: str = "array") -> Recording:

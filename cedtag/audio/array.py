@@ -21,6 +21,7 @@ class ArrayDecoder:
     """Frames of `(n,)` or `(n, channels)` floating-point samples in [-1, 1]."""
 
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, samples: NDArray[np.floating], rate_hz: int, name: str) -> None:
         """InputError unless the array has one of these shapes, as soundfile gives them, and a floating-point type."""

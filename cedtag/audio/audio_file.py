@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.identify import Container, identify
 from cedtag.audio.containers.other_files import describe_other
 from cedtag.audio.open import open_regular, size_and_mtime, unreadable
+from cedtag.audio.selection import Selection
 from cedtag.errors import AudioError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AudioFile:
-    """An open file and what it holds: a container, or headerless PCM.
+    """An open file and what it holds: a container, or headerless PCM; `selection` is what of it is scored.
 
     `size_and_mtime` are those from when it was opened. Whoever has the value closes it.
     """
@@ -32,6 +33,7 @@ class AudioFile:
     fd: int
     format: Container | RawFormat
     size_and_mtime: tuple[int, int]
+    selection: Selection = field(default_factory=Selection)
 
     @property
     def needs_pyav(self) -> bool:
@@ -41,7 +43,7 @@ class AudioFile:
         os.close(self.fd)
 
 
-def open_audio(source: Source, raw: RawFormat | None = None) -> AudioFile:
+def open_audio(source: Source, raw: RawFormat | None = None, selection: Selection | None = None) -> AudioFile:
     """Open the file at `source.path` and identify it, unless it is `raw`.
 
     The reason why it cannot be decoded is an `AudioError`: what else it is, or that its decoder is not installed.
@@ -49,7 +51,7 @@ def open_audio(source: Source, raw: RawFormat | None = None) -> AudioFile:
     fd = open_regular(source)
     with closed_on_error(source.name, fd):
         opened = size_and_mtime(fd)
-        file = AudioFile(source.name, fd, raw or _identified(source.name, fd), opened)
+        file = AudioFile(source.name, fd, raw or _identified(source.name, fd), opened, selection or Selection())
         if file.needs_pyav and not _has_pyav():
             assert isinstance(file.format, Container)
             hint = f'{file.format.name} is decoded by PyAV; install it with: pip install "cedtag[av]"'

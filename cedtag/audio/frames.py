@@ -50,6 +50,7 @@ class SubprocessFrames:
 
     declared_frames: int | None = None
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, file: AudioFile, timeout_s: float = TIMEOUT_S) -> None:
         self._name, self._timeout_s = file.name, timeout_s

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
 from cedtag.audio.audio_file import AudioFile, closed_on_error
 from cedtag.audio.containers.audit import audit
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.findings import Findings
-from cedtag.audio.mono import MonoStream, Samples
+from cedtag.audio.containers.identify import Container
+from cedtag.audio.mono import ChannelStreams, MonoStream, Samples
 from cedtag.audio.open import size_and_mtime, unreadable
 from cedtag.audio.raw import RawDecoder, RawFormat
 from cedtag.audio.repaired import repaired
+from cedtag.audio.selection import Selection
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
-from cedtag.records import PASSING_STAGES
+from cedtag.records import NOTE, PASSING_STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +34,9 @@ class Decoder(Protocol):
     declared_frames: int | None
     problems: tuple[str, ...]
 
+    @property
+    def warnings(self) -> tuple[str, ...]: ...
+
     def frames(self) -> Iterator[Samples]: ...
     def close(self) -> None: ...
 
@@ -38,14 +44,16 @@ class Decoder(Protocol):
 class InProcessRecording:
     """A recording that is decoded in this process; see `cedtag.audio.Recording`."""
 
-    def __init__(self, name: str, decoder: Decoder, file: AudioFile | None = None) -> None:
+    def __init__(
+        self, name: str, decoder: Decoder, file: AudioFile | None = None, selection: Selection | None = None
+    ) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
         self.cause = ""
         self._name = name
         self._decoder = decoder
         self._file = file
-        self._mono = MonoStream(decoder.rate_hz)
+        self._mono = self._stream(selection or (file.selection if file is not None else Selection()))
         self._in_use = threading.Lock()
         self._abandoned = False
         self._closed = False
@@ -82,6 +90,15 @@ class InProcessRecording:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _stream(self, selection: Selection) -> MonoStream | ChannelStreams:
+        rate_hz, num_channels = self._decoder.rate_hz, self._decoder.channels
+        if selection.is_each:
+            return ChannelStreams(rate_hz, num_channels)
+        channel = selection.channel_of(self._name, num_channels)
+        if channel is not None and num_channels > 1:
+            self.warnings.append(f"{NOTE}channel {channel + 1} of {num_channels}")
+        return MonoStream(rate_hz, channel)
 
     def _decoded(self) -> Iterator[Samples]:
         """Yield resampled pieces; the decoder is locked while it works, as closing it then would crash."""
@@ -122,8 +139,7 @@ class InProcessRecording:
             self.warnings.append(f"{peak}: is it float audio in integer scale? divide it by its full scale")
         if self._file is not None and size_and_mtime(self._file.fd) != self._file.size_and_mtime:
             self.problems.append("the file changed while it was read")
-        if isinstance(self._decoder, RawDecoder) and (what := self._decoder.looks_like) is not None:
-            self.warnings.append(f"begins like {what}, and its bytes were scored as headerless PCM: is it that?")
+        self.warnings += self._decoder.warnings
         if self._mono.cancels:
             self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
         elif self._mono.cancels_mostly:
@@ -164,16 +180,21 @@ class InProcessRecording:
 
 def open_in_process(file: AudioFile) -> InProcessRecording:
     """Decode a file in this process; its descriptor is closed with the recording, or here when there is none."""
-    with closed_on_error(file.name, file.fd):
-        return InProcessRecording(file.name, decoder_of(file), file)
+    with closed_on_error(file.name, file.fd), ExitStack() as stack:
+        decoder = decoder_of(file)
+        stack.callback(decoder.close)
+        recording = InProcessRecording(file.name, decoder, file)
+        stack.pop_all()
+    return recording
 
 
 def decoder_of(file: AudioFile) -> Decoder:
     """Return the one decoder of a file's format, at the beginning of the file; it leaves the descriptor open."""
+    if isinstance(file.format, Container) and file.format.demuxer is not None:
+        from cedtag.audio.pyav import AvDecoder
+
+        return AvDecoder(file.fd, file.name, file.format.demuxer, file.selection.track)
+    file.selection.check_single_track(file.name)
     if isinstance(file.format, RawFormat):
         return RawDecoder(os.fdopen(os.dup(file.fd), "rb", buffering=0), file.format)
-    if file.format.demuxer is None:
-        return SoundFileDecoder(repaired(FileBytes(file.fd), file.format) or file.fd, file.name)
-    from cedtag.audio.pyav import AvDecoder
-
-    return AvDecoder(file.fd, file.name, file.format.demuxer)
+    return SoundFileDecoder(repaired(FileBytes(file.fd), file.format) or file.fd, file.name)

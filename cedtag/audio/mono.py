@@ -36,11 +36,14 @@ def downmix(frames: Samples) -> Samples:
 class MonoStream:
     """Turns `(n, channels)` float32 frames at `rate_hz`, in pieces of any size, into mono at 16 kHz.
 
+    Mono is the mean of the channels, or the one at place `channel`.
+
     The resampler is soxr's HQ (its default: 20 bit, pass band to 0.91 of the lower Nyquist frequency). Samples that are
     NaN or beyond `LARGEST_SAMPLE` become 0 and are counted, else one of them would spread over a whole window.
     """
 
-    def __init__(self, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, channel: int | None = None) -> None:
+        self._channel = channel
         same_rate = rate_hz == SAMPLE_RATE_HZ
         self._resampler = None if same_rate else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
         self.num_frames = 0
@@ -53,7 +56,8 @@ class MonoStream:
     def push(self, frames: Samples) -> Samples:
         """Take the next frames and return a new `(n,)` array of what they complete, maybe empty."""
         with np.errstate(over="ignore", invalid="ignore"):
-            mix = downmix(frames)
+            one = self._channel
+            mix = downmix(frames) if one is None else np.ascontiguousarray(frames[:, one])
             peak = _peak(mix)
             is_sound = peak <= LARGEST_SAMPLE  # False for NaN
             if not is_sound:
@@ -61,7 +65,7 @@ class MonoStream:
                 peak = _peak(mix)
         self.peak = max(self.peak, peak)
         self.num_frames += len(mix)
-        if frames.shape[1] > 1 and is_sound:
+        if frames.shape[1] > 1 and one is None and is_sound:
             self._note_energies(frames, mix)
         if self._resampler is None:
             return mix.copy() if mix.base is not None else mix
@@ -106,6 +110,39 @@ class MonoStream:
         if np.isfinite(channel_energy):
             self._channel_energy += channel_energy
             self._mix_energy += _energy(mixed)
+
+
+class ChannelStreams:
+    """Turns `(n, channels)` frames into `(m, channels)` at 16 kHz, every channel by itself; see `MonoStream`."""
+
+    cancels = cancels_mostly = False
+
+    def __init__(self, rate_hz: int, num_channels: int) -> None:
+        self._channels = [MonoStream(rate_hz, place) for place in range(num_channels)]
+
+    def push(self, frames: Samples) -> Samples:
+        """Take the next frames and return a new `(m, channels)` array of what they complete."""
+        return np.stack([channel.push(frames) for channel in self._channels], axis=1)
+
+    def flush(self) -> Samples:
+        """Return the samples that the resamplers still hold."""
+        return np.stack([channel.flush() for channel in self._channels], axis=1)
+
+    @property
+    def num_frames(self) -> int:
+        return self._channels[0].num_frames
+
+    @property
+    def num_bad(self) -> int:
+        return sum(channel.num_bad for channel in self._channels)
+
+    @property
+    def peak(self) -> float:
+        return max(channel.peak for channel in self._channels)
+
+    @property
+    def is_out_of_scale(self) -> bool:
+        return any(channel.is_out_of_scale for channel in self._channels)
 
 
 def _peak(samples: Samples) -> float:

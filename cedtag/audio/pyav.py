@@ -14,9 +14,10 @@ import numpy as np
 
 from cedtag.audio.limits import FRAMES_PER_READ, check_limits
 from cedtag.errors import AudioError
+from cedtag.records import NOTE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cedtag.audio.mono import Samples
 
@@ -39,9 +40,11 @@ class AvDecoder:
 
     declared_frames: int | None = None
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
-    def __init__(self, fd: int, name: str, demuxer: str) -> None:
-        self._name = name
+    def __init__(self, fd: int, name: str, demuxer: str, track: str | None = None) -> None:
+        """`track` is the number, from 1, or the language of the sound track; None takes the best."""
+        self._name, self._track = name, track
         self.rate_hz = self.channels = 0
         self._num_frames = self._silent_packets = 0
         self._damage: AudioError | None = None
@@ -74,13 +77,24 @@ class AvDecoder:
         self._file.close()
 
     def _audio_stream(self) -> av.AudioStream:
-        stream = self._file.streams.best("audio")
-        if not isinstance(stream, av.AudioStream):
+        tracks = self._file.streams.audio
+        best = self._file.streams.best("audio")
+        if not isinstance(best, av.AudioStream):
             raise AudioError(f"{self._name}: holds no audio stream")
+        stream = best if self._track is None else self._wanted(tracks, self._track)
         if stream.codec_context is None:
             raise AudioError(f"{self._name}: its audio codec is not known to FFmpeg")
+        if len(tracks) > 1:
+            self.warnings = (_choice(tracks, stream, note=self._track is not None),)
         stream.codec_context.thread_count = 1  # recordings are decoded side by side already
         return stream
+
+    def _wanted(self, tracks: Sequence[av.AudioStream], track: str) -> av.AudioStream:
+        """The track of that number, or the first one of that language."""
+        for number, stream in enumerate(tracks, 1):
+            if track == str(number) or track.casefold() == _language(stream).casefold():
+                return stream
+        raise AudioError(f"{self._name}: has no sound track {track}, but {_tracks(tracks)}")
 
     def _decoded(self) -> Iterator[Samples]:
         """Yield the frames as they come, until the end or until `_damage`."""
@@ -130,6 +144,24 @@ class AvDecoder:
     def _undecodable(self, error: Exception) -> AudioError:
         reason = error.strerror if isinstance(error, av.FFmpegError) else str(error)
         return AudioError(f"{self._name}: cannot be decoded ({reason})")
+
+
+def _choice(tracks: Sequence[av.AudioStream], taken: av.AudioStream, *, note: bool) -> str:
+    """What was scored of several tracks: a note where it was asked for, else a warning."""
+    number = 1 + tracks.index(taken)
+    if note:
+        return f"{NOTE}track {number} of {len(tracks)} ({_tracks(tracks)})"
+    return f"holds {len(tracks)} sound tracks ({_tracks(tracks)}), of which track {number} was scored"
+
+
+def _tracks(tracks: Sequence[av.AudioStream]) -> str:
+    described = (f"{number}: {_language(stream) or 'no language'}" for number, stream in enumerate(tracks, 1))
+    return ", ".join(described)
+
+
+def _language(stream: av.AudioStream) -> str:
+    language = stream.metadata.get("language", "")
+    return "" if language == "und" else language
 
 
 def _joined(pieces: Iterable[Samples]) -> Iterator[Samples]:

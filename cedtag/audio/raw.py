@@ -80,9 +80,10 @@ class RawDecoder:
         self._head = b""
 
     @property
-    def looks_like(self) -> str | None:
-        """What the stream is, by its first bytes, where it certainly is no PCM."""
-        return describe_if_no_pcm(HeadBytes(self._head))
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence where the stream, by its first bytes, certainly is no PCM."""
+        what = describe_if_no_pcm(HeadBytes(self._head))
+        return (f"begins like {what}, and its bytes were scored as headerless PCM: is it that?",) if what else ()
 
     def frames(self) -> Iterator[Samples]:
         """Yield `(n, channels)` float32 in [-1, 1]; bytes after the last whole frame become a problem."""

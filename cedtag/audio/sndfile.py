@@ -46,6 +46,7 @@ class SoundFileDecoder:
     """The frames of a file that libsndfile reads, given as a descriptor, which stays open, or repaired."""
 
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, file: int | RepairedFile, name: str) -> None:
         self._name = name

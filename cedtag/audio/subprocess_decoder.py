@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from cedtag.audio.subprocess_channel import BLOCK, FAILED, receive_message, send_file
+from cedtag.audio.subprocess_channel import BLOCK, FAILED, FORMAT, receive_message, send_file
 from cedtag.errors import AudioError
 from cedtag.records import PASSING_STAGES
 
@@ -104,6 +104,7 @@ class SubprocessRecording:
         self.warnings: list[str] = []
         self.cause = ""
         self._name = file.name
+        self._num_channels = 0  # of blocks, once it is known that they have any
         self._process = process
         self._release = release
         self._in_use = threading.Lock()
@@ -115,8 +116,9 @@ class SubprocessRecording:
         num_blocks = 0
         try:
             while (block := self._next_block()) is not None:
-                yield block
-                num_blocks += 1
+                if len(block):
+                    yield block
+                    num_blocks += 1
         except AudioError as error:
             if self._abandoned or not num_blocks:
                 raise
@@ -151,9 +153,13 @@ class SubprocessRecording:
                 raise self._closed_early() if self._abandoned else self._crashed()
             kind, body = answer
             if kind == BLOCK:
-                return np.frombuffer(body, np.float32)
-            self._is_idle = True
+                block = np.frombuffer(body, np.float32)
+                return block.reshape(-1, self._num_channels) if self._num_channels else block
             content = json.loads(body)
+            if kind == FORMAT:
+                self._num_channels = content["channels"]
+                return np.empty((0, self._num_channels), np.float32)
+            self._is_idle = True
             if kind == FAILED:
                 raise AudioError(content["error"], stage=content["stage"])
             self.problems += content["problems"]

@@ -42,10 +42,12 @@ def main() -> None:
 
 
 def _send_mono(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
-    """Send all samples at 16 kHz; what is to be said at their end."""
+    """Send all samples at 16 kHz, in channels if each is scored by itself; what is to be said at their end."""
     with open_in_process(file) as recording:
-        for block in recording.blocks():
-            send_message(answers, BLOCK, block.data)
+        for place, block in enumerate(recording.blocks()):
+            if place == 0 and block.ndim == 2:
+                send_json(answers, FORMAT, {"channels": block.shape[1]})
+            send_message(answers, BLOCK, block.reshape(-1).data)
     return {"problems": recording.problems, "warnings": recording.warnings, "cause": recording.cause}
 
 

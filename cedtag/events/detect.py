@@ -45,25 +45,37 @@ class EventMaker:
     def __init__(self, settings: EventSettings) -> None:
         settings.check_indices()
         self._settings = settings
-        self._recording: _Recording | None = None
+        self._source: Source | None = None
+        self._channels: dict[int, _Recording] = {}  # one, 0, unless each is scored by itself
+        self._held: list[SoundEvent] = []  # of several channels, until all are known
 
     def add(self, result: Result) -> Iterator[SoundEvent | FileEnd | FileFailed]:
         """The events that are complete now; the outcome of a recording is passed on after its events."""
-        if self._recording is not None and self._recording.source != result.source:
+        if self._source is not None and self._source != result.source:
             yield from self.finish()
         if not isinstance(result, TagResult):
             yield from self.finish()
             yield result
             return
-        if self._recording is None:
-            self._recording = _Recording(result.source, self._settings)
-        yield from self._recording.add(result)
+        self._source = result.source
+        if result.channel not in self._channels:
+            self._channels[result.channel] = _Recording(result.source, self._settings)
+        yield from self._passed(result.channel, self._channels[result.channel].add(result))
 
     def finish(self) -> Iterator[SoundEvent]:
         """The events that are left of a recording without an outcome."""
-        recording, self._recording = self._recording, None
-        if recording is not None:
-            yield from recording.finish()
+        channels, self._channels, self._source = self._channels, {}, None
+        for channel, recording in channels.items():
+            yield from self._passed(channel, recording.finish())
+        held, self._held = self._held, []
+        yield from sorted(held, key=lambda event: (event.start, event.index, event.channel))
+
+    def _passed(self, channel: int, events: Iterator[SoundEvent]) -> Iterator[SoundEvent]:
+        """Pass the events of all channels together on, and hold those of one."""
+        if not channel:
+            yield from events
+        else:
+            self._held += [replace(event, channel=channel) for event in events]
 
 
 @dataclass(frozen=True, slots=True)

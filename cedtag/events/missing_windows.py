@@ -20,23 +20,25 @@ def with_silent_windows(results: Iterable[Result], window_s: float) -> Iterator[
     Windows are `window_s` long and follow each other; where they overlap, the missing ones are not known.
     """
     size = round(window_s * SAMPLE_RATE_HZ)
-    source, index = None, 0
+    source = None
+    indices: dict[int, int] = {}  # by channel
     for result in results:
         if result.source != source:
-            source, index = result.source, 0
+            source, indices = result.source, {}
         if not isinstance(result, TagResult):
             yield result
             continue
+        index = indices.get(result.channel, 0)
         while _cut(index * size) < result.start:
             start, stop = _cut(index * size), _cut((index + 1) * size)
             # The last window may begin earlier than where it would stand, to be a second long.
             if stop >= result.stop:
                 break
-            yield TagResult(result.source, index, start, stop, ())
+            yield TagResult(result.source, index, start, stop, (), result.channel)
             index += 1
         _check(result, _cut(index * size), _cut((index + 1) * size), window_s)
         yield result
-        index += 1
+        indices[result.channel] = index + 1
 
 
 def _cut(sample: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +24,15 @@ def sliding_windows(blocks: Iterable[NDArray[np.float32]], source: Source, size:
     """Cut `(n,)` blocks into windows of `size` samples, one every `hop` <= `size`, each as soon as it is full.
 
     Every sample is in at least one window and no window is padded: the last one is as long as what is left, and starts
-    earlier when less than a second is left. How the samples are spread over blocks changes nothing.
+    earlier when less than a second is left. How the samples are spread over blocks changes nothing. Blocks
+    `(n, channels)` give windows of that shape.
     """
     shortest = min(size, SHORTEST_REMAINDER)
     buffer = np.empty(shortest + size, np.float32)  # always holds `shortest` samples before the next window
     first, filled, start, index = 0, 0, 0, 0  # buffer[:filled] are the samples from `first` on
     for block in blocks:
+        if block.ndim != buffer.ndim:  # the first one
+            buffer = np.empty((len(buffer), *block.shape[1:]), np.float32)
         taken = 0
         while taken < len(block):
             count = min(len(block) - taken, len(buffer) - filled)
@@ -48,3 +52,12 @@ def sliding_windows(blocks: Iterable[NDArray[np.float32]], source: Source, size:
     if end > covered:
         start = max(0, min(start, end - shortest))
         yield Window(source, index, start, buffer[start - first : filled].copy())
+
+
+def by_channel(window: Window) -> Iterator[Window]:
+    """Each channel of a window with samples `(n, channels)`, numbered from 1; one with samples `(n,)` as it is."""
+    if window.samples.ndim == 1:
+        yield window
+        return
+    for number, samples in enumerate(window.samples.T, 1):
+        yield replace(window, samples=np.ascontiguousarray(samples), channel=number)

@@ -62,7 +62,7 @@ class Selector:
     def result(self, scored: ScoredWindow, scores: NDArray[np.float64], chosen: NDArray[np.bool_]) -> TagResult:
         """The window with the tags of the `chosen` labels `(labels,)`."""
         tags = self._tags(scores, chosen & (scores >= 0))
-        return TagResult(scored.source, scored.index, scored.start, scored.stop, tags)
+        return TagResult(scored.source, scored.index, scored.start, scored.stop, tags, scored.channel)
 
     def _tags(self, scores: NDArray[np.float64], is_chosen: NDArray[np.bool_]) -> tuple[Tag, ...]:
         chosen = np.flatnonzero(is_chosen)

@@ -90,12 +90,12 @@ class JournalBeside:
             if isinstance(row, SoundEvent):
                 yield replace(row, source=end.source)
             else:
-                tags[row.start // 16, row.stop // 16] = row.tags
+                tags[row.start // 16, row.stop // 16, row.channel] = row.tags
         has_events = not tags
         for window in windows:
             assert isinstance(window, TagResult)
             if not has_events:
-                yield replace(window, tags=tags.pop((window.start // 16, window.stop // 16), ()))
+                yield replace(window, tags=tags.pop((window.start // 16, window.stop // 16, window.channel), ()))
         if tags:
             start = min(tags)[0] / 1000
             raise InputError(f"{table}: {end.source.name} has no window from {start:.3f} s on in the journal beside it")

@@ -18,6 +18,7 @@ from cedtag.run.outputs.places import check_destination
 from cedtag.system.atomic import writing, writing_whole
 from cedtag.system.destinations import OutputPath, check_outputs, folding_of, kept_apart
 from cedtag.writers import DEFAULT_FORMAT, writer_type
+from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ def write_results(
 ) -> None:
     """Write results that are there, and were read from `inputs`, to a stream, a folder or files."""
     inputs = [*inputs, *map(journal_beside, inputs)]
+    if shows_channel(run):
+        destination.check_channels()
     outputs = check_destination(destination, inputs, keeps_journal=False)
     results = kept_apart(results, outputs, lambda result: result.source.path)
     if destination.is_stream:

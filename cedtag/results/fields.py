@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import InputError
 from cedtag.inputs.start_time import timed_source
-from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
+from cedtag.records import EACH, SAMPLE_RATE_HZ, FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
+from cedtag.writers.channel_column import COLUMN as CHANNEL_COLUMN
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
 from cedtag.writers.clock_columns import began_of_row
+from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from pathlib import Path
 
 
@@ -69,11 +71,13 @@ def tag_of(record: Mapping[str, Any]) -> Tag:
 def event_of(source: Source, record: Mapping[str, Any]) -> SoundEvent:
     start, stop = span_of(record)
     what = (_index(record["index"]), str(record["mid"]), str(record["label"]))
-    return SoundEvent(source, start, stop, *what, score_of(record["peak"]), score_of(record["mean"]))
+    return SoundEvent(
+        source, start, stop, *what, score_of(record["peak"]), score_of(record["mean"]), channel_of(record)
+    )
 
 
 def window_of(source: Source, index: int, record: Mapping[str, Any]) -> TagResult:
-    return TagResult(source, index, *span_of(record), tuple(map(tag_of, record["tags"])))
+    return TagResult(source, index, *span_of(record), tuple(map(tag_of, record["tags"])), channel_of(record))
 
 
 def outcome_of(source: Source, num_windows: int, record: Mapping[str, Any]) -> FileEnd | FileFailed:
@@ -82,6 +86,22 @@ def outcome_of(source: Source, num_windows: int, record: Mapping[str, Any]) -> F
         return FileFailed(source, str(record["stage"]), str(record["error"]))
     problems, warnings = tuple(map(str, record["problems"])), tuple(map(str, record["warnings"]))
     return FileEnd(source, sample_of(record["duration"]), num_windows, problems, warnings)
+
+
+def run_of_rows(fields: Container[str]) -> RunInfo | None:
+    """What rows with these fields tell about the run that made them; None where that is nothing."""
+    settings = {"start-time": "rows"} if CLOCK_COLUMNS[0] in fields else {}
+    if CHANNEL_COLUMN in fields:
+        settings["channel"] = EACH
+    return RunInfo(settings, ()) if settings else None
+
+
+def channel_of(record: Mapping[str, Any]) -> int:
+    """The channel that was scored, from 1; 0 for that of all."""
+    channel = int(record.get(CHANNEL_COLUMN) or 0)
+    if channel < 0:
+        raise ValueError(f"{channel} is no channel")
+    return channel
 
 
 def _index(text: str | float) -> int:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import InputError
 from cedtag.records import TagResult
-from cedtag.results.fields import event_of, outcome_of, source_named, source_of, window_of, wrong_line
+from cedtag.results.fields import event_of, outcome_of, run_of_rows, source_named, source_of, window_of, wrong_line
 from cedtag.results.rows import Row, by_recording
 from cedtag.results.written import WrittenResults
 from cedtag.writers.run_info import SCHEMA, RunInfo, classes_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from pathlib import Path
 
     from cedtag.records import FileEnd, FileFailed, Result, Source
@@ -43,14 +43,20 @@ def read_lines(path: Path) -> WrittenResults:
     with path.open("rb") as file:
         first = file.readline(1 << 24)
     if b'"schema"' not in first:
-        has_clock = b"abs_start" in first
-        run = RunInfo({"start-time": "rows"}, ()) if has_clock else None
-        return WrittenResults(path, run, lambda: _bare(path), has_ends=False)
+        return WrittenResults(path, run_of_rows(_fields(first)), lambda: _bare(path), has_ends=False)
     try:
         run = _run_of(json.loads(first))
     except (InputError, *_WRONG) as error:
         raise wrong_line(path, 1, error) from error
     return WrittenResults(path, run, lambda: _with_outcomes(path))
+
+
+def _fields(line: bytes) -> Container[str]:
+    try:
+        row = json.loads(line)
+    except _WRONG:  # reading the rows tells
+        return ()
+    return row if isinstance(row, dict) else ()
 
 
 def _run_of(head: Mapping[str, Any]) -> RunInfo:

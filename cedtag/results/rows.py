@@ -42,7 +42,7 @@ def _whole(path: Path, rows: Iterable[Row], *, again: bool) -> Iterator[TagResul
         if isinstance(row.result, SoundEvent):
             yield row.result
             continue
-        if window and row.rank > rank and (row.result.start, row.result.stop) == (window.start, window.stop):
+        if window and row.rank > rank and _place(row.result) == _place(window):
             window = replace(window, tags=window.tags + row.result.tags)
         else:
             if window:
@@ -54,3 +54,7 @@ def _whole(path: Path, rows: Iterable[Row], *, again: bool) -> Iterator[TagResul
         rank = row.rank
     if window:
         yield window
+
+
+def _place(window: TagResult) -> tuple[int, int, int]:
+    return window.start, window.stop, window.channel

@@ -11,11 +11,11 @@ from cedtag.errors import InputError
 from cedtag.labels.table import audioset
 from cedtag.records import Tag, TagResult
 from cedtag.results.beside import journal_of
-from cedtag.results.fields import event_of, score_of, source_of, span_of, tag_of, wrong_line
+from cedtag.results.fields import channel_of, event_of, run_of_rows, score_of, source_of, span_of, tag_of, wrong_line
 from cedtag.results.rows import Row, by_recording
 from cedtag.results.written import WrittenResults
+from cedtag.writers.channel_column import COLUMN as CHANNEL_COLUMN
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
-from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ def read_table(path: Path, delimiter: str) -> WrittenResults:
     """A table. What it does not hold comes from the journal beside it, where there is one."""
     header = _header(path, delimiter)
     journal = journal_of(path)
-    run = journal.run if journal else RunInfo({"start-time": "rows"}, ()) if CLOCK_COLUMNS[0] in header else None
+    run = journal.run if journal else run_of_rows(header)
     labels = journal.run.labels if journal else ()
 
     def results() -> Iterator[Result]:
@@ -52,7 +52,8 @@ def read_table(path: Path, delimiter: str) -> WrittenResults:
 
 def _class_names(header: Sequence[str]) -> Sequence[str]:
     """The columns of a wide table that are classes."""
-    return header[5:] if tuple(header[3:5]) == CLOCK_COLUMNS else header[3:]
+    names = header[5:] if tuple(header[3:5]) == CLOCK_COLUMNS else header[3:]
+    return names[1:] if names and names[0] == CHANNEL_COLUMN else names
 
 
 def _header(path: Path, delimiter: str) -> list[str]:
@@ -127,10 +128,14 @@ def _event_row(line: int, record: dict[str, str]) -> Row:
 
 
 def _tag_row(line: int, record: dict[str, str]) -> Row:
-    return Row(line, TagResult(source_of(record), 0, *span_of(record), (tag_of(record),)), int(record["rank"]))
+    return Row(
+        line,
+        TagResult(source_of(record), 0, *span_of(record), (tag_of(record),), channel_of(record)),
+        int(record["rank"]),
+    )
 
 
 def _wide_row(line: int, record: dict[str, str], row: Sequence[str], columns: Sequence[tuple[int, Tag]]) -> Row:
     tags = [replace(tag, score=score_of(row[place])) for place, tag in columns if row[place]]
     tags.sort(key=lambda tag: (-tag.score, tag.index))
-    return Row(line, TagResult(source_of(record), 0, *span_of(record), tuple(tags)))
+    return Row(line, TagResult(source_of(record), 0, *span_of(record), tuple(tags), channel_of(record)))

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from cedtag.audio import Decoders, Decoding, parse_raw_format, read_raw, spooled
+from cedtag.audio import Decoders, read_raw, spooled
 from cedtag.errors import InputError
 from cedtag.inputs.search import STDIN
 from cedtag.inputs.sources import find_sources
@@ -16,7 +16,7 @@ from cedtag.inputs.start_time import timed
 from cedtag.inputs.window_settings import samples_of
 from cedtag.labels.groups import ontology
 from cedtag.labels.selection import selector_of
-from cedtag.records import FileEnd, FileFailed, ScoredWindow, Skipped, Source, TimedSource
+from cedtag.records import EACH, FileEnd, FileFailed, ScoredWindow, Skipped, Source, TimedSource
 from cedtag.run.outputs.open import open_output
 from cedtag.run.outputs.places import check_destination
 from cedtag.run.overlaps import OverlapSelector
@@ -31,7 +31,7 @@ from cedtag.writers.run_info import RunInfo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cedtag.audio import Recording
+    from cedtag.audio import Decoding, Recording
     from cedtag.inputs.clock import Clock
     from cedtag.records import Outcome
     from cedtag.run.outputs import Kept, Output
@@ -121,7 +121,7 @@ def scoring_threads(compute: Compute, scorer: Scorer) -> int:
 def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, stack: ExitStack) -> _Job:
     """Open what is written and read; `stack` closes all of it."""
     scorer = model.scorer
-    raw = parse_raw_format(settings.reading.raw) if settings.reading.raw else None
+    decoding = settings.reading.decoding
     is_live = STDIN in paths if isinstance(paths, tuple) else False
     scoring = scoring_of(settings, scorer)
     _check(settings, scoring, is_live=is_live)
@@ -138,7 +138,7 @@ def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, st
     )
     sources = timed(output.pending(found, retry_failed=settings.destination.retry_failed), settings.clock)
     # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
-    open_recording = _opener(Decoding(raw, isolate=scorer.device != "cpu"), stack)
+    open_recording = _opener(replace(decoding, isolate=scorer.device != "cpu"), stack)
     outcomes: Iterator[Outcome] = stack.enter_context(closing(score_recordings(sources, open_recording, scorer, plan)))
     outcomes = map(_with_notes, outcomes)
     if settings.windows.refine_s is not None:
@@ -152,6 +152,10 @@ def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
     if settings.events is not None and settings.destination.layout == "wide":
         raise InputError("`layout` wide has a row per window, and `events` shows none; leave one of them")
     refine_s = settings.windows.refine_s
+    if settings.reading.channel == EACH:
+        settings.destination.check_channels()
+        if refine_s is not None:
+            raise InputError("`refine_s` goes with one channel at a time; leave `channel` each, or name its number")
     if refine_s is None:
         return
     if settings.events is None or scoring.hop != scoring.window or samples_of(refine_s) >= scoring.window or is_live:
@@ -176,7 +180,7 @@ def _opener(decoding: Decoding, stack: ExitStack) -> OpenRecording:
         if source.path != STDIN:
             return decoders.open(source)
         if decoding.raw is not None:
-            return read_raw(source.name, sys.stdin.buffer, decoding.raw)
+            return read_raw(source.name, sys.stdin.buffer, decoding.raw, decoding.selection)
         return decoders.open(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))))
 
     return open_source

@@ -57,4 +57,5 @@ class OverlapSelector:
             self._passed.popleft()
         near = [held, *self._passed, *(one for one in self._waiting if one.window.start < held.window.stop)]
         self._passed.append(held)
-        return self._selector.result(held.window, held.scores, np.any([one.reached for one in near], axis=0))
+        reached = [one.reached for one in near if one.window.channel == held.window.channel]
+        return self._selector.result(held.window, held.scores, np.any(reached, axis=0))

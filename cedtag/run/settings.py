@@ -14,7 +14,7 @@ from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.model.config import CedConfig
 from cedtag.model.preprocessor import front_end_of
-from cedtag.records import LONGEST_S, SAMPLE_RATE_HZ
+from cedtag.records import LONGEST_S, MIX, SAMPLE_RATE_HZ
 from cedtag.run.outputs.destination import Destination
 from cedtag.scoring import Compute
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from cedtag.audio import Decoding
     from cedtag.events.settings import EventSettings
     from cedtag.labels.selection import Selector
     from cedtag.scoring import LoadedModel
@@ -40,11 +41,22 @@ class Reading:
     """How recordings are read.
 
     `raw` is the format of headerless PCM, such as "s16le,16000,1". A recording is given up when its decoder produces no
-    samples for `timeout_s` seconds; 0 waits for ever.
+    samples for `timeout_s` seconds; 0 waits for ever. `channel` is "mix" (the mean of all), a number from 1, or "each":
+    every channel is scored by itself. `track` is the number, from 1, or the language of a sound track.
     """
 
     raw: str | None = None
     timeout_s: float = 120.0
+    channel: str = MIX
+    track: str | None = None
+
+    @property
+    def decoding(self) -> Decoding:
+        """The same as values; InputError for what has no meaning."""
+        from cedtag.audio import Decoding, Selection, parse_raw_format
+
+        raw = parse_raw_format(self.raw) if self.raw else None
+        return Decoding(raw, selection=Selection(self.channel, self.track))
 
     def __post_init__(self) -> None:
         if not 0 <= self.timeout_s <= LONGEST_S:
@@ -108,6 +120,10 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
     }
     if scoring.makes_means:
         made_of["overlaps"] = "whole"  # rows hold the scores below the threshold, too, that the mean needs
+    if settings.reading.channel != MIX:
+        made_of["channel"] = settings.reading.channel
+    if settings.reading.track is not None:
+        made_of["track"] = settings.reading.track
     clock = settings.clock
     return made_of if clock.is_off else made_of | {"start-time": clock.start_time, "timezone": clock.timezone}
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Writer(Protocol):
-    """Writes one stream of results: the windows or events of a recording, then how it ended, one after another."""
+    """Writes one stream of results: the windows or events of a recording, then how it ended, one after another.
+
+    Those whose rows can carry a channel have an attribute `has_channels`.
+    """
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None: ...
 

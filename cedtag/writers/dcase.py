@@ -28,6 +28,8 @@ class PsdsWriter:
 
     needs_ends = True
 
+    has_channels = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         out.write(b"filename\tduration\n")

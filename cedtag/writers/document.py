@@ -20,7 +20,7 @@ class JsonWriter:
     `windows`, and the head says in another `events` how they were made.
     """
 
-    needs_ends = needs_classes = True
+    needs_ends = needs_classes = has_channels = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._run = out, run

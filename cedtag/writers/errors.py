@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class ErrorsWriter:
     """`{"path", "stage", "error"}`; "partial" means that rows were written all the same, "stale" that they are old."""
 
+    has_channels = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
 

@@ -23,6 +23,8 @@ class JsonLinesWriter:
 
     needs_classes = True
 
+    has_channels = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._has_clock = out, shows_clock(run)
         if run.labels:

@@ -8,6 +8,8 @@ from typing import IO, TYPE_CHECKING, Any
 from cedtag.errors import OutputError
 from cedtag.records import SoundEvent, TagResult, seconds
 from cedtag.writers import storable
+from cedtag.writers.channel_column import COLUMN as CHANNEL_COLUMN
+from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
 from cedtag.writers.clock_columns import clock_times, shows_clock
 
@@ -25,6 +27,7 @@ ROWS_PER_GROUP = 50_000
 _CLASS = (("index", pyarrow.int32()), ("mid", pyarrow.string()), ("label", pyarrow.string()))
 _WHERE = (("file", pyarrow.string()), ("start", pyarrow.float64()), ("end", pyarrow.float64()))
 _CLOCK = tuple((name, pyarrow.string()) for name in CLOCK_COLUMNS)
+_CHANNEL = ((CHANNEL_COLUMN, pyarrow.int32()),)
 TAG = (("rank", pyarrow.int32()), *_CLASS, ("score", pyarrow.float64()))
 EVENT = (*_CLASS, ("peak", pyarrow.float64()), ("mean", pyarrow.float64()))
 
@@ -35,10 +38,10 @@ class ParquetWriter:
     Bytes of names that are not UTF-8 are written as `\\udcff`. At most one row group is in memory.
     """
 
-    needs_classes = True
+    needs_classes = has_channels = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
-        self._out, self._has_clock = out, shows_clock(run)
+        self._out, self._has_clock, self._has_channel = out, shows_clock(run), shows_channel(run)
         self._metadata = {"cedtag": json.dumps(run.to_dict())}
         self._writer: Any = None
         self._rows: list[tuple[object, ...]] = []
@@ -47,7 +50,8 @@ class ParquetWriter:
         if not isinstance(result, TagResult | SoundEvent):
             return
         clock = (clock_times(result) or (None, None)) if self._has_clock else ()
-        where = (storable(result.source.name), seconds(result.start), seconds(result.stop), *clock)
+        channel = (result.channel,) if self._has_channel else ()
+        where = (storable(result.source.name), seconds(result.start), seconds(result.stop), *clock, *channel)
         if isinstance(result, SoundEvent):
             self._rows.append((*where, result.index, result.mid, result.label, result.peak, result.mean))
         else:
@@ -65,7 +69,7 @@ class ParquetWriter:
         self._writer.close()
 
     def _open(self, columns: tuple[tuple[str, Any], ...]) -> None:
-        where = (*_WHERE, *_CLOCK) if self._has_clock else _WHERE
+        where = (*_WHERE, *(_CLOCK if self._has_clock else ()), *(_CHANNEL if self._has_channel else ()))
         self._schema = pyarrow.schema([*where, *columns], self._metadata)
         self._writer = parquet.ParquetWriter(self._out, self._schema)
 

@@ -7,12 +7,12 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from cedtag.audio import Decoding, open_recording, parse_raw_format
+from cedtag.audio import Decoding, Selection, open_recording, parse_raw_format
 from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.events.detect import detect_events
 from cedtag.events.settings import EventSettings
 from cedtag.labels.groups import best_of_each
-from cedtag.records import SAMPLE_RATE_HZ, FileFailed, SoundEvent, Tag, TagResult
+from cedtag.records import MIX, SAMPLE_RATE_HZ, FileFailed, SoundEvent, Tag, TagResult
 from cedtag.system.terminal import printable
 from cedtag.writers.spectrogram import mel_frequencies_hz, spectrogram
 
@@ -62,8 +62,9 @@ class PngWriter:
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
         self._events = run.events or EventSettings()
-        raw = run.settings.get("raw")
-        self._decoding = Decoding(raw=parse_raw_format(raw)) if raw else None
+        raw, track = run.settings.get("raw"), run.settings.get("track")
+        selection = Selection(run.settings.get("channel", MIX), track)
+        self._decoding = Decoding(parse_raw_format(raw) if raw else None, selection=selection)
         self._rows: list[Shown] = []
         self._end: FileEnd | FileFailed | None = None
 

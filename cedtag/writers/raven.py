@@ -30,6 +30,7 @@ class RavenWriter(SegmentWriter):
     """Times run on over the recordings, as Raven lines them up; the offset is that in the recording itself."""
 
     header = "\t".join(COLUMNS) + "\n"
+    has_channels = True
 
     needs_ends = True
 
@@ -48,7 +49,7 @@ class RavenWriter(SegmentWriter):
         fields = (
             str(self._selection),
             "Spectrogram 1",
-            "1",
+            str(segment.channel or 1),
             six_decimals(self._before + segment.start),
             six_decimals(self._before + segment.stop),
             "0",

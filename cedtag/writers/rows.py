@@ -7,6 +7,8 @@ from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError
 from cedtag.records import SoundEvent, TagResult, seconds
+from cedtag.writers.channel_column import COLUMN as CHANNEL_COLUMN
+from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
 from cedtag.writers.clock_columns import clock_times, shows_clock
 from cedtag.writers.separated import RowWriter
@@ -25,7 +27,7 @@ class CsvWriter:
 
     delimiter = ","
     where = WHERE
-    needs_classes = has_layouts = True
+    needs_classes = has_layouts = has_channels = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
@@ -33,7 +35,7 @@ class CsvWriter:
         self._writer = RowWriter(self._text, self.delimiter)
         self._columns = {label.index: i for i, label in enumerate(run.labels)} if run.layout == "wide" else None
         self._run = run
-        self._has_clock = shows_clock(run)
+        self._has_clock, self._has_channel = shows_clock(run), shows_channel(run)
         self._header: tuple[str, ...] = ()
 
     def write(self, result: Result) -> None:
@@ -65,7 +67,8 @@ class CsvWriter:
         header = EVENT if shows_events else TAG if self._columns is None else wide
         if not self._header:
             self._header = header
-            self._writer.writerow((*self.where, *(CLOCK_COLUMNS if self._has_clock else ()), *header))
+            channel = (CHANNEL_COLUMN,) if self._has_channel else ()
+            self._writer.writerow((*self.where, *(CLOCK_COLUMNS if self._has_clock else ()), *channel, *header))
         elif shows_events != (self._header == EVENT):
             raise InputError("rows and events cannot stand in one table; write them to a file each")
 
@@ -76,7 +79,8 @@ class CsvWriter:
 
     def _where(self, result: TagResult | SoundEvent) -> tuple[str, ...]:
         clock = (clock_times(result) or ("", "")) if self._has_clock else ()
-        return result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}", *clock
+        channel = (str(result.channel),) if self._has_channel else ()
+        return result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}", *clock, *channel
 
 
 class TsvWriter(CsvWriter):

@@ -28,10 +28,12 @@ class RttmWriter(SegmentWriter):
         super().__init__(out, run)
         self._classes: dict[str, str] = {}  # what stands in the file -> the class
 
+    has_channels = True
+
     def line(self, source: Source, segment: Segment) -> str:
         onset, duration = six_decimals(segment.start), six_decimals(segment.stop - segment.start)
         file, label = percent_escaped(_UNSAFE, source.name), self._label(segment.label)
-        return f"SPEAKER {file} 1 {onset} {duration} <NA> <NA> {label} {segment.score:.4f} <NA>\n"
+        return f"SPEAKER {file} {segment.channel or 1} {onset} {duration} <NA> <NA> {label} {segment.score:.4f} <NA>\n"
 
     def _label(self, name: str) -> str:
         """The name of a class without blanks, and different from that of any other class in the file."""

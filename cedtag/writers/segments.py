@@ -30,6 +30,7 @@ class Segment:
     stop: int
     label: str
     score: float
+    channel: int = 0  # from 1, where each is scored by itself
 
     @property
     def text(self) -> str:
@@ -40,9 +41,9 @@ def segments(result: Result) -> Iterator[Segment]:
     """A segment for each tag of a window, best first, or the one of an event."""
     if isinstance(result, TagResult):
         for tag in result.tags:
-            yield Segment(whole(result.start), whole(result.stop), tag.label, tag.score)
+            yield Segment(whole(result.start), whole(result.stop), tag.label, tag.score, result.channel)
     elif isinstance(result, SoundEvent):
-        yield Segment(whole(result.start), whole(result.stop), result.label, result.peak)
+        yield Segment(whole(result.start), whole(result.stop), result.label, result.peak, result.channel)
 
 
 class SegmentWriter:

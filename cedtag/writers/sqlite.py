@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from cedtag.records import FileEnd, SoundEvent, TagResult, seconds
 from cedtag.writers import storable
+from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import clock_times, shows_clock
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ CREATE TABLE tags ({where}, rank INTEGER, "index" INTEGER, mid TEXT, label TEXT,
 CREATE TABLE events ({where}, "index" INTEGER, mid TEXT, label TEXT, peak REAL, mean REAL);
 """
 WHERE = 'file TEXT, start REAL, "end" REAL'
+CHANNEL = "channel INTEGER"
 CLOCK = "abs_start TEXT, abs_end TEXT"
 
 
@@ -49,7 +51,7 @@ class SqliteWriter:
     as `\\udcff`, because no reader of databases takes them.
     """
 
-    needs_ends = needs_classes = True
+    needs_ends = needs_classes = has_channels = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
@@ -57,8 +59,9 @@ class SqliteWriter:
         beside = Path(name).parent if isinstance(name, str) else None
         with tempfile.NamedTemporaryFile(dir=beside, prefix=".", suffix=".sqlite", delete=False) as own:
             path = Path(own.name)
-        self._has_clock = shows_clock(run)
-        tables = TABLES.format(where=f"{WHERE}, {CLOCK}" if self._has_clock else WHERE)
+        self._has_clock, self._has_channel = shows_clock(run), shows_channel(run)
+        where = (WHERE, *((CLOCK,) if self._has_clock else ()), *((CHANNEL,) if self._has_channel else ()))
+        tables = TABLES.format(where=", ".join(where))
         # Without a journal SQLite needs no second file, and the name can go at once: a kill leaves nothing behind.
         try:
             with _as_system_errors():
@@ -81,7 +84,8 @@ class SqliteWriter:
             self._write_outcome(file, result)
             return
         clock = (clock_times(result) or (None, None)) if self._has_clock else ()
-        where = (file, seconds(result.start), seconds(result.stop), *clock)
+        channel = (result.channel,) if self._has_channel else ()
+        where = (file, seconds(result.start), seconds(result.stop), *clock, *channel)
         if isinstance(result, SoundEvent):
             self._insert("events", (*where, result.index, result.mid, result.label, result.peak, result.mean))
             return

@@ -22,6 +22,8 @@ class TableWriter:
     No line depends on the width.
     """
 
+    has_channels = True
+
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         text = _Text(out, "utf-8", "backslashreplace", write_through=True)
         self._console = _Console(file=text, soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -33,7 +35,8 @@ class TableWriter:
         if self._heading != result.source.name:
             self._heading = result.source.name
             self._console.print(Text(printable(result.source.name), style="bold"))
-        line = Text(f"  {table_time(result.start)} - {table_time(result.stop)}  ", style="dim")
+        channel = f"channel {result.channel}  " if result.channel else ""
+        line = Text(f"  {table_time(result.start)} - {table_time(result.stop)}  {channel}", style="dim")
         if isinstance(result, SoundEvent):
             self._console.print(line + tag_text(Tag(result.index, result.mid, result.label, result.peak)))
             return

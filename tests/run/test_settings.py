@@ -32,6 +32,8 @@ USUAL = RunSettings(windows=WindowSettings(1.0), events=EventSettings(), clock=C
 # Another value for every setting that decides results. Labels are indices of the stub's five.
 DECIDES: dict[str, Any] = {
     "reading.raw": "s16le,16000,1",
+    "reading.channel": "2",
+    "reading.track": "eng",
     "windows.window_s": 0.5,
     "windows.hop_s": 0.5,
     "windows.overlap": "50%",

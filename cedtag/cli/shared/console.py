@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import TqdmMonitorWarning, tqdm
 
-from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, Repeated, ScoredWindow, Skipped
+from cedtag.records import NOTE, SAMPLE_RATE_HZ, FileEnd, FileFailed, Repeated, ScoredWindow, Skipped
 from cedtag.run.summary import duration
 from cedtag.system.terminal import printable
 
@@ -66,7 +66,8 @@ class Console(logging.Handler):
             for problem in event.problems:
                 self.error(f"partial: {event.source.name}: {problem}")
             for warning in event.warnings:
-                self.note(f"warning: {event.source.name}: {warning}")
+                say = self.detail if warning.startswith(NOTE) else self.note
+                say(f"warning: {event.source.name}: {warning}")
         elif isinstance(event, Repeated) and self._has_repeats:
             self.detail(f"skipped: {event.source.name}: {event.reason}")
         elif isinstance(event, Skipped):

@@ -81,6 +81,18 @@ reading_options = gathered(
                 help="Input is headerless PCM: encoding,rate,channels such as s16le,16000,1.",
             ),
             option(
+                "channel",
+                "--channel",
+                metavar="N",
+                help="Channel to score, from 1; mix for the mean of all, each to score every one by itself.",
+            ),
+            option(
+                "track",
+                "--track",
+                metavar="N|LANG",
+                help="Sound track of a video or another container, by number from 1 or language.  [default: the best]",
+            ),
+            option(
                 "timeout_s",
                 "--timeout",
                 type=click.FloatRange(min=0),

@@ -1,8 +1,9 @@
 """The lines of a journal: what they say, how they are sealed, and how they are read back.
 
-One line of JSON each: a header with the settings; for every window `{"row": [index, start, stop, tags]}`; after the
-windows of a recording `{"end": {...}}` with how it ended, which commits them; and when a run has come to its end,
-`{"made": {...}}` with the files that were made. An `end` carries the CRC-32 of its rows and itself, which shows damage.
+One line of JSON each: a header with the settings; for every window `{"row": [index, start, stop, tags]}`, with the
+channel at its end where each is scored by itself; after the windows of a recording `{"end": {...}}` with how it ended,
+which commits them; and when a run has come to its end, `{"made": {...}}` with the files that were made. An `end`
+carries the CRC-32 of its rows and itself, which shows damage.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def header_line(run: RunInfo, since_ns: int) -> bytes:
 
 def row_line(result: TagResult) -> bytes:
     tags = [[tag.index, tag.mid, tag.label, tag.score] for tag in result.tags]
-    return _line({"row": [result.index, result.start, result.stop, tags]})
+    channel = [result.channel] if result.channel else []
+    return _line({"row": [result.index, result.start, result.stop, tags, *channel]})
 
 
 def end_line(
@@ -147,8 +149,8 @@ def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
         row: Any = (_parse(line) or {}).get("row")
         if not is_row(row):
             raise _unknown(lines.name, f"a window of {source.name} ")
-        index, start, stop, tags = row
-        yield TagResult(source, index, start, stop, tuple(Tag(*tag) for tag in tags))
+        index, start, stop, tags, *channel = row
+        yield TagResult(source, index, start, stop, tuple(Tag(*tag) for tag in tags), *channel)
     if end["status"] == "failed":
         yield FileFailed(source, end["stage"], end["error"])
     else:

@@ -54,13 +54,17 @@ def is_made(made: object) -> bool:
 
 
 def is_row(row: object) -> bool:
-    """Whether this is a window: its number, its first sample and the one after its last, and its tags."""
+    """Whether this is a window: its number, its first sample, the one after its last, and its tags.
+
+    Where each channel is scored by itself, its number from 1 is the last.
+    """
     return (
         isinstance(row, list)
-        and len(row) == 4
-        and all(map(_is_number, row[:3]))
+        and len(row) in (4, 5)
+        and all(map(_is_number, [*row[:3], *row[4:]]))
         and min(row[0], row[1]) >= 0
         and row[1] <= row[2]
+        and min(row[4:], default=1) >= 1
         and _is_list(row[3], _is_tag)
     )
 

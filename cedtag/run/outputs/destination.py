@@ -104,6 +104,18 @@ class Destination:
             files[Path(self.plot)] = writer_type(format_of(Path(self.plot)))
         return files
 
+    def check_channels(self) -> None:
+        """InputError for a format whose rows have no place for the channel."""
+        names = self.formats or (DEFAULT_FORMAT,)
+        writers = [writer_type(name) for name in names] if self.is_stream or self.is_folder else self.files().values()
+        for writer in (*writers, *self.files_beside().values()):
+            if not getattr(writer, "has_channels", False):
+                name = writer.__name__.removesuffix("Writer").lower()
+                raise InputError(
+                    f"the format {name} has no place for the channel of a row; use csv, tsv, json, jsonl, parquet, "
+                    "sqlite, raven or rttm, or a single `channel`"
+                )
+
     def shows_one_recording(self) -> bool:
         """Whether one of the files can hold one recording alone."""
         if self.is_folder:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from cedtag.errors import AudioError
-from cedtag.inputs.windows import sliding_windows
+from cedtag.inputs.windows import by_channel, sliding_windows
 from cedtag.records import PASSING_STAGES, FileEnd, FileFailed
 from cedtag.run.pipeline.lane import WindowGroup
 
@@ -71,7 +71,7 @@ class LaneDecoder:
     def _cut(self, lane: Lane, recording: Recording) -> None:
         settings = self._settings
         windows = sliding_windows(lane.watched(recording.blocks()), lane.source, settings.window, settings.hop)
-        while group := tuple(islice(windows, self._group_size)):
+        while group := tuple(chain.from_iterable(map(by_channel, islice(windows, self._group_size)))):
             lane.room.acquire()
             if lane.abandoned:
                 return

@@ -59,7 +59,7 @@ def _scored(group: WindowGroup, lane: Lane) -> Iterator[ScoredWindow]:
     scores = group.scores.result()
     lane.room.release()
     for window, probabilities in zip(group.windows, scores, strict=True):
-        yield ScoredWindow(window.source, window.index, window.start, window.stop, probabilities)
+        yield ScoredWindow(window.source, window.index, window.start, window.stop, probabilities, window.channel)
 
 
 def _without(end: Ended, unscored: list[ScoredWindow]) -> Ended:

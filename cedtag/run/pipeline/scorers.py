@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cedtag.scoring.checked import checked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
+    from cedtag.records import Window
     from cedtag.run.pipeline.lane import WindowGroup
     from cedtag.run.pipeline.threads import DaemonThreads, WorkQueue
     from cedtag.scoring import Scorer
@@ -47,7 +52,7 @@ def _more_groups(scorer: Scorer, groups: WorkQueue[WindowGroup]) -> list[WindowG
 def score_groups(scorer: Scorer, groups: Sequence[WindowGroup]) -> None:
     """Score groups in one call, and give each its scores, or the exception that the call raised."""
     try:
-        scores = checked_scores(scorer, [window for group in groups for window in group.windows])
+        scores = _scores(scorer, [window for group in groups for window in group.windows])
     except BaseException as error:  # noqa: BLE001 -- raised again where the scores are read
         for group in groups:
             group.scores.set_exception(error)
@@ -56,3 +61,13 @@ def score_groups(scorer: Scorer, groups: Sequence[WindowGroup]) -> None:
     for group in groups:
         group.scores.set_result(scores[done : done + len(group.windows)])
         done += len(group.windows)
+
+
+def _scores(scorer: Scorer, windows: Sequence[Window]) -> NDArray[np.float32]:
+    """The scores `(windows, classes)`, channel by channel: so those of a channel are what it has when it is alone."""
+    channels = [window.channel for window in windows]
+    if len(set(channels)) == 1:
+        return checked_scores(scorer, windows)
+    places = [[place for place, channel in enumerate(channels) if channel == own] for own in sorted(set(channels))]
+    scores = np.concatenate([checked_scores(scorer, [windows[place] for place in own]) for own in places])
+    return scores[np.argsort(np.concatenate(places))]
