@@ -84,6 +84,7 @@ class Decoders:
     def __init__(self, decoding: Decoding | None = None) -> None:
         self._decoding = decoding or Decoding()
         self._pool = DecoderPool()
+        self._isolate = self._decoding.isolate
 
     def open(self, source: Source) -> Recording:
         """Open the file at `source.path`; the reason why it gives no audio is an `AudioError`, here or from `blocks`.
@@ -91,9 +92,15 @@ class Decoders:
         It is opened once: a file that replaces it afterwards is not read, in a child process neither.
         """
         file = open_audio(source, self._decoding.raw, self._decoding.selection)
-        if file.needs_pyav or self._decoding.isolate:
+        if file.needs_pyav or self._isolate:
             return self._pool.open(file)
-        return open_in_process(file)
+        recording = open_in_process(file)
+        recording.on_hang = self._isolate_the_rest
+        return recording
+
+    def _isolate_the_rest(self) -> None:
+        """Decode in child processes from now on: one that hangs in a read can be killed, with all that it holds."""
+        self._isolate = True
 
     def close(self) -> None:
         """End the child processes, those that are at work when their recording is closed."""

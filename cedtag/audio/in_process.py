@@ -22,7 +22,7 @@ from cedtag.errors import AudioError
 from cedtag.records import NOTE, PASSING_STAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
 
@@ -57,6 +57,7 @@ class InProcessRecording:
         self._in_use = threading.Lock()
         self._abandoned = False
         self._closed = False
+        self.on_hang: Callable[[], object] = lambda: None  # called when it is closed in the middle of a piece
 
     def blocks(self) -> Iterator[Samples]:
         """Yield new arrays `(n,)` of 16 kHz mono, n of any size.
@@ -84,6 +85,8 @@ class InProcessRecording:
                 self._release()
             finally:
                 self._in_use.release()
+        else:
+            self.on_hang()
 
     def __enter__(self) -> InProcessRecording:
         return self

@@ -66,6 +66,8 @@ class LaneDecoder:
     def _opened(self, lane: Lane) -> Recording:
         lane.waiting_since = time.monotonic()
         lane.recording = recording = self._open_recording(lane.source)
+        if lane.abandoned:  # while it was opened: nobody else will close it
+            recording.close()
         return recording
 
     def _cut(self, lane: Lane, recording: Recording) -> None:

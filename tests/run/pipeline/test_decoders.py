@@ -138,3 +138,22 @@ def test_nothing_is_cut_out_of_what_comes_after_a_lane_was_abandoned():
     blocks = iter([noise(SIZE), noise(SIZE)])
     assert list(given.watched(blocks)) == []
     assert given.num_samples == 0
+
+
+def test_a_recording_that_is_abandoned_while_it_is_opened_is_closed_at_once():
+    opening, may_open, given = threading.Event(), threading.Event(), lane()
+    hanging = FakeRecording(noise(0), hang=threading.Event())
+
+    def slow(_):
+        opening.set()
+        may_open.wait(5)
+        return hanging
+
+    thread = threading.Thread(target=LaneDecoder(slow, SETTINGS, 1, WorkQueue()).decode, args=[given], daemon=True)
+    thread.start()
+    opening.wait(5)
+    given.abandon()
+    may_open.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert hanging.closed
