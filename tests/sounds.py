@@ -76,6 +76,25 @@ def write_av(path: Path, samples: Samples, rate_hz: int, codec: str, **container
         file.mux(stream.encode(None))
 
 
+def write_film(path: Path) -> Path:
+    """Write three seconds with three sound tracks: silence in English, noise in German, silence without a language."""
+    import av
+
+    noise = np.clip(0.1 * np.random.default_rng(0).standard_normal(48_000), -1, 1)
+    with av.open(str(path), "w") as file:
+        streams = [file.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in range(3)]
+        streams[0].metadata["language"], streams[1].metadata["language"] = "eng", "deu"
+        for start in range(0, 48_000, 1_000):
+            for number, stream in enumerate(streams):
+                piece = noise[start : start + 1_000] * (number == 1) * 32_767
+                frame = av.AudioFrame.from_ndarray(piece.astype(np.int16)[None], format="s16", layout="mono")
+                frame.sample_rate, frame.pts = 16_000, start
+                file.mux(stream.encode(frame))
+        for stream in streams:
+            file.mux(stream.encode(None))
+    return path
+
+
 def times_open(path: Path, pid: int | str = "self") -> int:
     """How many descriptors of a process lead to a file."""
     count = 0

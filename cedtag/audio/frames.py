@@ -12,6 +12,7 @@ import numpy as np
 from cedtag.audio.audio_file import open_audio
 from cedtag.audio.in_process import decoder_of
 from cedtag.audio.open import unreadable
+from cedtag.audio.selection import Selection
 from cedtag.audio.subprocess_channel import BLOCK, FAILED
 from cedtag.audio.subprocess_decoder import DecoderProcess
 from cedtag.errors import AudioError
@@ -29,12 +30,15 @@ TIMEOUT_S = 120.0
 
 
 @contextmanager
-def opened_frames(source: Source, timeout_s: float = TIMEOUT_S) -> Iterator[Decoder]:
-    """Open the file at `source.path` for its frames, which PyAV decodes in a child process with its limits.
+def opened_frames(source: Source, track: str | None = None, timeout_s: float = TIMEOUT_S) -> Iterator[Decoder]:
+    """Open the file at `source.path` for the frames of its best sound track, or of another `track`.
 
-    An `AudioError`, here or from `frames`, says why there are none.
+    PyAV decodes in a child process with its limits. An `AudioError`, here or from `frames`, says why there are none.
     """
-    with closing(open_audio(source)) as file, closing(_decoder(file, timeout_s)) as decoder:
+    with (
+        closing(open_audio(source, selection=Selection(track=track))) as file,
+        closing(_decoder(file, timeout_s)) as decoder,
+    ):
         yield decoder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,12 @@ clip_options = gathered(
                 metavar="DIR",
                 help="Folder where the paths in RESULTS begin.  [default: this folder]",
             ),
+            option(
+                "track",
+                "--track",
+                metavar="N|LANG",
+                help="Sound track to cut, by number from 1 or language.  [default: the one that was tagged]",
+            ),
             option("overwrite", "--overwrite", help="Replace existing clips."),
         ],
     ),
@@ -90,6 +97,8 @@ def command(results: Sequence[Path], settings: ClipSettings) -> int:
         failures.append(error)
         click.echo(f"cedtag: {printable(str(error))}", err=True)
 
-    cuts = extract_clips(read_all(results)[1], settings, report, results)
+    run, rows = read_all(results)
+    settings = replace(settings, track=settings.track or run.settings.get("track"))
+    cuts = extract_clips(rows, settings, report, results)
     click.echo(f"{len(cuts)} clips in {printable(str(settings.folder))}, {len(failures)} recordings failed", err=True)
     return run_code(complete=not failures)

@@ -17,7 +17,7 @@ class ClipSettings:
 
     Of each class, or of those in `labels`, the `max_per_class` best (0: all), with `pad_s` seconds more on both sides.
     `name` is a template with the fields label, mid, index, number, score, name, start and end. The paths in results
-    begin at `root`.
+    begin at `root`. Of recordings with several sound tracks, `track` (a number from 1 or a language) is cut.
     """
 
     folder: Path
@@ -28,6 +28,7 @@ class ClipSettings:
     pad_s: float = 0.0
     root: Path = Path()
     overwrite: bool = False
+    track: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.pad_s <= LONGEST_S:

@@ -88,7 +88,7 @@ def extract_clips(
     )
     cuts = []
     with writing(folder):
-        for outcome in cut_all(clips, settings.pad_s, settings.root):
+        for outcome in cut_all(clips, settings.pad_s, settings.root, settings.track):
             if isinstance(outcome, AudioError):
                 on_failure(outcome)
             else:
@@ -184,7 +184,7 @@ def _safe(text: str) -> str:
     return re.sub(r'[\s/\\:*?"<>|\x00-\x1f]+', "_", text).lstrip(".") or "_"
 
 
-def cut_all(clips: Iterable[Clip], pad_s: float, root: Path) -> Iterator[CutOrError]:
+def cut_all(clips: Iterable[Clip], pad_s: float, root: Path, track: str | None = None) -> Iterator[CutOrError]:
     """Write the clips, in one pass over each recording, and yield what was written and which recordings failed.
 
     Recordings are looked for from `root` on.
@@ -195,13 +195,13 @@ def cut_all(clips: Iterable[Clip], pad_s: float, root: Path) -> Iterator[CutOrEr
     for of_recording in by_recording.values():
         source = replace(of_recording[0].source, path=str(root / of_recording[0].source.path))
         try:
-            yield from _cut_recording(source, of_recording, pad_s)
+            yield from _cut_recording(source, of_recording, pad_s, track)
         except AudioError as error:
             yield error
 
 
-def _cut_recording(source: Source, clips: Sequence[Clip], pad_s: float) -> Iterator[Cut]:
-    with opened_frames(source) as decoder:
+def _cut_recording(source: Source, clips: Sequence[Clip], pad_s: float, track: str | None) -> Iterator[Cut]:
+    with opened_frames(source, track) as decoder:
         yield from _cut_frames(source, decoder, clips, pad_s)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cedtag.audio import Decoding, Selection, open_recording, parse_raw_format, read_raw
 from cedtag.errors import AudioError, InputError
-from tests.sounds import bursts, decoded, source_of, write
+from tests.sounds import bursts, decoded, source_of, write, write_film
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,24 +91,8 @@ def test_tracks_that_cannot_be_meant_are_refused(text: str) -> None:
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """A film with three sound tracks: silence in English, noise in German, and silence without a language."""
-    av = pytest.importorskip("av")
-    path = tmp_path / "film.mkv"
-    noise = np.clip(0.1 * np.random.default_rng(0).standard_normal(48_000), -1, 1)
-    with av.open(str(path), "w") as file:
-        streams = [file.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in range(3)]
-        for stream, language in zip(streams, ("eng", "deu", ""), strict=True):
-            if language:
-                stream.metadata["language"] = language
-        for start in range(0, 48_000, 1_000):
-            for number, stream in enumerate(streams):
-                piece = noise[start : start + 1_000] * (number == 1) * 32_767
-                frame = av.AudioFrame.from_ndarray(piece.astype(np.int16)[None], format="s16", layout="mono")
-                frame.sample_rate, frame.pts = 16_000, start
-                file.mux(stream.encode(frame))
-        for stream in streams:
-            file.mux(stream.encode(None))
-    return path
+    pytest.importorskip("av")
+    return write_film(tmp_path / "film.mkv")
 
 
 TRACKS = "1: eng, 2: deu, 3: no language"

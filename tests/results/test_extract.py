@@ -19,7 +19,7 @@ from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.records import FileEnd, SoundEvent, Source, Tag, TagResult
 from cedtag.results.clip_settings import ClipSettings
 from cedtag.results.extract import Clip, Cut, best_clips, cut_all, named, write_table
-from tests.sounds import bursts
+from tests.sounds import bursts, write_film
 
 DOG = Tag(69, "/m/0bt9lr", "Dog", 0.75)
 SPEECH = Tag(0, "/m/09x0r", "Speech", 0.5)
@@ -320,3 +320,14 @@ def test_a_clip_never_takes_the_place_of_a_recording_or_of_the_results(archive, 
     assert run(["extract", "clips.csv", "-o", ".", *more]) == 2
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
     assert "is an input" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("how", ["json", "csv --track deu", "json --track eng"])
+def test_the_track_that_was_tagged_is_cut(cedtag, tmp_path, monkeypatch, how):
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "film.mkv")
+    form, *options = how.split()
+    assert cedtag("film.mkv", "--track", "deu", "-k", "1", "-t", "0", "-o", f"r.{form}", "-q").code == 0
+    assert cedtag("extract", f"r.{form}", "-o", "clips", "--name", "clip", *options).code == 0
+    assert soundfile.read("clips/clip.wav")[0].any() == ("eng" not in options)

@@ -82,7 +82,7 @@ def test_after_one_that_hangs_in_this_process_the_others_are_decoded_where_they_
             opened.append(decoders.open(source))
             return opened[-1]
 
-        settings = PipelineSettings(16_000, 16_000, decoders=1, timeout_s=2)
+        settings = PipelineSettings(16_000, 16_000, decoders=1, timeout_s=5)
         outcomes = list(score_recordings(map(source_of, paths), noted, MeanScorer(), settings))
         assert isinstance(opened[1], SubprocessRecording)
     first, *others = [outcome for outcome in outcomes if isinstance(outcome, FileEnd | FileFailed)]
