@@ -147,7 +147,7 @@ class InProcessRecording:
             self.warnings.append("its channels cancel out in the mix to mono (one of them is inverted)")
         elif self._mono.cancels_mostly:
             said = "its channels largely cancel out in the mix to mono (is one of them inverted?)"
-            self.warnings.append(f"{said}; score one of them alone with `channel`")
+            self.warnings.append(f"{said}; score one of them alone")
 
     def _shortfall(self, damage: AudioError | None) -> Iterator[str]:
         decoded, declared = self._mono.num_frames, self._decoder.declared_frames
