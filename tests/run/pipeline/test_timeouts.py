@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from cedtag.records import FileEnd, FileFailed
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from tests.run.pipeline.fakes import MeanScorer
 from tests.sounds import source_of, times_open, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SETTINGS = PipelineSettings(16_000, 16_000, decoders=2, timeout_s=0.3)
 
@@ -30,7 +34,7 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def settled(count: object, expected: int) -> bool:
+def settled(count: Callable[[], int], expected: int) -> bool:
     """Whether a count comes down to what is expected."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
