@@ -97,6 +97,21 @@ def snapshot(
     if offline:
         raise ModelError(f"{repo} {reason}, and offline nothing is downloaded; {offline_hint(repo)}")
 
+    commit = _downloaded(repo, revision, folder, reason, patience, on_progress)
+    if (found := cached(repo, commit, cache_dir)) is None:
+        raise ModelError(f"{repo}: files vanished from the cache {folder.parent} after the download; try again")
+    return found
+
+
+def _downloaded(
+    repo: str,
+    revision: str,
+    folder: Path,
+    reason: str,
+    patience: Timeouts,
+    on_progress: Callable[[int], None] | None,
+) -> str:
+    """Download a snapshot, for this `reason`; its commit."""
     answer = _download(repo, revision, folder, patience, on_progress)
     if "commit" not in answer:
         raise ModelError(f"{repo} {reason} and cannot be downloaded: {answer['error']}")
@@ -106,9 +121,7 @@ def snapshot(
             repo,
             answer["unchecked"],
         )
-    if (found := cached(repo, answer["commit"], cache_dir)) is None:
-        raise ModelError(f"{repo}: files vanished from the cache {folder.parent} after the download; try again")
-    return found
+    return str(answer["commit"])
 
 
 def cached(repo: str, revision: str, cache_dir: Path | None = None) -> Snapshot | None:

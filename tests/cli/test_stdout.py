@@ -64,7 +64,10 @@ def test_what_libraries_print_gets_into_no_data(tree, line):
 
 
 def test_the_encoding_stays_what_it_is():
-    program = "import sys, cedtag.cli as cli; cli._keep_stdout_for_data([]); print(sys.stdout.encoding, '\\udcff\\xe9')"
+    program = (
+        "import sys; from cedtag.cli.shared.process import keep_stdout_for_data; keep_stdout_for_data([]); "
+        "print(sys.stdout.encoding, '\\udcff\\xe9')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

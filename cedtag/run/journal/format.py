@@ -128,16 +128,24 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
                 )
             contents.end = position
             contents.made_last = line.startswith(_MADE)
-            if not (is_made(record.get("made")) if contents.made_last else is_end(record.get("end"), at)):
+            if not _take(contents, record, at):
                 raise _unknown(path, f"line {number} ")
-            if contents.made_last:
-                contents.made.append(record["made"])
-            else:
-                end = record["end"]
-                if end.get("stage") != "output":  # that says nothing about the recording which has the place
-                    contents.done.add(source_of(end), end["status"], at, end.get("was"), cause=end.get("cause", ""))
     contents.done.sort()
     return contents
+
+
+def _take(contents: Contents, record: dict[str, Any], at: int) -> bool:
+    """Enter what a line at byte `at` commits; whether it holds what cedtag writes."""
+    if contents.made_last:
+        contents.made.append(record.get("made", {}))
+        return is_made(record.get("made"))
+    end = record.get("end")
+    if not is_end(end, at):
+        return False
+    assert isinstance(end, dict)
+    if end.get("stage") != "output":  # that says nothing about the recording which has the place
+        contents.done.add(source_of(end), end["status"], at, end.get("was"), cause=end.get("cause", ""))
+    return True
 
 
 def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
