@@ -33,7 +33,7 @@ TIMEOUT_S = 120.0
 def opened_frames(source: Source, track: str | None = None, timeout_s: float = TIMEOUT_S) -> Iterator[Decoder]:
     """Open the file at `source.path` for the frames of its best sound track, or of another `track`.
 
-    PyAV decodes in a child process with its limits. An `AudioError`, here or from `frames`, says why there are none.
+    PyAV decodes in a child process. An `AudioError`, here or from `frames`, holds the reason of failure.
     """
     with (
         closing(open_audio(source, selection=Selection(track=track))) as file,
@@ -68,7 +68,7 @@ class SubprocessFrames:
         self.rate_hz, self.channels = form["rate_hz"], form["channels"]
 
     def frames(self) -> Iterator[Samples]:
-        """Yield `(n, channels)` float32; an `AudioError` says where they end too early."""
+        """Yield `(n, channels)` float32; an `AudioError` if they end too early."""
         while True:
             kind, body = self._answer()
             if kind != BLOCK:

@@ -13,7 +13,7 @@ from cedtag.records import EACH, MIX
 class Selection:
     """`channel` is "mix" (the mean of all), "each" (every one by itself) or a number from 1.
 
-    `track` is a number from 1 or a language such as "eng"; None takes the track that FFmpeg takes for the best.
+    `track` is a number from 1 or a language such as "eng"; None takes the track that FFmpeg rates best.
     """
 
     channel: str = MIX

@@ -20,7 +20,7 @@ from cedtag.audio.selection import Selection
 if TYPE_CHECKING:
     from io import FileIO
 
-# What a message says: a block of float32; the recording has ended (problems, warnings); it failed (error, stage); the
+# Kinds of messages: a block of float32; the recording has ended (problems, warnings); it failed (error, stage); the
 # shape of the blocks that follow, where they have channels (rate_hz, channels).
 BLOCK, ENDED, FAILED, FORMAT = range(4)
 
@@ -42,7 +42,7 @@ def send_file(requests: socket.socket, file: AudioFile, *, frames: bool = False)
 
 
 def receive_file(requests: socket.socket) -> tuple[AudioFile, bool] | None:
-    """Wait for what is to be decoded next, and whether to `frames`; None when nobody can ask any more."""
+    """Wait for the next file to decode, and whether to `frames`; None when the parent has closed the channel."""
     request, descriptors, _, _ = socket.recv_fds(requests, _REQUEST_BYTES, 1)
     while not request.endswith(b"\n"):
         if not (more := requests.recv(_REQUEST_BYTES)):

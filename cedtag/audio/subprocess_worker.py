@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _send_mono(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
-    """Send all samples at 16 kHz, in channels if each is scored by itself; what is to be said at their end."""
+    """Send all samples at 16 kHz, in channels if each is scored by itself; return the message for their end."""
     with open_in_process(file) as recording:
         for place, block in enumerate(recording.blocks()):
             if place == 0 and block.ndim == 2:
@@ -52,7 +52,7 @@ def _send_mono(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
 
 
 def _send_frames(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
-    """Send all frames as they are stored; what is to be said at their end."""
+    """Send all frames as they are stored; return the message for their end."""
     with closing(file), closing(decoder_of(file)) as decoder:
         send_json(answers, FORMAT, {"rate_hz": decoder.rate_hz, "channels": decoder.channels})
         for frames in decoder.frames():

@@ -31,13 +31,13 @@ InvalidURL: type[Exception] = _HTTP.InvalidURL
 
 
 class Unusable(Exception):
-    """What was answered or downloaded is no good; a second try may help only if it says so."""
+    """A response or download is unusable; a second try helps only if the message names one."""
 
 
 class AnswerCheck:
-    """Looks at every answer that the client gets, and remembers what the last one stated of its file.
+    """Checks every response that the client gets, and keeps what the last one stated of its file.
 
-    `answered` is whether there was an answer at all, and `stated` the hash of the file that was asked for last, "" if
+    `answered` is whether there was an answer at all, and `stated` the hash of the file requested last, "" if
     the server gives none.
     """
 

@@ -71,7 +71,7 @@ def _list_of(repo_folder: Path, commit: str) -> Path:
 
 def _listed(file: Path) -> dict[str, object]:
     snapshot = file.parent
-    # OSError: no such list. ValueError: a list that is damaged says nothing.
+    # OSError: no such list. ValueError: a damaged list holds no hashes.
     with suppress(OSError, ValueError, RecursionError), _list_of(snapshot.parent.parent, snapshot.name).open() as text:
         content = json.loads(text.read(_MAX_LIST_BYTES))
         return content if isinstance(content, dict) else {}

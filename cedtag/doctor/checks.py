@@ -149,7 +149,7 @@ def _telemetry() -> str:
 
 
 def _hub() -> str:
-    """Whether the Hub answers; its client has no deadline in some states, so it is asked in a thread."""
+    """Whether the Hub answers; its client has no deadline in some states, so the request runs in a thread."""
     endpoint = without_credentials(client_constants().ENDPOINT)
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import HfHubHTTPError

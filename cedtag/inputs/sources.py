@@ -36,7 +36,7 @@ def find_sources(inputs: Iterable[str], search: Search, *, one_recording: str | 
     under the first name; then it is Repeated. Where only `one_recording` can be used, for the reason given, a second
     one is an InputError before much is scored.
     """
-    # A single folder names nothing twice, so there nothing has to be remembered.
+    # A single folder holds no name twice, so no names have to be kept.
     finder = _Finder(search, remembers=not (isinstance(inputs, list | tuple) and len(inputs) == 1))
     typed = first = None
     for typed in inputs:

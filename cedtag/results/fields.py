@@ -89,7 +89,7 @@ def outcome_of(source: Source, num_windows: int, record: Mapping[str, Any]) -> F
 
 
 def run_of_rows(fields: Container[str]) -> RunInfo | None:
-    """What rows with these fields tell about the run that made them; None where that is nothing."""
+    """The settings of a run that follow from the fields of its rows; None without any."""
     settings = {"start-time": "rows"} if CLOCK_COLUMNS[0] in fields else {}
     if CHANNEL_COLUMN in fields:
         settings["channel"] = EACH

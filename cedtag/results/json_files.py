@@ -54,7 +54,7 @@ def read_lines(path: Path) -> WrittenResults:
 def _fields(line: bytes) -> Container[str]:
     try:
         row = json.loads(line)
-    except _WRONG:  # reading the rows tells
+    except _WRONG:  # reported when the rows are read
         return ()
     return row if isinstance(row, dict) else ()
 

@@ -22,7 +22,7 @@ class WrittenResults:
 
     `run` holds settings and classes, where the file has them. `has_ends` is whether it holds how each recording ended
     and how long it is; otherwise no FileEnd comes. `has_windows` is whether it holds windows without tags, too;
-    `has_classes`, whether index and MID of its classes are known. What is missing is never made up.
+    `has_classes`, whether index and MID of its classes are known. What is missing is never invented.
     """
 
     path: Path

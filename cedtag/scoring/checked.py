@@ -1,4 +1,4 @@
-"""Scores that are numbers, or an error that says why they are not."""
+"""Scores that are numbers, or an error with the reason why they are not."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _plain_weights(checkpoint: Checkpoint) -> tuple[CedConfig, Weights] | None:
     weights.pop("encoder.init_bn.num_batches_tracked", None)
     shapes = {name: values.shape for name, values in weights.items()}
     if shapes != weight_shapes(config) or not all(_is_sound(name, values) for name, values in weights.items()):
-        return None  # torch says what is wrong
+        return None  # torch reports what is wrong
     return config, weights
 
 

@@ -93,7 +93,7 @@ def identity(path: str | os.PathLike[str]) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class NameFolding:
-    """Which names a file system takes for one: those that differ in `case`, or in the Unicode `form` of a letter."""
+    """Which names a file system treats as one: those that differ in `case`, or in the Unicode `form` of a letter."""
 
     case: bool = False
     form: bool = False
@@ -130,7 +130,7 @@ def _is_written_as_it_stands(output: OutputPath) -> bool:
         return False
     try:
         mode = output.path.stat().st_mode
-    except OSError:  # a descriptor that is not open: opening it says so
+    except OSError:  # a descriptor that is not open: opening it reports so
         return True
     if output.is_own or output.is_folder or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
         raise OutputError(f"{output.path}: is {file_kind(mode)}, not a file; name another `{output.parameter}`")

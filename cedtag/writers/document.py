@@ -17,7 +17,7 @@ class JsonWriter:
     """`{"schema", "version", "settings", "recordings": [{"file", "windows", "status", ...}]}`, a line per window.
 
     `classes` in the head are those that can appear: `[index, mid, label]`. Events stand in `events` in place of
-    `windows`, and the head says in another `events` how they were made.
+    `windows`, and another `events` in the head holds how they were made.
     """
 
     needs_ends = needs_classes = has_channels = True

@@ -36,7 +36,7 @@ CLOCK = "abs_start TEXT, abs_end TEXT"
 
 @contextmanager
 def _as_system_errors() -> Iterator[None]:
-    """Raise what SQLite says of the disk as the error that other files raise."""
+    """Raise SQLite's errors of the disk as the error that other files raise."""
     try:
         yield
     except sqlite3.OperationalError as error:

@@ -1,4 +1,4 @@
-"""No command writes over an input, another of its files, a device, or, unless it is told to, a file that exists."""
+"""No command writes over an input, another of its files, a device, or, without `--overwrite`, a file that exists."""
 
 from __future__ import annotations
 

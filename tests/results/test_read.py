@@ -241,7 +241,7 @@ archives = st.lists(
 
 
 def archive_of(drawn: list[tuple[str, list[tuple[Tag, ...]], int]]) -> list[Result]:
-    """Recordings of any outcome, with quiet windows, and with a length that no row tells."""
+    """Recordings of any outcome, with windows without tags, and a length that no row has."""
     results: list[Result] = []
     for number, (outcome, windows, extra) in enumerate(drawn):
         source = Source(f"in/{number}\udcff.wav", f"in/{number}\udcff.wav", f"{number}\udcff.wav", "in")

@@ -166,7 +166,7 @@ def test_the_numbers_and_classes_of_a_model_are_part_of_it(tmp_path, name, chang
         labels = CedConfig.from_file(folder / name).id2label
         changes = {"id2label": labels | {0: changes["label"]}, "label2id": None}
     edit(folder / name, **changes)
-    if "preprocessor" in differs:  # of which the config tells the same
+    if "preprocessor" in differs:  # whose values are in the config, too
         edit(folder / "config.json", **changes)
     after = model_identity(folder)
     assert {key for key in before if before[key] != after[key]} == differs

@@ -75,7 +75,7 @@ _OGG_CODEC_OF_LIBSNDFILE = b"\x01vorbis"
 
 
 def identify(file: FileBytes) -> Container | None:
-    """Return the container that `file` is, or None when it is none that is known."""
+    """Return the container of `file`, or None for an unknown one."""
     head = file.at(0, 64)
     container = _by_magic(head)
     if container is not None or other_type(file) is not None:

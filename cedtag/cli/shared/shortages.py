@@ -31,7 +31,7 @@ _BY_NUMBER = {
     errno.ENOMEM: _MEMORY,
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _ROOM),
 }
-# What libraries say in exceptions of their own.
+# Messages of exceptions that libraries define themselves.
 _BY_TEXT = {
     "can't start new thread": _THREADS,
     "resource temporarily unavailable": _THREADS,

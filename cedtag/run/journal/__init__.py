@@ -151,7 +151,7 @@ class Journal:
                 return None
             if may_pass(result):
                 return self._keep_stale(entry, result)
-        # A failure to write says nothing about the recording that has the place: its outcome stays.
+        # A failure to write does not concern the recording that has the place: its outcome stays.
         if entry is not None and not (isinstance(result, FileFailed) and result.stage == "output"):
             self._done.keep(entry)
             was = self._place_before(entry, result.source)
@@ -369,7 +369,7 @@ def _start(path: Path, descriptor: int, run: RunInfo, *, replaces: bool) -> None
 
 def _write(descriptor: int, data: bytes | bytearray) -> None:
     rest = memoryview(data)
-    while rest:  # a short write tells nothing; the one after it says why
+    while rest:  # a short write has no error; the next one does
         rest = rest[os.write(descriptor, rest) :]
 
 

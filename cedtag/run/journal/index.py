@@ -117,7 +117,7 @@ class Done:
         return self._entry(int(self._by_name[rank]), source)
 
     def place_of(self, source: Source) -> str:
-        """What tells a recording from all others."""
+        """The identity of a recording: its absolute path, or its name where that is not known."""
         return source.at or self._name(source)
 
     def _entry(self, place: int, source: Source) -> Entry:

@@ -46,7 +46,7 @@ def is_end(end: object, at: int) -> bool:
 
 
 def is_made(made: object) -> bool:
-    """Whether this tells which files were made of a journal."""
+    """Whether this is a valid list of the files that were made of a journal."""
     if not isinstance(made, dict):
         return False
     shard = made.get("shard")

@@ -108,7 +108,7 @@ class OutputFiles:
         make_files(self._files, results if made_of is None else detect_events(results, made_of), self._run, self._note)
 
     def _note(self, stamps: Iterable[Stamp]) -> None:
-        """Write down that files are made which have these stamps: a file that is not noted is nobody's to replace."""
+        """Note the stamps of the files that are made: no run replaces a file that is not noted."""
         with writing(self._journal.path):
             self._journal.note_made(self._state(stamps))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from cedtag.writers import Writer
     from cedtag.writers.run_info import RunInfo
 
-# What a file system says of one name. Everything else, such as a full disk, concerns all files.
+# Errors of a file system that concern one name. Everything else, such as a full disk, concerns all files.
 _NAME_ERRORS = {
     errno.EINVAL,
     errno.EILSEQ,

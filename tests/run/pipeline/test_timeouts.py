@@ -63,7 +63,7 @@ def test_children_that_hang_leave_no_thread_and_no_descriptor(tmp_path):
 
 
 class Hanging(SoundFileDecoder):
-    """Hangs in its second piece until it is told to go on."""
+    """Hangs in its second piece until it is released."""
 
     go_on = threading.Event()
 
