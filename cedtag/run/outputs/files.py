@@ -197,4 +197,4 @@ def closed_on_error(journal: Journal) -> Iterator[None]:
 def journal_beside(path: Path) -> Path:
     """Where the journal of an output file is."""
     path = followed(path)
-    return path.with_name(path.name + JOURNAL_SUFFIX)
+    return path.parent / (path.name + JOURNAL_SUFFIX)
