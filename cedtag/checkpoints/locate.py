@@ -15,7 +15,7 @@ from cedtag.checkpoints.registry import REPO_BY_NAME
 from cedtag.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
 
@@ -57,6 +57,16 @@ def resolve(
         return Checkpoint(place.repo, found.config, found.preprocessor, found.weights, found.commit)
     local = _in_folder(place) if place.is_dir() else _beside(place)
     return replace(local, name=name) if name in PACKAGED else local
+
+
+def files_at(name: str) -> Iterator[Path]:
+    """The files that the model `name` is read from, where that names a folder or a file; some need not be there."""
+    place = PACKAGED.get(name) or Path(os.path.expanduser(name))  # noqa: PTH111 -- as in `locate`
+    if os.path.isdir(place):  # noqa: PTH112 -- no error for a name that is too long
+        yield from (path for path in place.iterdir() if path.is_file())
+    else:
+        yield place
+        yield from (place.parent / beside for beside in (CONFIG_NAME, PREPROCESSOR_NAME))
 
 
 def locate(name: str) -> HubName | Path:

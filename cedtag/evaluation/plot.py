@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,10 @@ def draw_predictions(predictions: Predictions, file: Path) -> None:
     _draw_precision_recall(axes[0], predictions, classes)
     if single:
         _draw_confusion(axes[1], predictions, np.flatnonzero(predictions.truth.any(0)))
+    drawn = io.BytesIO()  # matplotlib asks where it is in a file, which a pipe cannot tell
+    figure.savefig(drawn, format=file.suffix.lower().removeprefix("."))
     with writing(file), writing_whole(file) as out:
-        figure.savefig(out, format=file.suffix.lower().removeprefix("."))
+        out.write(drawn.getbuffer())
 
 
 def _draw_precision_recall(axes: Any, predictions: Predictions, classes: np.ndarray[Any, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from cedtag.labels.table import labels_of
+from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,7 +44,7 @@ def to_text(report: Report) -> str:
 def to_csv(report: Report) -> str:
     """One row per class, preceded by those over all classes, whose MID is empty."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = RowWriter(out)
     writer.writerow(("measure", "mid", "label", "positives", "value", "low", "high"))
     for measure in report.measures:
         interval = ("", "") if measure.low is None else (_exact(measure.low), _exact(measure.high))
@@ -80,7 +80,7 @@ FORMATS: dict[str, Callable[[Report], str]] = {"table": to_text, "csv": to_csv, 
 def thresholds_csv(classes: Sequence[ClassMeasure]) -> str:
     """The thresholds of best F1, as `cedtag tag -t @FILE` reads them, of the classes that have one."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = RowWriter(out)
     writer.writerow(("label", "mid", "threshold", "f1"))
     mids = _mids(classes)
     for one in classes:

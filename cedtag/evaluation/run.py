@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cedtag.audio import AUDIO_SUFFIXES
+from cedtag.checkpoints.locate import files_at
 from cedtag.evaluation import metrics, plot
 from cedtag.evaluation.report import FORMATS, Report, thresholds_csv
 from cedtag.evaluation.scores import score_examples, scores_of_results
 from cedtag.evaluation.settings import EvaluationSettings
 from cedtag.inputs.manifest import require_audio
 from cedtag.inputs.window_settings import WindowSettings
+from cedtag.run.outputs.files import journal_beside
+from cedtag.run.outputs.places import check_streams
 from cedtag.system.atomic import writing, writing_whole
+from cedtag.system.destinations import OutputPath, check_outputs
 from cedtag.system.machine import usable_cpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from cedtag.evaluation.scores import Predictions
@@ -26,10 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A report, and the predictions whose measures it holds."""
+    """A report, the predictions whose measures it holds, and the files that it was made of."""
 
     report: Report
     predictions: Predictions
+    inputs: Sequence[str] = field(default=(), repr=False)
 
 
 def evaluate(
@@ -57,7 +63,7 @@ def evaluate(
         on_clip=on_clip,
     )
     made_by = {"model": model.checkpoint.name, "commit": model.checkpoint.commit}
-    return _measured(data, predictions, made_by, settings.resamples)
+    return _measured(data, predictions, made_by, settings.resamples, inputs_of(data, model=model.checkpoint.name))
 
 
 def evaluate_results(data: LabelledData, results: Path, settings: EvaluationSettings | None = None) -> Evaluation:
@@ -69,7 +75,13 @@ def evaluate_results(data: LabelledData, results: Path, settings: EvaluationSett
     settings = settings or EvaluationSettings()
     metrics.require_scikit_learn()
     predictions = scores_of_results(data.examples, results)
-    return _measured(data, predictions, {"scores": str(results)}, settings.resamples)
+    return _measured(data, predictions, {"scores": str(results)}, settings.resamples, inputs_of(data, results))
+
+
+def inputs_of(data: LabelledData, results: Path | None = None, *, model: str | None = None) -> list[str]:
+    """The files that an evaluation reads: the data, and results with the journal beside them or a model."""
+    files = [] if results is None else [results, journal_beside(results)]
+    return [*data.files(), *map(str, files), *(map(str, files_at(model)) if model else ())]
 
 
 def check_possible(files: ReportFiles) -> None:
@@ -79,8 +91,21 @@ def check_possible(files: ReportFiles) -> None:
         plot.check_plot_file(files.plot)
 
 
+def check_report_files(files: ReportFiles, inputs: Sequence[str]) -> None:
+    """InputError or OutputError for a file that may not be written, such as one of the inputs, or cannot be."""
+    named = {"measures": files.measures, "thresholds": files.thresholds, "plot": files.plot}
+    outputs = [OutputPath(path, name) for name, path in named.items() if path]
+    check_streams(outputs)
+    check_outputs(outputs, inputs, overwrite=files.overwrite, input_suffixes=AUDIO_SUFFIXES)
+
+
 def write_evaluation(evaluation: Evaluation, files: ReportFiles) -> None:
-    """Write each of the files that are asked for, whole or not at all."""
+    """Write each of the files that are asked for, whole or not at all.
+
+    Raises InputError for a file that the evaluation was made of, and for one that is named twice, and OutputError for
+    one that exists, unless `files.overwrite`, or cannot be written. Nothing is written then.
+    """
+    check_report_files(files, evaluation.inputs)
     if files.measures:
         _write(files.measures, FORMATS[files.format_name](evaluation.report))
     if files.thresholds:
@@ -90,15 +115,19 @@ def write_evaluation(evaluation: Evaluation, files: ReportFiles) -> None:
 
 
 def _measured(
-    data: LabelledData, predictions: Predictions, made_by: dict[str, str | None], resamples: int
+    data: LabelledData,
+    predictions: Predictions,
+    made_by: dict[str, str | None],
+    resamples: int,
+    inputs: Sequence[str],
 ) -> Evaluation:
     truth, scores = predictions.truth, predictions.scores
     classes = metrics.measure_classes(truth, scores, list(predictions.classes))
     measures = metrics.measure_all(truth, scores, resamples)
     about = {"data": str(data.path), "folds": list(data.folds), **made_by}
-    return Evaluation(Report(about, len(data.examples), measures, classes, predictions.notes), predictions)
+    return Evaluation(Report(about, len(data.examples), measures, classes, predictions.notes), predictions, inputs)
 
 
 def _write(file: Path, text: str) -> None:
     with writing(file), writing_whole(file) as out:
-        out.write(text.encode())
+        out.write(text.encode("utf-8", "surrogateescape"))

@@ -44,12 +44,14 @@ class ReportFiles:
     """Where a report goes, None for nowhere: the measures, thresholds for tagging, and a figure.
 
     `format` is that of the measures: "table", "csv" or "json", by default the suffix of `measures`, else "table".
+    Files that exist are only replaced with `overwrite`.
     """
 
     measures: Path | None = None
     format: str | None = None
     thresholds: Path | None = None
     plot: Path | None = None
+    overwrite: bool = False
 
     @property
     def format_name(self) -> str:

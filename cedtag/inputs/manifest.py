@@ -43,11 +43,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class LabelledData:
-    """The examples that were read at `path`: all, or those of `folds`."""
+    """The examples that were read at `path`: all, or those of `folds`; `others` are those of the other folds."""
 
     path: Path
     folds: tuple[str, ...]
     examples: tuple[Example, ...]
+    others: tuple[Example, ...] = ()
+
+    def files(self) -> list[str]:
+        """The data itself and all its recordings, which nothing may be written over."""
+        return [os.fspath(self.path), *files_of((*self.examples, *self.others))]
 
 
 def read_data(path: Path, settings: DataSettings | None = None) -> LabelledData:
@@ -57,8 +62,10 @@ def read_data(path: Path, settings: DataSettings | None = None) -> LabelledData:
     several labels are separated by ";". Raises InputError for data that cannot be read, and for missing recordings.
     """
     settings = settings or DataSettings()
-    examples = select_folds(read_examples(path, settings.audio), settings.folds)
-    return LabelledData(path, settings.folds, tuple(examples))
+    examples = read_examples(path, settings.audio)
+    selected = tuple(select_folds(examples, settings.folds))
+    others = tuple(one for one in examples if settings.folds and one.fold not in settings.folds)
+    return LabelledData(path, settings.folds, selected, others)
 
 
 def read_examples(data: Path, audio: Path | None = None) -> list[Example]:
@@ -75,6 +82,11 @@ def require_audio(data: Path, examples: Iterable[Example]) -> None:
     """InputError for examples without a recording, as those of AudioSet's segments are without a folder."""
     if not all(example.path for example in examples):
         raise InputError(f"{data}: names YouTube clips, not files; name the folder that they are in with `audio`")
+
+
+def files_of(examples: Iterable[Example]) -> list[str]:
+    """The recordings of the examples, each once."""
+    return list(dict.fromkeys(example.path for example in examples if example.path))
 
 
 def select_folds(examples: Sequence[Example], folds: Sequence[str]) -> list[Example]:

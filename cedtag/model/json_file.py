@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from cedtag.checkpoints.names import MAX_JSON_BYTES
 from cedtag.errors import ModelError
 from cedtag.system.atomic import replacing
+from cedtag.system.special_files import followed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,8 @@ def read_json_object(path: Path) -> dict[str, object]:
 
 
 def write_json_object(path: Path, values: Mapping[str, object]) -> None:
-    """Write `values` to `path` whole or not at all."""
+    """Write `values` to `path` whole or not at all; a symbolic link stays, and its target is replaced."""
+    path = followed(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")

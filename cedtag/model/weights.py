@@ -21,6 +21,7 @@ from cedtag.model.config import CedConfig
 from cedtag.model.fields import LARGEST_WEIGHT
 from cedtag.model.pickle_check import check_pickle
 from cedtag.system.atomic import replacing
+from cedtag.system.special_files import followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +80,8 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: Path)
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write tensors as safetensors, whole or not at all."""
+    """Write tensors as safetensors, whole or not at all; a symbolic link stays, and its target is replaced."""
+    path = followed(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:

@@ -8,7 +8,7 @@ from cedtag import __version__
 from cedtag.checkpoints.names import WEIGHTS_NAME
 from cedtag.errors import OutputError
 from cedtag.model.weights import save_weights
-from cedtag.system.atomic import replacing
+from cedtag.system.atomic import writing_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,8 +76,8 @@ def save_checkpoint(
 def save_card(folder: Path, text: str) -> None:
     """Write the card, whole or not at all."""
     try:
-        with replacing(folder / CARD_NAME) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        with writing_whole(folder / CARD_NAME) as out:
+            out.write(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise _unwritable(folder, error) from error
 

@@ -17,8 +17,8 @@ from cedtag.training.loop import device_of
 from cedtag.training.run import TrainingCallbacks, TrainingPlan, train
 from cedtag.training.settings import TrainingFolder, TrainingSettings, identity
 from cedtag.training.split import split_examples
-from cedtag.training.start import set_input_norm, starting_model
-from cedtag.training.state import STATE_NAME, prepare_folder
+from cedtag.training.start import origin_files, set_input_norm, starting_model
+from cedtag.training.state import STATE_NAME, check_folder, prepare_folder
 
 if TYPE_CHECKING:
     import os
@@ -48,6 +48,7 @@ def finetune(
     settings, callbacks = settings or TrainingSettings(), callbacks or TrainingCallbacks()
     output = output if isinstance(output, TrainingFolder) else TrainingFolder(Path(output))
     split = split_examples(Path(data), settings)
+    check_folder(output, [data, *split.files, *origin_files(settings)])
     start = starting_model(settings, split.classes)
     prepare_folder(output)
 

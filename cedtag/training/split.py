@@ -9,6 +9,7 @@ from cedtag.errors import InputError
 from cedtag.inputs.manifest import (
     classes_of,
     examples_digest,
+    files_of,
     read_examples,
     require_audio,
     select_folds,
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The examples to train on, those to validate on, and the classes of both."""
+    """The examples to train on, those to validate on, the classes of both, and all recordings of the data."""
 
     train: list[Example]
     valid: list[Example]
     classes: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What decides the weights of a training on these examples."""
@@ -45,9 +47,10 @@ class Split:
 
 def split_examples(data: Path, settings: TrainingSettings) -> Split:
     """Read the examples and part them; InputError for data from which nothing can be learned."""
-    train, valid = _parted(read_examples(data, settings.selection.audio), settings)
+    examples = read_examples(data, settings.selection.audio)
+    train, valid = _parted(examples, settings)
     require_audio(data, train)
-    split = Split(train, valid, classes_of([*train, *valid]))
+    split = Split(train, valid, classes_of([*train, *valid]), tuple(files_of(examples)))
     _check(data, split, settings.recipe.loss)
     return split
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from cedtag.checkpoints.locate import resolve
+from cedtag.checkpoints.locate import files_at, resolve
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
@@ -21,7 +21,7 @@ from cedtag.scoring.torch_device import find_device, find_precision
 from cedtag.training.settings import SCRATCH_LR, TUNING_LR, ModelFit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -47,6 +47,14 @@ def config_named(name: str) -> CedConfig:
     if not Path(name).is_file():
         raise InputError(f"`from_config` {name}: no such file; give {', '.join(sizes)} or a config.json")
     return CedConfig.from_file(Path(name))
+
+
+def origin_files(settings: TrainingSettings) -> Iterator[Path]:
+    """The files that a training starts from, where the architecture or the checkpoint is named by its path."""
+    if settings.start.from_config:
+        yield Path(settings.start.from_config)
+    else:
+        yield from files_at(settings.choice.model)
 
 
 def starting_model(settings: TrainingSettings, classes: Sequence[str]) -> StartingModel:

@@ -123,7 +123,7 @@ def test_a_picture_is_drawn_in_the_format_of_its_name(cedtag, data: Path, suffix
             "segments.csv: names YouTube clips, not files; name the folder that they are in with --audio",
         ),
         (("own.csv",), 2, "the data has labels that the model has not (1 of them): no label is called 'quux'"),
-        (("data.csv", "--scores", "rows.csv", "-o", "data.csv/x"), 1, "data.csv: cannot write results there"),
+        (("data.csv", "--scores", "rows.csv", "-o", "data.csv/x"), 1, "data.csv/.x.part: cannot write results there"),
     ],
 )
 def test_what_cannot_be_evaluated_is_a_sentence(

@@ -15,9 +15,12 @@ import pytest
 
 from cedtag.system.destinations import NameFolding, folding_of
 from tests.archive import StubScorer, stub_tagger, write_recording
+from tests.hisses import write_hisses
+from tests.micro import CHECKPOINT
 
 TINY = ["-w", "0.2", "--no-progress", "-q", "-m", "fake"]
 RECORDINGS = ("rec/a.wav", "rec/b.wav", "other/b.wav")
+EVALUATE_RESULTS = ["evaluate", "data.csv", "--fold", "1", "--scores", "parts/1.csv", "--bootstrap", "0"]
 # name -> the command, and its options for one output each.
 COMMANDS = {
     "tag": (["rec/a.wav", *TINY, "-f", "csv"], ["-o", "--errors", "--summary", "--plot"]),
@@ -29,6 +32,8 @@ COMMANDS = {
     "convert": (["convert", "r.jsonl", "-f", "csv"], ["-o"]),
     "merge": (["merge", "parts/1.csv", "parts/2.csv", "-f", "csv"], ["-o", "--errors"]),
     "report": (["report", "r.jsonl"], ["-o"]),
+    "evaluate": (["evaluate", "data.csv", "-m", "model", "--bootstrap", "0", "-q"], ["-o", "--thresholds", "--plot"]),
+    "evaluate results": (EVALUATE_RESULTS, ["-o", "--thresholds", "--plot"]),
 }
 INPUTS = {
     "tag": ("rec/a.wav", "./rec/../rec/a.wav", "a link.png", "hard.png"),
@@ -40,6 +45,8 @@ INPUTS = {
     "convert": ("r.jsonl", "./r.jsonl", "rec/a.wav", "a link.png", "hard.png"),
     "merge": ("parts/1.csv", "parts/2.csv.journal"),
     "report": ("r.jsonl", "rec/a.wav", "a link.png"),
+    "evaluate": ("data.csv", "rec/a.wav", "other/../rec/b.wav", "a link.png", "hard.png", "model/config.json"),
+    "evaluate results": ("data.csv", "parts/1.csv", "parts/1.csv.journal", "rec/b.wav", "other/b.wav", "hard.png"),
 }
 EACH = [(name, option) for name, (_, options) in COMMANDS.items() for option in options]
 PAIRS = [(name, pair) for name, (_, options) in COMMANDS.items() for pair in combinations(options, 2)]
@@ -71,6 +78,9 @@ def prepared(tmp_path_factory) -> Path:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
         subprocess.run([sys.executable, "-c", program, *more, *TINY], cwd=folder, env=environment, check=True)
     (folder / "a link.png").symlink_to("rec/a.wav")
+    rows = "rec/a.wav,Speech,1\nrec/b.wav,Conversation,1\nother/b.wav,Speech,2\n"
+    (folder / "data.csv").write_text(f"file,labels,fold\n{rows}")
+    shutil.copytree(CHECKPOINT, folder / "model")
     return folder
 
 
@@ -194,11 +204,92 @@ def test_two_outputs_may_go_to_one_device(cedtag, here, name, pair):
 def test_what_cannot_be_written_is_noticed_at_the_start(cedtag, here, scorer, name, option, place):
     Path("rec.png").mkdir()
     before = contents()
-    if option == "-o" and place == "rec.png" and name not in ("report",):
+    if option == "-o" and place == "rec.png" and name not in ("report", "evaluate", "evaluate results"):
         pytest.skip("a folder for results")
     done = cedtag(*command_with(name, option, place))
     assert (done.code in (1, 2), contents(), scorer.names) == (True, before, [])
     assert is_one_sentence(done.stderr), done.stderr
+
+
+def test_evaluating_leaves_its_scores_as_they_are(cedtag, here):
+    Path("r.csv").write_bytes(Path("parts/1.csv").read_bytes())
+    before = contents()
+    for overwrite in ([], ["--overwrite"]):
+        done = cedtag("evaluate", "data.csv", "--scores", "r.csv", "-o", "r.csv", *overwrite)
+        assert (done.code, contents()) == (2, before)
+        assert "r.csv: this is an input, which is never written over; name another --output" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["-o", "--thresholds", "--plot"])
+def test_the_files_of_an_evaluation_are_checked_before_a_model_is_loaded(cedtag, here, monkeypatch, option):
+    def load(*_, **__):
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr("cedtag.tagger.Tagger.load", load)
+    Path("mine.png").write_bytes(b"mine")
+    for place in ("mine.png", "hard.png", "data.csv/x.png"):
+        done = cedtag("evaluate", "data.csv", "-m", "model", option, place)
+        assert (done.code in (1, 2), is_one_sentence(done.stderr)) == (True, True)
+
+
+@pytest.mark.parametrize("option", ["-o", "--thresholds", "--plot"])
+def test_a_file_of_an_evaluation_goes_into_a_pipe(cedtag, here, option):
+    for suffix in ("png", "svg", "pdf") if option == "--plot" else ("csv",):
+        os.mkfifo(f"pipe.{suffix}")
+        with subprocess.Popen(["cat", f"pipe.{suffix}"], stdout=subprocess.PIPE) as reader:
+            done = cedtag(*command_with("evaluate results", option, f"pipe.{suffix}"))
+            read, _ = reader.communicate(timeout=60)
+        assert (done.code, len(read) > 20, Path(f"pipe.{suffix}").is_fifo()) == (0, True, True), done.stderr
+
+
+def test_standard_output_in_a_file_is_no_file_of_an_evaluation(here):
+    with Path("report.csv").open("wb") as report:
+        command = [sys.executable, "-m", "cedtag", *EVALUATE_RESULTS, "--thresholds", "report.csv", "--overwrite"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])}
+        done = subprocess.run(command, stdout=report, stderr=subprocess.PIPE, env=environment, check=False)
+    assert (done.returncode, Path("report.csv").read_bytes()) == (2, b"")
+    assert b"standard output goes to this file" in done.stderr
+
+
+def test_a_training_leaves_its_inputs_as_they_are(cedtag, here):
+    write_hisses(Path())
+    shutil.copytree("model", "again")
+    Path("again/README.md").write_bytes(Path("data.csv").read_bytes())
+    Path("by link").symlink_to("model")
+    before = contents()
+    for folder, more in (
+        ("model", ["-m", "model"]),
+        ("by link", ["-m", "model/model.safetensors"]),
+        ("model", ["--from-config", "model/config.json"]),
+    ):
+        done = cedtag("finetune", "data.csv", "-o", folder, *more, "--epochs", 1, "--overwrite", "-q")
+        assert (done.code, contents()) == (2, before), done.stderr
+        assert "this is an input, which is never written over; name another --output" in done.stderr
+    done = cedtag("finetune", "again/README.md", "--audio", ".", "-m", "model", "-o", "again", "--overwrite", "-q")
+    assert (done.code, contents()) == (2, before), done.stderr
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "README.md", "metrics.jsonl", "training_state.pt"])
+def test_a_training_replaces_no_device_and_notices_it_at_the_start(cedtag, here, monkeypatch, name):
+    write_hisses(Path())
+    monkeypatch.setattr("cedtag.training.finetune.starting_model", None)
+    Path("mine").mkdir()
+    Path("mine", name).symlink_to("/dev/null")
+    done = cedtag("finetune", "data.csv", "-m", "model", "-o", "mine", "--overwrite", "-q")
+    assert (done.code, Path("mine", name).is_char_device()) == (1, True)
+    assert f"mine/{name}: is a device, not a file; name another --output" in done.stderr
+
+
+def test_a_training_keeps_links_in_its_folder(cedtag, here):
+    write_hisses(Path())
+    names = ("model.safetensors", "config.json", "preprocessor_config.json", "README.md")
+    Path("mine").mkdir()
+    for name in names:
+        Path("mine", name).symlink_to(f"../kept/{name}")
+    training = ["--crop", "0.3", "0.6", "--epochs", 1, "--threads", 1, "-q"]
+    done = cedtag("finetune", "data.csv", "-m", "model", "-o", "mine", *training, "--overwrite")
+    assert done.code == 0, done.stderr
+    assert [Path("mine", name).is_symlink() and Path("kept", name).is_file() for name in names] == [True] * 4
 
 
 def test_a_name_may_be_as_long_as_the_file_system_allows(cedtag, here):
@@ -244,8 +335,6 @@ def test_an_input_of_a_list_is_not_written_over(cedtag, here, scorer):
 
 def test_thresholds_and_checkpoints_are_inputs(cedtag, here, scorer):
     Path("t.csv").write_text("label,threshold\nSpeech,0.5\n")
-    Path("model").mkdir()
-    Path("model/model.safetensors").write_bytes(b"weights")
     before = contents()
     command = ["rec/a.wav", "-w", "0.2", "-q", "-f", "csv", "--overwrite"]
     assert cedtag(*command, "-m", "fake", "-t", "@t.csv", "-o", "t.csv").code == 2

@@ -65,11 +65,12 @@ def command(
     """
     from cedtag.cli.evaluate.run import evaluate_model
     from cedtag.evaluation.report import FORMATS
-    from cedtag.evaluation.run import check_possible, evaluate_results, write_evaluation
+    from cedtag.evaluation.run import check_possible, check_report_files, evaluate_results, inputs_of, write_evaluation
     from cedtag.inputs.manifest import read_data
 
     check_possible(files)
     labelled = read_data(data, selection)
+    check_report_files(files, inputs_of(labelled, results, model=None if results else choice.model))
     if results is None:
         evaluation = evaluate_model(labelled, choice, compute, settings, logging)
     else:

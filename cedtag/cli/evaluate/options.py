@@ -111,6 +111,7 @@ report_options = gathered(
                 metavar="FILE",
                 help="Draw precision over recall, and the confusion matrix, as .png, .svg or .pdf.",
             ),
+            option("overwrite", "--overwrite", help="Replace existing files."),
         ],
     ),
 )

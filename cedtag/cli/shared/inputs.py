@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME
+from cedtag.checkpoints.locate import files_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,5 @@ def files_of_options(context: click.Context, choice: ModelChoice | None = None) 
     for name in _THRESHOLDS:
         specs = context.params.get(name) or ()
         yield from (Path(spec[1:]) for spec in specs if isinstance(spec, str) and spec.startswith("@"))
-    if choice is None:
-        return
-    checkpoint = Path(choice.model)
-    if checkpoint.is_dir():
-        yield from (path for path in checkpoint.iterdir() if path.is_file())
-    else:
-        yield checkpoint
-        yield from (checkpoint.parent / name for name in (CONFIG_NAME, PREPROCESSOR_NAME))
+    if choice is not None:
+        yield from files_at(choice.model)

@@ -41,7 +41,7 @@ def check_destination(
     """
     destination.check()
     outputs = _outputs(destination, run, keeps_journal=keeps_journal)
-    _check_streams(outputs)
+    check_streams(outputs)
     check_outputs(outputs, inputs, overwrite=destination.overwrite, input_suffixes=AUDIO_SUFFIXES)
     return outputs
 
@@ -65,7 +65,7 @@ def _outputs(destination: Destination, run: RunInfo | None, *, keeps_journal: bo
     return outputs
 
 
-def _check_streams(outputs: Iterable[OutputPath]) -> None:
+def check_streams(outputs: Iterable[OutputPath]) -> None:
     """InputError for a file to which standard output or standard error goes already."""
     for stream, name in ((sys.stdout, "standard output"), (sys.stderr, "standard error")):
         try:
