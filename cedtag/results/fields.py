@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
     from pathlib import Path
 
+_LARGEST_INDEX = (1 << 31) - 1  # what tables with typed columns hold
+
 
 def wrong_line(path: Path, line: int, what: object) -> InputError:
     """The error for a line of a file."""
@@ -26,7 +28,7 @@ def wrong_line(path: Path, line: int, what: object) -> InputError:
 @lru_cache(maxsize=1)
 def source_named(name: str) -> Source:
     """The recording that results call by this name."""
-    if not isinstance(name, str) or "\0" in name:
+    if not isinstance(name, str) or "\0" in name or not _can_be_written(name):
         raise ValueError(f"{name!r} is no name of a recording")
     relative = "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
     return Source(name, name, relative, name.removesuffix(relative))
@@ -65,12 +67,12 @@ def score_of(text: str | float) -> float:
 
 
 def tag_of(record: Mapping[str, Any]) -> Tag:
-    return Tag(_index(record["index"]), str(record["mid"]), str(record["label"]), score_of(record["score"]))
+    return Tag(*_class_of(record), score_of(record["score"]))
 
 
 def event_of(source: Source, record: Mapping[str, Any]) -> SoundEvent:
     start, stop = span_of(record)
-    what = (_index(record["index"]), str(record["mid"]), str(record["label"]))
+    what = _class_of(record)
     return SoundEvent(
         source, start, stop, *what, score_of(record["peak"]), score_of(record["mean"]), channel_of(record)
     )
@@ -104,11 +106,28 @@ def channel_of(record: Mapping[str, Any]) -> int:
     return channel
 
 
+def _class_of(record: Mapping[str, Any]) -> tuple[int, str, str]:
+    """Index, MID and name."""
+    mid, name = str(record["mid"]), str(record["label"])
+    if not (_can_be_written(mid) and _can_be_written(name)):
+        raise ValueError(f"{name!r} is no name of a class")
+    return _index(record["index"]), mid, name
+
+
+def _can_be_written(text: str) -> bool:
+    """Whether text is UTF-8, but for bytes that are not: JSON can hold halves of characters that no file can."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _index(text: str | float) -> int:
     try:
         index = int(text)
     except OverflowError as error:
         raise ValueError(f"{text} is no index of a class") from error
-    if index < 0:
+    if not 0 <= index <= _LARGEST_INDEX:
         raise ValueError(f"{text} is no index of a class")
     return index

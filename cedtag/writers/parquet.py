@@ -53,10 +53,12 @@ class ParquetWriter:
         channel = (result.channel,) if self._has_channel else ()
         where = (storable(result.source.name), seconds(result.start), seconds(result.stop), *clock, *channel)
         if isinstance(result, SoundEvent):
-            self._rows.append((*where, result.index, result.mid, result.label, result.peak, result.mean))
+            self._rows.append(
+                (*where, result.index, storable(result.mid), storable(result.label), result.peak, result.mean)
+            )
         else:
             for rank, tag in enumerate(result.tags, 1):
-                self._rows.append((*where, rank, tag.index, tag.mid, tag.label, tag.score))
+                self._rows.append((*where, rank, tag.index, storable(tag.mid), storable(tag.label), tag.score))
         if self._writer is None:
             self._open(EVENT if isinstance(result, SoundEvent) else TAG)
         if len(self._rows) >= ROWS_PER_GROUP:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from cedtag.records import FileEnd, SoundEvent, TagResult, seconds
+from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult, seconds
 from cedtag.writers import storable
 from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import clock_times, shows_clock
@@ -87,10 +87,12 @@ class SqliteWriter:
         channel = (result.channel,) if self._has_channel else ()
         where = (file, seconds(result.start), seconds(result.stop), *clock, *channel)
         if isinstance(result, SoundEvent):
-            self._insert("events", (*where, result.index, result.mid, result.label, result.peak, result.mean))
+            self._insert(
+                "events", (*where, result.index, storable(result.mid), storable(result.label), result.peak, result.mean)
+            )
             return
         for rank, tag in enumerate(result.tags, 1):
-            self._insert("tags", (*where, rank, tag.index, tag.mid, tag.label, tag.score))
+            self._insert("tags", (*where, rank, tag.index, storable(tag.mid), storable(tag.label), tag.score))
 
     def close(self) -> None:
         with _as_system_errors():
@@ -102,9 +104,11 @@ class SqliteWriter:
     def _insert(self, table: str, row: tuple[object, ...]) -> None:
         self._database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
 
-    def _write_outcome(self, file: str, result: Result) -> None:
+    def _write_outcome(self, file: str, result: FileEnd | FileFailed) -> None:
         outcome = dict.fromkeys(("duration", "problems", "warnings", "stage", "error")) | result.to_dict()
         if isinstance(result, FileEnd):
             outcome |= {"problems": json.dumps(result.problems), "warnings": json.dumps(result.warnings)}
+        else:
+            outcome["error"] = storable(result.error)
         row = "(:file, :status, :duration, :problems, :warnings, :stage, :error)"
         self._database.execute(f"INSERT INTO recordings VALUES {row}", {**outcome, "file": file})

@@ -345,3 +345,38 @@ def test_classes_other_than_audioset_stand_in_the_head(tmp_path):
         assert read_results(path)[0] == own
         assert b'"classes": [[0, "", "Wolf"], [1, "/m/09x0r", "Speech"]]' in path.read_bytes()
         assert b'"classes": "AudioSet"' in written(tmp_path / f"s.{suffix}", recording("a.wav", ())).read_bytes()
+
+
+SPEECH_TAG = {"index": 0, "mid": "/m/09x0r", "label": "Speech", "score": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("file", "tag"),
+    [
+        ("\ud800.wav", {}),
+        ("a\0.wav", {}),
+        ("a.wav", {"label": "\ud800"}),
+        ("a.wav", {"mid": "\udfff\ud800"}),
+        ("a.wav", {"index": 10**30}),
+        ("a.wav", {"index": 2**31}),
+    ],
+)
+def test_what_no_file_can_hold_is_refused_where_it_is_read(tmp_path, file, tag):
+    path = tmp_path / "r.jsonl"
+    path.write_text(json.dumps({"file": file, "start": 0, "end": 1, "tags": [SPEECH_TAG | tag]}) + "\n")
+    with pytest.raises(InputError, match=r"line 1: .* is no "):
+        read(path)
+
+
+@pytest.mark.parametrize("format_name", ["parquet", "sqlite"])
+def test_bytes_that_are_not_utf_8_can_stand_in_a_database(tmp_path, format_name):
+    name = "caf\udce9"
+    source, tag = Source(name, name, name), Tag(0, name, name, 0.5)
+    results = [TagResult(source, 0, 0, 16000, (tag,)), FileEnd(source, 16000, 1), FileFailed(source, "open", name)]
+    path = tmp_path / "r"
+    with path.open("wb") as out:
+        writer = writer_type(format_name)(out, RUN)
+        for result in results:
+            writer.write(result)
+        writer.close()
+    assert b"caf\\udce9" in path.read_bytes()
