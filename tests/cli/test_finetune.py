@@ -19,6 +19,7 @@ from cedtag import CedFeatureExtractor, CedForAudioClassification
 from cedtag.evaluation import metrics
 from tests.hisses import write_hisses
 from tests.micro import CHECKPOINT
+from tests.programs import command_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +119,7 @@ def test_an_interrupted_training_says_how_to_go_on(cedtag, data: Path) -> None:
 
 def stopped(signal_number: int, folder: Path, arguments: list[str]) -> tuple[int, str]:
     """The exit code and the messages of a training that gets a signal after some epochs."""
-    command = [sys.executable, "-c", RUN, *arguments, "-o", folder.name, "--save-every", "0", "-q"]
+    command = command_of(RUN, *arguments, "-o", folder.name, "--save-every", "0", "-q")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not ((folder / "metrics.jsonl").exists() and log_rows(folder) >= 5):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -148,6 +149,7 @@ def test_openblas_that_cannot_start_its_threads_is_no_stop_by_hand(archive, cedt
     def refuse(thread):
         raise RuntimeError("can't start new thread")
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have the tests ignore it
     monkeypatch.setattr("cedtag.cli.tag.run.tag", lambda *args: os.kill(os.getpid(), 2) or time.sleep(5))
     assert cedtag(*TREE).code == 130
     monkeypatch.setattr(threading.Thread, "start", refuse)

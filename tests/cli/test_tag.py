@@ -339,21 +339,23 @@ def test_names_that_are_not_utf8_survive_to_the_byte(cedtag, sounds):
 
 
 @pytest.mark.parametrize(
-    ("file", "change"), [("config.json", {"num_heads": 1}), ("preprocessor_config.json", {"f_max": 7000})]
+    ("files", "change"),
+    [(["config.json"], {"num_heads": 1}), (["preprocessor_config.json", "config.json"], {"f_max": 7000})],
 )
-def test_a_checkpoint_whose_json_files_have_changed_is_another_model(cedtag, sounds, file, change):
+def test_a_checkpoint_whose_json_files_have_changed_is_another_model(cedtag, sounds, files, change):
     shutil.copytree(CHECKPOINT, "model")
     command = ["sounds", "-m", "model", "--no-progress"]
     assert cedtag(*command, "-o", "all.csv").code == 0
     assert cedtag(*command, "-o", "1.csv", "--shard", "1/2").code == 0
     before = Path("all.csv").read_bytes()
-    values = json.loads(Path("model", file).read_text())
-    Path("model", file).write_text(json.dumps(values | change))
+    for file in files:
+        values = json.loads(Path("model", file).read_text())
+        Path("model", file).write_text(json.dumps(values | change))
 
     done = cedtag(*command, "-o", "all.csv")
 
     assert (done.code, Path("all.csv").read_bytes()) == (1, before)
-    assert f"`{file.split('_')[0].removesuffix('.json')}` was " in done.stderr
+    assert f"`{files[0].split('_')[0].removesuffix('.json')}` was " in done.stderr
     assert cedtag(*command, "-o", "2.csv", "--shard", "2/2").code == 0
     merged = cedtag("merge", "1.csv", "2.csv", "-o", "both.csv")
     assert (merged.code, Path("both.csv").exists()) == (2, False)
