@@ -428,7 +428,7 @@ def test_results_stay_as_stale_while_a_changed_file_cannot_be_read(cedtag, here,
         (line,) = map(json.loads, Path("e.jsonl").read_text().splitlines())
         assert (line["path"], line["stage"]) == ("rec/a.wav", "stale")
     monkeypatch.undo()
-    os.chdir(here)
+    monkeypatch.chdir(here)
     scorer.names.clear()
     done = cedtag(*command)
     assert (done.code, set(scorer.names), Path("e.jsonl").read_bytes()) == (0, {"rec/a.wav"}, b"")
@@ -577,7 +577,7 @@ def test_a_run_that_is_killed_between_its_files_and_their_note_goes_on(cedtag, h
     monkeypatch.setattr("cedtag.system.atomic.sync_folder", killed)
     assert cedtag(*command).code == 130
     monkeypatch.undo()
-    os.chdir(here)
+    monkeypatch.chdir(here)
     assert any(Path(name).exists() for name in ("r.csv", "r.json", "e.jsonl"))
     assert [cedtag(*command).code for _ in range(2)] == [0, 0]
 

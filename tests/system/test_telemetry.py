@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+import cedtag
 from cedtag.system.telemetry import OPT_OUTS
 from tests.network_guard import GUARD, guard_works
 from tests.programs import command_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # The packages that read their opt-out at their import, as a finder sees it.
 SEEN = """
@@ -30,8 +28,12 @@ import cedtag
 print(cedtag.Tagger.from_pretrained("demo", backend="onnx").tag(sys.argv[1])[0].tags[0].label)
 """
 COMMAND = "import sys; from cedtag.cli import main; main()\n"
-SAMPLE = "cedtag/demo/sample.ogg"
-ROWS = "file,start,end,rank,index,mid,label,score\na.wav,0,10,1,0,/m/09x0r,Speech,0.5\n"
+SAMPLE = str(Path(cedtag.__file__).parent / "demo" / "sample.ogg")
+RESULTS = (
+    '{"schema": "cedtag/1", "settings": {}, "recordings": [{"file": "a.wav", "status": "ok", "duration": 10, '
+    '"problems": [], "warnings": [], "windows": [{"start": 0, "end": 10, "tags": [{"index": 0, "mid": "/m/09x0r", '
+    '"label": "Speech", "score": 0.5}]}]}]}'
+)
 
 
 def finished(program: str, home: Path, *args: object) -> subprocess.CompletedProcess[str]:
@@ -55,7 +57,7 @@ def test_the_library_sets_the_opt_out_before_onnx_runtime_is_imported_and_leaves
 @pytest.mark.parametrize(
     "args",
     [(SAMPLE, "-m", "demo", "--backend", "onnx", "-q"), ("models", "list"), ("doctor",)],
-    ids=lambda args: args[0],
+    ids=lambda args: Path(args[0]).name,
 )
 def test_every_command_sets_the_opt_outs_before_an_import(tmp_path, args):
     done = finished(SEEN + COMMAND, tmp_path, *args)
@@ -84,15 +86,13 @@ class TestSystemCalls:
             ("doctor",),
             ("models", "list"),
             ("models", "info", "demo", "--offline"),
-            ("report", "{}/rows.csv", "-o", "{}/page.html"),
+            ("report", "{}/rows.json", "-o", "{}/page.html"),
         ],
-        ids=lambda args: args[0] + args[-1][2:],
+        ids=lambda args: Path(args[0]).name + args[-1][2:],
     )
     def test_no_command_opens_a_socket_unasked(self, tmp_path, args):
         if not guard_works():
             pytest.skip("this kernel filters no system calls")
-        (tmp_path / "rows.csv").write_text(
-            "file,start,end,rank,index,mid,label,score\na.wav,0,10,1,0,/m/09x0r,Speech,0.5\n"
-        )
+        (tmp_path / "rows.json").write_text(RESULTS)
         done = finished(GUARD + COMMAND, tmp_path, *(arg.format(tmp_path) for arg in args))
         assert done.returncode == 0, done.stderr
