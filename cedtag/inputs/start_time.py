@@ -63,12 +63,6 @@ def timed(sources: Iterable[Item], clock: Clock) -> Iterator[Item | Source]:
         yield timed_source(item, found.at.isoformat(), found.notes) if found else item
 
 
-def with_time(source: Source, clock: Clock) -> Source:
-    """The recording with its start time, if that is known."""
-    found = find_start_time(source, clock)
-    return timed_source(source, found.at.isoformat(), found.notes) if found else source
-
-
 def timed_source(source: Source, began: str, notes: tuple[str, ...] = ()) -> TimedSource:
     """The recording with this start time, and warnings about it."""
     parts = {field.name: getattr(source, field.name) for field in fields(Source)}

@@ -16,12 +16,19 @@ from hypothesis import strategies as st
 from cedtag.errors import InputError
 from cedtag.inputs import start_time
 from cedtag.inputs.clock import Clock
-from cedtag.inputs.start_time import start_time_of, timed, with_time
+from cedtag.inputs.start_time import start_time_of, timed
 from cedtag.records import AlreadyDone, Skipped, Source, TagResult, TimedSource
 from cedtag.writers.clock_columns import clock_times
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def with_time(source: Source, clock: Clock) -> Source:
+    """The recording as a run gets it."""
+    (found,) = timed([source], clock)
+    assert isinstance(found, Source)
+    return found
 
 
 def source(name: str, path: str = "/nowhere") -> Source:
