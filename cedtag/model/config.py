@@ -16,6 +16,7 @@ from cedtag.model.json_file import read_json_object, write_json_object
 
 MODEL_TYPE = "ced"
 ARCHITECTURE = "CedForAudioClassification"
+MULTI_LABEL, SINGLE_LABEL = "multi_label_classification", "single_label_classification"
 
 _MAX_LABEL_CHARACTERS = 1_000
 # Ten times ced-base; a config alone must not be able to ask for all memory.
@@ -44,6 +45,8 @@ class CedConfig:
     """The architecture, front end and labels of a checkpoint under the Hub's names; by default those of ced-tiny.
 
     Without `id2label`, 527 outputs are the AudioSet classes and any other number is `LABEL_0`, `LABEL_1`, ...
+    `problem_type` says what scores are: the sigmoid of each logit, or, of a model that was trained with cross-entropy
+    ("single_label_classification"), the softmax of all.
     `extra` holds the other keys of the file (`transformers_version`, ...), which are written back.
     """
 
@@ -61,6 +64,7 @@ class CedConfig:
     eval_avg: str = "mean"
     pad_last: bool = True
 
+    problem_type: str = MULTI_LABEL
     drop_rate: float = 0.0
     attn_drop_rate: float = 0.0
     drop_path_rate: float = 0.0
@@ -98,6 +102,8 @@ class CedConfig:
             refuse("patch_size", self.patch_size, "no more than n_mels and target_length")
         if self.pooling != "mean":
             refuse("pooling", self.pooling, '"mean", the only pooling of the published checkpoints')
+        if self.problem_type not in (MULTI_LABEL, SINGLE_LABEL):
+            refuse("problem_type", self.problem_type, f'"{MULTI_LABEL}" or "{SINGLE_LABEL}"')
         if not isinstance(self.eval_avg, str):
             refuse("eval_avg", self.eval_avg, "a string")
         self.check_front_end(self.front_end)
@@ -125,6 +131,11 @@ class CedConfig:
             center=self.center,
             patch_frames=self.patch_size,
         )
+
+    @property
+    def is_single_label(self) -> bool:
+        """Whether every clip has one class, so that the scores of all classes sum to 1."""
+        return self.problem_type == SINGLE_LABEL
 
     @property
     def hidden_dim(self) -> int:

@@ -17,7 +17,7 @@ from cedtag.errors import InputError
 from cedtag.model.config import CedConfig
 from cedtag.model.initialise import initialise_layers, initialise_positions
 from cedtag.model.layers import ENCODER_NORM_EPS, Block, Linear, PatchEmbedding
-from cedtag.model.output import CedOutput
+from cedtag.model.output import CedOutput, SingleLabelOutput
 from cedtag.model.weights import (
     encoder_weights,
     inferred_config,
@@ -139,14 +139,17 @@ class CedForAudioClassification(Pretrained):
         """Logits for features `(batch, n_mels, frames)`, and the loss against labels if there are any.
 
         `labels` are class indices `(batch,)`, or 0 to 1 for each class `(batch, classes)` for clips of several sounds.
-        The loss is the mean binary cross-entropy.
+        The loss is the mean binary cross-entropy; the cross-entropy, if the problem type of the model is single-label.
         """
         last_hidden_state = self.encoder(input_values)
         logits = self.outputlayer(last_hidden_state.mean(1))
+        single = self.config.is_single_label
+        kind = SingleLabelOutput if single else CedOutput
         if labels is None:
-            return CedOutput((logits, last_hidden_state))
-        loss = F.binary_cross_entropy_with_logits(logits, _targets(labels, logits))
-        return CedOutput((loss, logits, last_hidden_state))
+            return kind((logits, last_hidden_state))
+        targets = _targets(labels, logits)
+        loss = F.cross_entropy(logits, targets) if single else F.binary_cross_entropy_with_logits(logits, targets)
+        return kind((loss, logits, last_hidden_state))
 
     if TYPE_CHECKING:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
 import torch
@@ -19,7 +20,7 @@ class CedOutput(tuple[Tensor, ...]):
 
     `logits` `(batch, classes)` are real numbers; 0 is a probability of one half. `last_hidden_state`
     `(batch, tokens, dim)` holds the encoder's tokens, those of one mel band after another, each in order of time.
-    `loss` `()` is the mean binary cross-entropy in nats.
+    `loss` `()` is the mean (binary) cross-entropy in nats.
 
     As with the outputs of transformers, `out.logits`, `out["logits"]`, `out[0]`, `"loss" in out` and `dict(out)` work.
     """
@@ -68,16 +69,30 @@ class CedOutput(tuple[Tensor, ...]):
         return key in self.keys()
 
     def __repr__(self) -> str:
-        return f"CedOutput({', '.join(f'{name}={self[name]!r}' for name in self.keys())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={self[name]!r}' for name in self.keys())})"
+
+
+class SingleLabelOutput(CedOutput):
+    """The output of a model whose clips have one class each."""
+
+    __slots__ = ()
+
+    @property
+    def probabilities(self) -> Tensor:
+        """The softmax of the logits, `(batch, classes)` float32 in [0, 1]; every row sums to 1."""
+        return torch.softmax(self.logits.float(), -1)
 
 
 def _flatten(output: CedOutput) -> tuple[list[Tensor], None]:
     return list(output), None
 
 
-def _unflatten(tensors: Iterable[Tensor], _: None) -> CedOutput:
-    return CedOutput(tensors)
+def _unflatten(kind: type[CedOutput], tensors: Iterable[Tensor], _: None) -> CedOutput:
+    return kind(tensors)
 
 
 # The module is private, but torch has no other way for a class that is no dataclass; transformers uses it too.
-pytree.register_pytree_node(CedOutput, _flatten, _unflatten, serialized_type_name="cedtag.CedOutput")
+for _kind in (CedOutput, SingleLabelOutput):
+    pytree.register_pytree_node(
+        _kind, _flatten, partial(_unflatten, _kind), serialized_type_name=f"cedtag.{_kind.__name__}"
+    )

@@ -89,7 +89,7 @@ class _Builder:
         hidden_states = self._norm(tokens, "encoder.norm")
         mean = self._graph.node("ReduceMean", hidden_states, axes=(1,), keepdims=0)
         logits = self._linear(self._norm(mean, "outputlayer.0", _EPS), "outputlayer.1")
-        probabilities = self._graph.node("Sigmoid", logits)
+        probabilities = self._graph.node("Softmax" if self._config.is_single_label else "Sigmoid", logits)
         return self._graph.to_bytes({POWER: 2}, {FEATURES: features, PROBABILITIES: probabilities})
 
     def _decibels(self, front_end: FrontEnd) -> str:

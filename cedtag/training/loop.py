@@ -147,15 +147,15 @@ def logits_of(model: nn.Module, features: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def score(model: nn.Module, clips: Clips, window_frames: int) -> NDArray[np.float64]:
-    """The scores `(clips, classes)` of whole clips; of clips longer than a window, the highest of any window."""
+def score(model: nn.Module, clips: Clips, window_frames: int, loss: str = "bce") -> NDArray[np.float64]:
+    """The posteriors `(clips, classes)` of whole clips; of clips longer than a window, the highest of any window."""
     device = device_of(model)
     fewest = model.config.patch_size if isinstance(model, CedForAudioClassification) else FEWEST_FRAMES
     scores = []
     for clip in clips.features:
         first, *rest = torch.split(clip.float(), window_frames, dim=-1)
         windows = [first, *(window for window in rest if window.shape[-1] >= fewest)]
-        of_windows = [logits_of(model, window[None].to(device)).sigmoid()[0] for window in windows]
+        of_windows = [losses.posteriors(logits_of(model, window[None].to(device)), loss)[0] for window in windows]
         scores.append(torch.stack(of_windows).amax(0).cpu())
     return np.asarray(torch.stack(scores).double().numpy())
 

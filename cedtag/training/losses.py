@@ -7,6 +7,8 @@ from collections.abc import Callable
 from torch import Tensor
 from torch.nn import functional
 
+from cedtag.model.config import MULTI_LABEL, SINGLE_LABEL
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -21,6 +23,7 @@ def categorical(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 LOSSES: dict[str, Loss] = {"bce": binary, "ce": categorical}
+PROBLEM_TYPES = {"bce": MULTI_LABEL, "ce": SINGLE_LABEL}  # by which a checkpoint says what its scores are
 
 
 def posteriors(logits: Tensor, loss: str) -> Tensor:

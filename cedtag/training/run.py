@@ -148,7 +148,7 @@ def _is_done(trainer: Trainer, plan: TrainingPlan, history: Sequence[Mapping[str
 def validate(trainer: Trainer, clips: Clips) -> dict[str, float]:
     """Macro mAP and, where every clip has one label, accuracy of the averaged weights."""
     truth = clips.targets.double().numpy()
-    scores = score(trainer.average, clips, trainer.fit.window_frames)
+    scores = score(trainer.average, clips, trainer.fit.window_frames, trainer.recipe.loss)
     shown = {"mAP", "accuracy"}
     measures = metrics.measure_all(truth, scores, resamples=0)
     return {f"valid {measure.name}": measure.value for measure in measures if measure.name in shown}

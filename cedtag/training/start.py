@@ -18,6 +18,7 @@ from cedtag.model.network import CedForAudioClassification
 from cedtag.model.preprocessor import front_end_of
 from cedtag.records import SAMPLE_RATE_HZ
 from cedtag.scoring.torch_device import find_device, find_precision
+from cedtag.training.losses import PROBLEM_TYPES
 from cedtag.training.settings import SCRATCH_LR, TUNING_LR, ModelFit
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def starting_model(settings: TrainingSettings, classes: Sequence[str]) -> Starti
     Raises ModelError and InputError for a checkpoint or an architecture that there is not, a device or a precision that
     this machine does not have, and crops that the model does not take.
     """
-    device, seed = find_device(settings.compute.device), settings.recipe.seed
+    device, recipe = find_device(settings.compute.device), settings.recipe
+    seed = recipe.seed
     if size := settings.start.from_config:
         if settings.start.freeze_encoder:
             raise InputError("`freeze_encoder` needs a trained encoder (`model`), not random weights (`from_config`)")
@@ -81,6 +83,7 @@ def starting_model(settings: TrainingSettings, classes: Sequence[str]) -> Starti
         origin = f"{checkpoint.name}@{checkpoint.commit}" if checkpoint.commit else checkpoint.name
         if settings.start.freeze_encoder:
             freeze_encoder(model)
+    model.config = replace(model.config, problem_type=PROBLEM_TYPES[recipe.loss])
     return StartingModel(model.to(device), extractor, origin, _fit(settings, model.config, device))
 
 

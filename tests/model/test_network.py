@@ -222,7 +222,8 @@ def test_a_saved_model_reads_back_bit_for_bit(tmp_path):
 def test_the_saved_files_are_those_of_the_hub(tmp_path):
     CedForAudioClassification.from_pretrained(CHECKPOINT).save_pretrained(tmp_path)
     published = json.loads((CHECKPOINT / "config.json").read_text())
-    assert json.loads((tmp_path / "config.json").read_text()) == published
+    said = {"problem_type": "multi_label_classification"}  # else transformers takes one class a clip for granted
+    assert json.loads((tmp_path / "config.json").read_text()) == published | said
     ours, theirs = load_file(tmp_path / "model.safetensors"), load_file(CHECKPOINT / "model.safetensors")
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
