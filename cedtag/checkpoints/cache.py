@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from cedtag.checkpoints.checksums import damage_of
 from cedtag.checkpoints.endpoint import client_constants
-from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
+from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_PLACES
+from cedtag.checkpoints.shards import is_index, weight_files
 from cedtag.errors import ModelError
 from cedtag.system.telemetry import OPT_OUTS
 
@@ -43,7 +44,8 @@ class Snapshot:
 
     @property
     def files(self) -> list[Path]:
-        return [file for file in (self.config, self.preprocessor, self.weights) if file]
+        shards = weight_files(self.weights) if is_index(self.weights) else []
+        return [file for file in (self.config, self.preprocessor, self.weights, *shards) if file]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +148,19 @@ def _cached(repo: str, revision: str, cache_dir: Path | None) -> Snapshot | None
         return None
     commit = Path(config).parent.name
     preprocessor = try_to_load_from_cache(repo, PREPROCESSOR_NAME, cache_dir, commit)
-    weights = [try_to_load_from_cache(repo, name, cache_dir, commit) for name in WEIGHTS_NAMES]
+    weights = [try_to_load_from_cache(repo, name, cache_dir, commit) for name in WEIGHTS_PLACES]
     best = next((path for path in weights if isinstance(path, str)), None)
     # None says "never asked for"; a file that the repository does not have is remembered as another value.
-    if best is None or preprocessor is None:
+    if best is None or preprocessor is None or not _has_all_weights(Path(best)):
         return None
     return Snapshot(commit, Path(config), Path(preprocessor) if isinstance(preprocessor, str) else None, Path(best))
+
+
+def _has_all_weights(weights: Path) -> bool:
+    try:
+        return all(map(Path.is_file, weight_files(weights)))
+    except ModelError:  # a damaged index, which is downloaded again
+        return False
 
 
 def cached_commits(repo: str) -> list[str]:

@@ -35,7 +35,9 @@ from cedtag.checkpoints.cache import offline_hint, repo_folder
 from cedtag.checkpoints.checksums import damage_of, is_hash, keep_hashes, stated_hashes
 from cedtag.checkpoints.endpoint import without_credentials
 from cedtag.checkpoints.file_list import MAX_LIST_BYTES, hashes_in_list
-from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES, max_bytes
+from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES, WEIGHTS_PLACES, max_bytes
+from cedtag.checkpoints.shards import is_index, shard_names
+from cedtag.errors import ModelError
 from cedtag.system.atomic import replacing
 from cedtag.system.processes import on_input_closed
 
@@ -66,7 +68,7 @@ def main() -> None:
     try:
         _install(check)
         _reply(**Download(request, check).run())
-    except Unusable as error:
+    except (Unusable, ModelError) as error:
         _reply(error=without_credentials(str(error)))
     except (TransportError, InvalidURL, OSError, ValueError) as error:
         _reply(error=without_credentials(explain(error, request, answered=check.answered)))
@@ -111,13 +113,20 @@ class Download:
         }
 
     def _fetch_weights(self) -> None:
-        for name in WEIGHTS_NAMES:
+        for name in WEIGHTS_PLACES:
             with suppress(RemoteEntryNotFoundError):
-                return self._fetch_sound(name)
-        raise Unusable(f"it has no weights ({' or '.join(WEIGHTS_NAMES)})")
+                weights = self._fetch_sound(name)
+                break
+        else:
+            raise Unusable(f"it has no weights ({' or '.join(WEIGHTS_NAMES)})")
+        for shard in shard_names(weights) if is_index(weights) else ():
+            self._fetch_sound(shard)
 
-    def _fetch_sound(self, name: str) -> None:
-        """The client checks only the size of what it downloads, and only the existence of what it has."""
+    def _fetch_sound(self, name: str) -> Path:
+        """The place of a file whose content was checked.
+
+        The client checks only the size of what it downloads, and only the existence of what it has.
+        """
         damage, file = "", self._folder
         for force in (False, True):
             self._check.expect(max_bytes(name))
@@ -126,7 +135,7 @@ class Download:
             stated = {self._check.stated, self._listed.get(name, "")} | stated_hashes(file)
             self._stated[name] = set(filter(is_hash, stated))
             if not (damage := damage_of(file, self._stated[name])):
-                return
+                return file
             if not file.is_symlink():
                 file.unlink()  # in a cache without links the client would keep it
         file.resolve().unlink(missing_ok=True)  # so that no other program takes it from the cache

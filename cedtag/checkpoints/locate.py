@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.checkpoints import cache as hub
-from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES
+from cedtag.checkpoints.names import CONFIG_NAME, PREPROCESSOR_NAME, WEIGHTS_NAMES, WEIGHTS_PLACES
 from cedtag.checkpoints.registry import REPO_BY_NAME
+from cedtag.checkpoints.shards import weight_files
 from cedtag.errors import ModelError
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class Checkpoint:
     preprocessor: Path | None
     weights: Path
     commit: str | None
+
+    @property
+    def weight_files(self) -> list[Path]:
+        """The files that hold the tensors: `weights`, or those that it is an index of."""
+        return weight_files(self.weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,16 @@ def resolve(
         return Checkpoint(place.repo, found.config, found.preprocessor, found.weights, found.commit)
     local = _in_folder(place) if place.is_dir() else _beside(place)
     return replace(local, name=name) if name in PACKAGED else local
+
+
+def resolve_pretrained(
+    name: str | Path, revision: str | None, cache_dir: str | Path | None, *, local_files_only: bool
+) -> Checkpoint:
+    """The files of a model by the parameters that `from_pretrained` has in transformers; files have no revision."""
+    name = str(name)
+    if revision is not None and isinstance(place := locate(name), HubName):
+        name = f"{place.repo}@{revision}"
+    return resolve(name, offline=local_files_only, cache_dir=None if cache_dir is None else Path(cache_dir))
 
 
 def files_at(name: str) -> Iterator[Path]:
@@ -92,7 +108,7 @@ def locate(name: str) -> HubName | Path:
 
 def _in_folder(folder: Path) -> Checkpoint:
     """A plain folder: the usual names first, else the only file that can be weights, safetensors preferred."""
-    for weights in WEIGHTS_NAMES:
+    for weights in WEIGHTS_PLACES:
         if (folder / weights).is_file():
             return _beside(folder / weights, name=str(folder))
     files = sorted(file for file in folder.iterdir() if file.suffix in WEIGHT_SUFFIXES and file.is_file())

@@ -6,6 +6,8 @@ CONFIG_NAME = "config.json"
 PREPROCESSOR_NAME = "preprocessor_config.json"
 WEIGHTS_NAME = "model.safetensors"
 WEIGHTS_NAMES = (WEIGHTS_NAME, "pytorch_model.bin")  # best first
+# Where weights are looked for: in one file, or in those that an index names.
+WEIGHTS_PLACES = tuple(place for name in WEIGHTS_NAMES for place in (name, f"{name}.index.json"))
 
 MAX_JSON_BYTES = 1_000_000
 MAX_WEIGHTS_BYTES = 10_000_000_000  # ten times ced-base in double precision, and more

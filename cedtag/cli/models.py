@@ -118,7 +118,7 @@ def info(name: str) -> None:
         "name": checkpoint.name,
         "commit": checkpoint.commit or "",
         "weights": checkpoint.weights,
-        "size_MB": _megabytes([checkpoint.weights]),
+        "size_MB": _megabytes(checkpoint.weight_files),
         "embed_dim": config.embed_dim,
         "num_heads": config.num_heads,
         "depth": config.depth,

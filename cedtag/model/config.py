@@ -133,6 +133,16 @@ class CedConfig:
         )
 
     @property
+    def num_labels(self) -> int:
+        """The number of classes, under the name that transformers has for it."""
+        return self.outputdim
+
+    @property
+    def hidden_size(self) -> int:
+        """The width of the tokens, under the name that transformers has for it."""
+        return self.embed_dim
+
+    @property
     def is_single_label(self) -> bool:
         """Whether every clip has one class, so that the scores of all classes sum to 1."""
         return self.problem_type == SINGLE_LABEL
@@ -178,11 +188,18 @@ class CedConfig:
             raise ModelError(f"{path}: {error}") from error
 
     @classmethod
-    def from_pretrained(cls, name: str | Path) -> CedConfig:
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+    ) -> CedConfig:
         """The config of a checkpoint: a known name, a Hub repository, a folder or a weights file."""
-        from cedtag.checkpoints.locate import resolve
+        from cedtag.checkpoints.locate import resolve_pretrained
 
-        checkpoint = resolve(str(name))
+        checkpoint = resolve_pretrained(name, revision, cache_dir, local_files_only=local_files_only)
         if checkpoint.config is None:
             raise ModelError(f"{name} has no {CONFIG_NAME}; put the one of its architecture beside the weights")
         return cls.from_file(checkpoint.config)
@@ -232,6 +249,7 @@ def _checked_ids(label2id: Mapping[str, int], id2label: Mapping[int, str]) -> di
     if not isinstance(label2id, Mapping):
         refuse("label2id", label2id, "an object of name to index")
     for name, index in label2id.items():
-        if isinstance(index, bool) or not isinstance(index, int) or id2label.get(index) != name:
+        place = int(index) if isinstance(index, str) and index.isdecimal() else index
+        if isinstance(place, bool) or not isinstance(place, int) or id2label.get(place) != name:
             refuse(f"label2id[{reprlib.repr(name)}]", index, "the index that id2label gives this name")
-    return dict(label2id)
+    return {name: int(index) for name, index in label2id.items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import pickle
 import struct
 import warnings
 from collections.abc import Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from cedtag.checkpoints.names import CONFIG_NAME
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
+from cedtag.checkpoints.shards import weight_files
 from cedtag.errors import ModelError
 from cedtag.model.config import CedConfig
 from cedtag.model.fields import LARGEST_WEIGHT
@@ -32,12 +35,16 @@ if TYPE_CHECKING:
 
 # The deepest CED that a config may describe has 780. Opening hundreds of thousands of tensors takes many seconds.
 _MAX_TENSORS = 4096
-_WRAPPERS = ("model", "state_dict")
+_WRAPPERS = ("model", "state_dict", "model_state_dict")
+_PARALLEL = "module."  # what DataParallel puts before every name
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _VARIANCE = "running_var"
 _STEP_COUNTER = "num_batches_tracked"
 _ENCODER = "encoder."
 _HEAD = "outputlayer."
+_LAST_LAYER = "outputlayer.1."
+
+logger = logging.getLogger(__name__)
 
 # What torch.load has been seen to raise for files that are damaged, hostile or something else.
 _UNREADABLE = (
@@ -58,11 +65,10 @@ _UNREADABLE = (
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors in a file, unconverted, under the Hub's names; no code in the file runs."""
-    tensors = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     renamed: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
+    for name, tensor in chain.from_iterable(_read(file).items() for file in weight_files(path)):
         # The original repository keeps the front end among the weights; here it belongs to the feature extractor.
-        if name.startswith("front_end."):
+        if name.removeprefix(_PARALLEL).startswith("front_end."):
             continue
         if (hub_name := _hub_name(name)) in renamed:
             raise ModelError(f"{path}: holds {hub_name} twice; download it again")
@@ -77,6 +83,18 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], source: Path)
     """
     _check_fit(module.state_dict(), tensors, source)
     module.load_state_dict({name: _checked(name, tensor, source) for name, tensor in tensors.items()}, assign=True)
+
+
+def with_matching_head(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, with those of `expected` where the last layer has another number of classes."""
+    head = [
+        name
+        for name, tensor in expected.items()
+        if name.startswith(_LAST_LAYER) and name in tensors and tensors[name].shape != tensor.shape
+    ]
+    if head:
+        logger.warning("the last layer (%s) has another size in the checkpoint, and is new", ", ".join(head))
+    return {**tensors, **{name: expected[name] for name in head}}
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -127,6 +145,10 @@ def inferred_config(tensors: Mapping[str, Tensor], source: Path) -> CedConfig:
         )
     except ModelError as error:
         raise ModelError(f"{source}: {error}") from error
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    return _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -180,7 +202,7 @@ def _is_plain(tensor: object) -> bool:
 
 
 def _hub_name(name: str) -> str:
-    name = name.replace("init_bn.1.", "init_bn.")
+    name = name.removeprefix(_PARALLEL).replace("init_bn.1.", "init_bn.")
     return name if name.startswith((_ENCODER, _HEAD)) else _ENCODER + name
 
 

@@ -19,7 +19,7 @@ from cedtag.run.outputs.destination import Destination
 from cedtag.scoring import Compute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from cedtag.audio import Decoding
@@ -99,7 +99,7 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
     made_of = {
         "model": model.checkpoint.name,
         "commit": model.checkpoint.commit,
-        "weights": _sha256_of(model.checkpoint.weights),
+        "weights": _sha256_of(model.checkpoint.weight_files),
         "config": _config_hash(model),
         "preprocessor": _preprocessor_hash(model),
         "window": scoring.window / SAMPLE_RATE_HZ,
@@ -191,9 +191,10 @@ def _most_frequent(values: list[float]) -> tuple[float, dict[int, float]]:
     return usual, {place: value for place, value in enumerate(values) if value != usual}
 
 
-def _sha256_of(path: Path) -> str:
+def _sha256_of(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as weights:
-        while chunk := weights.read(1 << 20):
-            digest.update(chunk)
+    for path in files:
+        with path.open("rb") as weights:
+            while chunk := weights.read(1 << 20):
+                digest.update(chunk)
     return digest.hexdigest()

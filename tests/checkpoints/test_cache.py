@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import json
 import os
 import random
 import shutil
@@ -93,6 +94,20 @@ class TestDownloading:
         assert snapshot("me/other", cache_dir=cache) == found
         expected = {"config.json", "preprocessor_config.json", "model.safetensors"} - {missing}
         assert set(contents(found)) == expected | ({"pytorch_model.bin"} if missing == "model.safetensors" else set())
+
+    def test_brings_all_files_that_an_index_of_weights_names(self, server, cache):
+        parts = {"model-1-of-2.safetensors": WEIGHTS, "model-2-of-2.safetensors": WEIGHTS[::-1]}
+        index = json.dumps({"weight_map": dict(zip("ab", parts, strict=True))}).encode()
+        files = {"config.json": CONFIG, "preprocessor_config.json": b"{}", "model.safetensors.index.json": index}
+        server.add("me/large", files | parts)
+        found = snapshot("me/large", cache_dir=cache)
+        assert contents(found) == files | parts
+        requests = len(server.requests)
+        assert snapshot("me/large", cache_dir=cache) == found
+        assert len(server.requests) == requests
+        (shard,) = (file for file in found.files if file.name == "model-2-of-2.safetensors")
+        shard.resolve().write_bytes(WEIGHTS)
+        assert contents(snapshot("me/large", cache_dir=cache)) == files | parts
 
     @pytest.mark.parametrize(
         ("missing", "sentence"),

@@ -76,7 +76,7 @@ HOSTILE = {
     "center": [False, 1],
     "model_type": ["bert", 7],
     "id2label": [{"0": "Speech"}, {"x": "Speech"}, ["Speech"], dict.fromkeys(range(1, 528), "Speech")],
-    "label2id": [{"Speech": 3}, {"Speech": "0"}, {"No such class": 0}, ["Speech"]],
+    "label2id": [{"Speech": 3}, {"Speech": "1"}, {"Speech": "zero"}, {"No such class": 0}, ["Speech"]],
 }
 
 

@@ -43,10 +43,42 @@ def test_a_reversed_array_is_heard_backwards():
     assert np.array_equal(decibels(NOISE[::-1]), decibels(np.ascontiguousarray(NOISE[::-1])))
 
 
-def test_lists_are_padded_with_silence_to_the_longest_or_to_max_length():
+def test_clips_of_different_lengths_have_the_spectra_that_they_have_alone_and_a_mask():
     long, short = NOISE[:8000], NOISE[:5000]
-    assert np.array_equal(decibels([long, short]), decibels([long, np.pad(short, (0, 3000))]))
-    assert np.array_equal(decibels([short], max_length=8000), decibels(np.pad(short, (0, 3000))))
+    batch = CedFeatureExtractor()([long, short], return_tensors="np")
+    assert np.array_equal(batch["input_values"][0], decibels(long)[0])
+    assert np.array_equal(batch["input_values"][1, :, :32], decibels(short)[0])
+    assert (batch["input_values"][1, :, 32:] == -100).all()
+    assert batch["attention_mask"].tolist() == [[1] * 51, [1] * 32 + [0] * 19]
+    padded = CedFeatureExtractor()(short, return_tensors="np", max_length=8000, padding="max_length")
+    assert padded["attention_mask"].tolist() == [[1] * 32 + [0] * 19]
+    assert CedFeatureExtractor()(short, return_tensors="np", max_length=8000).keys() == {"input_values"}
+
+
+def test_a_list_of_floats_is_a_clip_and_a_list_of_those_a_batch():
+    samples = NOISE[:4000].astype(float).tolist()
+    assert np.array_equal(decibels(samples), decibels(NOISE[:4000]))
+    assert np.array_equal(decibels([samples, samples]), decibels(np.stack([NOISE[:4000]] * 2)))
+
+
+def test_features_are_attributes_and_move_as_one():
+    inputs = CedFeatureExtractor()([NOISE[:8000], NOISE[:5000]])
+    half = inputs.to("cpu", torch.float16)
+    assert (half.input_values.dtype, half.attention_mask.dtype) == (torch.float16, torch.int64)
+    assert inputs.to(torch.device("cpu")).input_values is inputs.input_values
+    with pytest.raises(AttributeError, match="hold input_values, attention_mask, and no logits"):
+        _ = inputs.logits
+    assert CedFeatureExtractor().sampling_rate == 16_000
+
+
+def test_without_return_tensors_every_clip_has_its_array():
+    arrays = CedFeatureExtractor()([NOISE[:8000], NOISE[:5000]], return_tensors=None)["input_values"]
+    assert [array.shape for array in arrays] == [(64, 51), (64, 32)]
+
+
+def test_audio_of_unknown_rate_is_taken_with_a_warning(caplog):
+    CedFeatureExtractor()(NOISE[:8000], sampling_rate=None)
+    assert caplog.messages == ["no sampling_rate was given: the audio is taken to have 16000 Hz"]
 
 
 def test_clips_are_cut_only_when_truncation_says_so():
@@ -87,7 +119,10 @@ def test_a_clip_shorter_than_a_patch_is_padded_with_silence_to_one(num_samples):
         (np.zeros((1, 2, 9000), np.float32), {}, "3 dimensions"),
         (np.array(0.5), {}, "0 dimensions"),
         ([np.zeros((2, 9000), np.float32)], {}, "1-D clips"),
-        ([0.0, 0.1], {}, "a float, expected"),
+        ([0, 1], {}, "a int, expected"),
+        ([NOISE[:8000], NOISE[:5000]], {"padding": False}, "the clips have different lengths; pass padding=True"),
+        (NOISE, {"padding": "max_length"}, "need max_length"),
+        (NOISE, {"padding": "most"}, "padding is 'most', expected"),
         ("speech.wav", {}, "a str, expected"),
     ],
 )
