@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "cedtag"
 # file and whether for its types alone.
 ROWS = (
     *("__main__", "cli"),
-    *("tagger",),
+    *("tagger", "hf"),
     *("demo", "doctor", "report", "training", "evaluation"),
     *("results", "run"),
     *("writers",),
@@ -28,7 +28,9 @@ OWNERS = {
     "click": ["cedtag.cli"],
     "tqdm": ["cedtag.cli"],
     "rich": ["cedtag.cli", "cedtag.writers.table"],
+    "transformers": ["cedtag.hf"],
     "torch": [
+        "cedtag.hf",
         "cedtag.model.features",
         "cedtag.model.initialise",
         "cedtag.model.layers",
