@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from cedtag.errors import CedtagError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Matrix: TypeAlias = NDArray[np.float64]
 Vector: TypeAlias = NDArray[np.float64]
+Counts: TypeAlias = NDArray[np.int32]
 
-_RESAMPLES_AT_ONCE = 64
+# Of all resamples that are computed at once; a few arrays of eight bytes each exist beside one another.
+_VALUES_AT_ONCE = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +55,37 @@ def has_both_labels(truth: Matrix) -> NDArray[np.bool_]:
     return np.asarray((truth.max(0) > 0) & (truth.min(0) < 1))
 
 
-def average_precision(truth: Vector, scores: Vector, counts: Matrix) -> Vector:
+def average_precision(truth: Vector, scores: Vector, counts: Counts, columns: int = 1) -> Vector:
     """AP of one class `(clips,)` for each row of `counts (resamples, clips)`: how often a clip is in a resample.
 
-    The same as scikit-learn's with `sample_weight`, but for a thousand resamples at once. NaN without a positive.
+    The same as scikit-learn's with `sample_weight`, but sorted once for all resamples. NaN without a positive. With
+    `columns` a clip has so many values, one after another.
     """
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable").astype(np.int32)
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # equal scores stand at one threshold
-    drawn = counts[:, order]
-    found = np.cumsum(drawn * truth[order], axis=1)[:, ends]
-    returned = np.cumsum(drawn, axis=1)[:, ends]
+    positive = truth[order] > 0
+    order //= np.int32(columns)
+    pieces = [_average_precision(positive, ends, counts[some][:, order]) for some in _blocks(counts, len(scores))]
+    return np.concatenate(pieces)
+
+
+def _average_precision(positive: NDArray[np.bool_], ends: NDArray[np.intp], drawn: Counts) -> Vector:
+    """AP for each row of `drawn (resamples, values)`, in the order of falling scores."""
+    found = np.cumsum(drawn * positive, axis=1, dtype=np.int32)[:, ends]
+    returned = np.cumsum(drawn, axis=1, dtype=np.int32)[:, ends]
     with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.where(returned > 0, found / returned, 0)
-        return np.asarray((np.diff(found, axis=1, prepend=0) * precision).sum(1) / found[:, -1])
+        precision = np.divide(found, returned, out=np.zeros(found.shape), where=returned > 0)
+        precision *= np.diff(found, axis=1, prepend=np.int32(0))
+        return np.asarray(precision.sum(1) / found[:, -1])
 
 
-def macro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
+def _blocks(counts: Counts, num_values: int) -> Iterator[slice]:
+    """As many resamples at a time as memory should hold, each of `num_values`."""
+    size = max(1, _VALUES_AT_ONCE // max(1, num_values))
+    return (slice(start, start + size) for start in range(0, len(counts), size))
+
+
+def macro_map(truth: Matrix, scores: Matrix, counts: Counts) -> Vector:
     """Mean AP over the classes with both labels, for each resample."""
     per_class = [average_precision(truth[:, c], scores[:, c], counts) for c in np.flatnonzero(has_both_labels(truth))]
     scores = np.reshape(per_class, (len(per_class), len(counts)))
@@ -76,13 +93,12 @@ def macro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
     return np.where(num_defined > 0, np.nansum(scores, axis=0) / np.maximum(num_defined, 1), np.nan)
 
 
-def micro_map(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
+def micro_map(truth: Matrix, scores: Matrix, counts: Counts) -> Vector:
     """AP over all pairs of clip and class, for each resample."""
-    columns = truth.shape[1]
-    return average_precision(truth.ravel(), scores.ravel(), np.repeat(counts, columns, axis=1))
+    return average_precision(truth.ravel(), scores.ravel(), counts, truth.shape[1])
 
 
-def lwlrap(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
+def lwlrap(truth: Matrix, scores: Matrix, counts: Counts) -> Vector:
     """Label-weighted label-ranking average precision: for every label of a clip, the precision down to its rank."""
     per_label, clip = [], []
     for row in np.flatnonzero(truth.any(1)):
@@ -93,18 +109,20 @@ def lwlrap(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
         clip.append(np.full(len(positive), row))
     if not per_label:
         return np.full(len(counts), np.nan)
-    weights = counts[:, np.concatenate(clip)]
+    # Of a clip, which is drawn as a whole, only the sum and the number of its labels count.
+    sums = np.bincount(np.concatenate(clip), np.concatenate(per_label), len(truth))
+    num_labels = np.bincount(np.concatenate(clip), minlength=len(truth))
     with np.errstate(invalid="ignore"):
-        return np.asarray(weights @ np.concatenate(per_label) / weights.sum(1))
+        return np.asarray(counts @ sums / (counts @ num_labels))
 
 
-def accuracy(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
+def accuracy(truth: Matrix, scores: Matrix, counts: Counts) -> Vector:
     """The share of clips whose class of highest score is their one label, for each resample."""
     right = scores.argmax(1) == truth.argmax(1)
     return np.asarray(counts @ right / counts.sum(1))
 
 
-def accuracy_among_present(truth: Matrix, scores: Matrix, counts: Matrix) -> Vector:
+def accuracy_among_present(truth: Matrix, scores: Matrix, counts: Counts) -> Vector:
     """Accuracy where only classes that occur in the truth can be predicted."""
     present = truth.any(0)
     return accuracy(truth[:, present], scores[:, present], counts)
@@ -112,14 +130,14 @@ def accuracy_among_present(truth: Matrix, scores: Matrix, counts: Matrix) -> Vec
 
 def measure_all(truth: Matrix, scores: Matrix, resamples: int, seed: int = 0) -> list[Measure]:
     """The measures over all classes, with bootstrap intervals when `resamples` is not 0."""
-    functions: dict[str, Callable[[Matrix, Matrix, Matrix], Vector]] = {
+    functions: dict[str, Callable[[Matrix, Matrix, Counts], Vector]] = {
         "mAP": macro_map,
         "mAP micro": micro_map,
         "lwlrap": lwlrap,
     }
     if is_single_label(truth):
         functions |= {"accuracy": accuracy, "accuracy among present": accuracy_among_present}
-    once = np.ones((1, len(truth)))
+    once = each_once(truth)
     counts = _resampled(len(truth), resamples, seed)
     return [
         Measure(name, float(function(truth, scores, once)[0]), *_interval(function, truth, scores, counts))
@@ -129,7 +147,7 @@ def measure_all(truth: Matrix, scores: Matrix, resamples: int, seed: int = 0) ->
 
 def measure_classes(truth: Matrix, scores: Matrix, names: list[str]) -> list[ClassMeasure]:
     """AP, AUC, d-prime and the threshold of the best F1 of every class."""
-    once = np.ones((1, len(truth)))
+    once = each_once(truth)
     is_defined = has_both_labels(truth)
     measures = []
     for column, name in enumerate(names):
@@ -190,19 +208,24 @@ def _scikit_learn() -> Any:
         raise CedtagError("evaluating needs scikit-learn: pip install 'cedtag[train]'") from error
 
 
-def _resampled(num_clips: int, resamples: int, seed: int) -> Matrix:
+def each_once(truth: Matrix) -> Counts:
+    """The counts of all clips themselves."""
+    return np.ones((1, len(truth)), np.int32)
+
+
+def _resampled(num_clips: int, resamples: int, seed: int) -> Counts:
     """How often each clip is in each resample `(resamples, clips)`."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(num_clips, np.full(num_clips, 1 / num_clips), resamples).astype(np.float64)
+    rng, counts = np.random.default_rng(seed), np.empty((resamples, num_clips), np.int32)
+    for some in _blocks(counts, num_clips):
+        counts[some] = rng.multinomial(num_clips, np.full(num_clips, 1 / num_clips), len(counts[some]))
+    return counts
 
 
 def _interval(
-    function: Callable[[Matrix, Matrix, Matrix], Vector], truth: Matrix, scores: Matrix, counts: Matrix
+    function: Callable[[Matrix, Matrix, Counts], Vector], truth: Matrix, scores: Matrix, counts: Counts
 ) -> tuple[float, float] | tuple[None, None]:
     """The 95 % interval of a measure over resamples, None without any."""
     if not len(counts):
         return None, None
-    starts = range(0, len(counts), _RESAMPLES_AT_ONCE)
-    values = np.concatenate([function(truth, scores, counts[i : i + _RESAMPLES_AT_ONCE]) for i in starts])
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    low, high = np.nanpercentile(function(truth, scores, counts), [2.5, 97.5])
     return float(low), float(high)

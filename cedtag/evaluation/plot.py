@@ -44,7 +44,7 @@ def draw_predictions(predictions: Predictions, file: Path) -> None:
 
 
 def _draw_precision_recall(axes: Any, predictions: Predictions, classes: np.ndarray[Any, Any]) -> None:
-    once = np.ones((1, len(predictions.truth)))
+    once = metrics.each_once(predictions.truth)
     for column in classes:
         truth, scores = predictions.truth[:, column], predictions.scores[:, column]
         precision, recall, _ = metrics.precision_recall(truth, scores)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -142,3 +144,21 @@ def test_confusion_counts_every_clip_once() -> None:
 def test_a_resample_without_a_class_that_has_both_labels_has_no_map():
     truth, scores = np.array([[True], [True]]), np.array([[0.1], [0.9]])
     assert np.isnan(metrics.macro_map(truth, scores, ONCE[:, :2])).all()
+
+
+def test_the_memory_of_the_bootstrap_does_not_grow_with_its_resamples():
+    rng = np.random.default_rng(0)
+    truth, scores = (rng.random((4_000, 100)) < 0.02).astype(float), rng.random((4_000, 100))
+    tracemalloc.start()
+    metrics.measure_all(truth, scores, resamples=100)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6  # all resamples of all pairs at once would take 320 MB for each array
+
+
+def test_how_many_resamples_are_computed_at_once_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    truth, scores = (rng.random((50, 4)) < 0.3).astype(float), rng.random((50, 4)).round(1)
+    at_once = metrics.measure_all(truth, scores, resamples=40)
+    monkeypatch.setattr(metrics, "_VALUES_AT_ONCE", 1)
+    assert metrics.measure_all(truth, scores, resamples=40) == at_once
