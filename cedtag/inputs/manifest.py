@@ -6,7 +6,6 @@ import csv
 import hashlib
 import math
 import os
-import random
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -30,7 +29,7 @@ LATEST_S = 1e9  # in a recording: 31 years
 class Example:
     """Samples `start` to `stop` (None: the end) of the recording at `path`, with all their labels.
 
-    `name` is the name of the recording in the data.
+    `name` is the name of the recording in the data. Examples of one `group` come from one source.
     """
 
     path: str
@@ -39,6 +38,7 @@ class Example:
     start: int = 0
     stop: int | None = None
     fold: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,9 @@ class LabelledData:
 def read_data(path: Path, settings: DataSettings | None = None) -> LabelledData:
     """Read a folder with one sub-folder per class, a manifest, or AudioSet's segment list.
 
-    A manifest is a CSV or TSV file with the columns file,labels and, where needed, start, end (seconds) and fold;
-    several labels are separated by ";". Raises InputError for data that cannot be read, and for missing recordings.
+    A manifest is a CSV or TSV file with the columns file,labels and, where needed, start, end (seconds), fold and
+    group; several labels are separated by ";". Raises InputError for data that cannot be read, and for missing
+    recordings.
     """
     settings = settings or DataSettings()
     examples = read_examples(path, settings.audio)
@@ -99,14 +100,6 @@ def select_folds(examples: Sequence[Example], folds: Sequence[str]) -> list[Exam
             there = ", ".join(sorted(known - {""})) or "none: the data has no column 'fold'"
             raise InputError(f"fold {fold}: no example is in it (folds of the data: {there})")
     return [example for example in examples if example.fold in folds]
-
-
-def split_off(examples: Sequence[Example], share: float, seed: int) -> tuple[list[Example], list[Example]]:
-    """The examples without a random `share` of the recordings, and those of that share; both keep their order."""
-    paths = sorted({example.path for example in examples})
-    held_out = set(random.Random(seed).sample(paths, max(1, round(share * len(paths)))))
-    kept = [example for example in examples if example.path not in held_out]
-    return kept, [example for example in examples if example.path in held_out]
 
 
 def examples_digest(examples: Iterable[Example]) -> str:
@@ -164,7 +157,7 @@ def _of_manifest(file: Path, rows: list[list[str]], audio: Path) -> list[Example
     header = [cell.strip().casefold() for cell in rows[0]] if rows else []
     if not {"file", "labels"} <= set(header):
         raise InputError(
-            f"{file}: the first line must name the columns 'file' and 'labels' (and may: start, end, fold)"
+            f"{file}: the first line must name the columns 'file' and 'labels' (and may: start, end, fold, group)"
         )
     found: dict[tuple[str, int, int | None], Example] = {}
     for number, row in enumerate(rows[1:], start=2):
@@ -180,8 +173,21 @@ def _of_manifest(file: Path, rows: list[list[str]], audio: Path) -> list[Example
         found[key] = example
     if not found:
         raise InputError(f"{file}: no rows")
-    _require(file, [example.path for example in found.values()])
-    return list(found.values())
+    examples = list(found.values())
+    _check_places(file, examples)
+    _require(file, [example.path for example in examples])
+    return examples
+
+
+def _check_places(file: Path, examples: Iterable[Example]) -> None:
+    """InputError for a recording that is in two folds or groups: what is learned of one part helps with the other."""
+    places: dict[str, Example] = {}
+    for example in examples:
+        known = places.setdefault(example.path, example)
+        for kind in ("fold", "group"):
+            one, other = sorted((getattr(known, kind), getattr(example, kind)))
+            if one != other:
+                raise InputError(f"{file}: {example.name} is in the {kind}s {one!r} and {other!r}; give it one")
 
 
 def _example(cells: dict[str, str], audio: Path, where: str) -> Example:
@@ -191,7 +197,8 @@ def _example(cells: dict[str, str], audio: Path, where: str) -> Example:
         raise InputError(f"{where}: the end is not after the start")
     names = (name.strip() for name in cells["labels"].split(SEPARATOR))
     labels = tuple(dict.fromkeys(canonical(name) for name in names if name))
-    return Example(str(audio / cells["file"]), cells["file"], labels, start, stop, cells.get("fold", "").strip())
+    fold, group = (cells.get(name, "").strip() for name in ("fold", "group"))
+    return Example(str(audio / cells["file"]), cells["file"], labels, start, stop, fold, group)
 
 
 def _samples(seconds: str, where: str) -> int | None:

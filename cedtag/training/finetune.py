@@ -56,7 +56,7 @@ def finetune(
         assert isinstance(better, CedForAudioClassification)
         save_checkpoint(output.folder, better, start.extractor, half=output.half)
 
-    with _own_torch(settings.compute.threads or usable_cpus(), device_of(start.model)):
+    with _own_torch(settings.compute.threads, device_of(start.model)):
         plan = _plan(output, settings, split, start, callbacks)
         history = train(start.model, plan, keep, callbacks)
     card = model_card(output.folder.name, start.model, split.clips_per_class(), history, plan.identity, command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -92,15 +93,22 @@ class Teachers:
 class Validation:
     """The clips on which epochs are compared, so that the best is kept: `valid_folds`, or a random share of them all.
 
+    Clips of one source are never on both sides: those of one recording, of one `group` in the data, and those in whose
+    names the regular expression `group_by` matches the same text (of its first group, where it has one).
     The training ends after `patience` epochs without a better one; 0 goes on to the last.
     """
 
     valid_folds: tuple[str, ...] = ()
     valid_split: float = 0.0
+    group_by: str | None = None
     patience: int = 0
 
     def __post_init__(self) -> None:
         _check(self, {"valid_split": (0, 0.9), "patience": (0, _MOST)})
+        try:
+            re.compile(self.group_by or "")
+        except re.error as error:
+            raise InputError(f"`group_by` {self.group_by}: is no regular expression ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +125,17 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCompute:
-    """What computes: `device` and `precision` as in `Compute`, and the number of torch's threads (None: all cores)."""
+    """What computes: `device` and `precision` as in `Compute`, and the number of torch's threads.
+
+    Sums are rounded differently by another number of threads, so it is not that of the machine by default.
+    """
 
     device: str = "auto"
     precision: str = "auto"
-    threads: int | None = None
+    threads: int = 2
 
     def __post_init__(self) -> None:
-        if self.threads is not None:
-            _check(self, {"threads": (1, 1024)})
+        _check(self, {"threads": (1, 1024)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,7 @@ def identity(settings: TrainingSettings, fit: ModelFit, data: Mapping[str, Any])
         **recipe,
         "lr": fit.lr,
         "precision": fit.precision,
+        "threads": settings.compute.threads,
         "window_frames": fit.window_frames,
     }
 

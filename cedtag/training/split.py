@@ -13,8 +13,8 @@ from cedtag.inputs.manifest import (
     read_examples,
     require_audio,
     select_folds,
-    split_off,
 )
+from cedtag.training.hold_out import check_apart, sources_of, split_off
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,8 +35,9 @@ class Split:
     def to_dict(self) -> dict[str, Any]:
         """What decides the weights of a training on these examples."""
         return {
-            "data": examples_digest([*self.train, *self.valid]),
+            "data": examples_digest(self.train),
             "clips": len(self.train),
+            "validation_data": examples_digest(self.valid),
             "validation_clips": len(self.valid),
         }
 
@@ -61,11 +62,13 @@ def _parted(examples: list[Example], settings: TrainingSettings) -> tuple[list[E
     if both := set(folds) & set(validation.valid_folds):
         raise InputError(f"fold {min(both)}: cannot be trained on and validated on")
     train = [one for one in select_folds(examples, folds) if one.fold not in validation.valid_folds]
-    if not validation.valid_split:
-        return train, valid
-    if valid:
+    if valid and validation.valid_split:
         raise InputError("`valid_folds` and `valid_split` exclude each other; use one of them")
-    return split_off(train, validation.valid_split, settings.recipe.seed)
+    sources = sources_of(examples, validation.group_by)
+    if validation.valid_split:
+        train, valid = split_off(train, validation.valid_split, settings.recipe.seed, sources)
+    check_apart(train, valid, sources)
+    return train, valid
 
 
 def _check(data: Path, split: Split, loss: str) -> None:

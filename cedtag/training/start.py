@@ -12,6 +12,7 @@ from torch import nn
 from cedtag.checkpoints.locate import files_at, resolve
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.errors import InputError
+from cedtag.inputs.manifest import canonical
 from cedtag.model.config import CedConfig
 from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cedtag.training.settings import TrainingSettings
+
+
+_LAST_LAYER = "1."  # of the head; before it is a norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,21 @@ def new_model(config: CedConfig, classes: Sequence[str], seed: int) -> CedForAud
 
 
 def with_head(model: CedForAudioClassification, classes: Sequence[str], seed: int) -> CedForAudioClassification:
-    """`model` itself if its labels are these, else its encoder below a new head."""
+    """`model` itself if its labels are these, else its encoder below a head that is new for the classes it has not."""
+    known = {canonical(name): place for place, name in model.config.id2label.items()}
     if tuple(model.config.id2label.values()) == tuple(classes):
         return model
     adapted = new_model(model.config, classes, seed)
     adapted.encoder.load_state_dict(model.encoder.state_dict())
+    rows = [(place, known[name]) for place, name in enumerate(classes) if name in known]
+    if rows:
+        own, others = list(zip(*rows, strict=True))
+        head, old_head = adapted.outputlayer.state_dict(), model.outputlayer.state_dict()
+        for name, tensor in old_head.items():
+            if head[name].shape == tensor.shape and not name.startswith(_LAST_LAYER):
+                head[name].copy_(tensor)
+            else:
+                head[name][list(own)] = tensor[list(others)]
     return adapted
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
-from hypothesis.strategies import floats, integers, lists, permutations, sampled_from
+from hypothesis.strategies import lists, permutations, sampled_from
 
 from cedtag.errors import InputError
 from cedtag.inputs.manifest import (
@@ -16,7 +16,6 @@ from cedtag.inputs.manifest import (
     examples_digest,
     read_examples,
     select_folds,
-    split_off,
     ytids,
 )
 
@@ -95,15 +94,6 @@ def test_folds_select_and_unknown_ones_are_named() -> None:
         select_folds(examples, ["4"])
 
 
-@given(count=integers(2, 40), share=floats(0.05, 0.9), seed=integers(0, 9))
-def test_a_split_parts_recordings_and_loses_none(count: int, share: float, seed: int) -> None:
-    examples = [Example(str(i // 2), str(i), ("x",), start=i) for i in range(count)]
-    kept, held_out = split_off(examples, share, seed)
-    assert sorted([*kept, *held_out], key=lambda example: example.start) == examples
-    assert not {example.path for example in kept} & {example.path for example in held_out}
-    assert (kept, held_out) == split_off(examples, share, seed)
-
-
 def test_the_digest_depends_on_labels_but_not_on_places() -> None:
     here = [Example("/here/a.wav", "a.wav", ("x",))]
     assert examples_digest(here) == examples_digest([Example("/there/a.wav", "a.wav", ("x",))])
@@ -160,3 +150,11 @@ def test_no_data_no_classes_and_empty_classes_are_sentences(tmp_path: Path) -> N
     (tmp_path / "latin.csv").write_bytes(b"file,labels\n\xff.wav,x\n")
     with pytest.raises(InputError, match="not a CSV or TSV manifest"):
         read_examples(tmp_path / "latin.csv")
+
+
+@pytest.mark.parametrize("kind", ["fold", "group"])
+def test_a_recording_has_one_fold_and_one_group(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "data.csv").write_text(f"file,labels,start,end,{kind}\na.wav,x,0,0.5,1\na.wav,y,0.5,1,2\n")
+    with pytest.raises(InputError, match=f"data.csv: a.wav is in the {kind}s '1' and '2'; give it one"):
+        read_examples(tmp_path / "data.csv")

@@ -210,6 +210,16 @@ def test_a_new_head_keeps_the_encoder_and_equal_labels_keep_the_head() -> None:
     assert_same(dict(old.encoder.state_dict()), dict(new.encoder.state_dict()))
 
 
+def test_a_new_head_keeps_the_rows_of_the_classes_that_the_checkpoint_knows() -> None:
+    old = model(seed=1)
+    new = with_head(old, ("other", CLASSES[1]), seed=0)
+    before, after = old.outputlayer.state_dict(), new.outputlayer.state_dict()
+    assert torch.equal(after["1.weight"][1], before["1.weight"][1])
+    assert torch.equal(after["1.bias"][1], before["1.bias"][1])
+    assert not torch.equal(after["1.weight"][0], before["1.weight"][0])
+    assert torch.equal(after["0.weight"], before["0.weight"])
+
+
 def test_the_input_norm_starts_at_the_datas_statistics() -> None:
     norm = nn.BatchNorm1d(64)
     clips = bands(4).features
