@@ -24,5 +24,9 @@ class ModelError(CedtagError):
     """A checkpoint is missing, out of reach, damaged, or not a CED."""
 
 
+class MissingPackageError(CedtagError):
+    """A package that cedtag can use, and does not bring, is not installed."""
+
+
 class OutputError(CedtagError):
     """Results cannot be written where they should go."""

@@ -19,7 +19,8 @@ LONGEST_S = 1e6  # of every setting in seconds: 11 days, which every clock and e
 NOTE = "scored "  # start of warnings that only name the channel or track that was scored
 MIX, EACH = "mix", "each"  # the mean of all channels, and every channel by itself
 STATUSES = ("ok", "partial", "failed")  # how a recording can end
-PASSING_STAGES = ("read", "crash", "timeout")  # of failures whose cause can pass: another try may succeed
+MISSING = "missing"  # the stage of failures for a package that is not installed: tried again by itself
+PASSING_STAGES = ("read", "crash", "timeout", MISSING)  # of failures whose cause can pass: another try may succeed
 STALE = "the file has changed since, and cannot be read now"  # how the problem of results begins that are out of date
 
 
@@ -186,8 +187,8 @@ class FileEnd:
 class FileFailed:
     """A recording gave no row at all.
 
-    `stage` is where it failed: "open", "read" (an error of the disk), "decode", "crash" (of the decoder), "timeout",
-    "score" or "output".
+    `stage` is where it failed: "open", "missing" (a package that is not installed), "read" (an error of the disk),
+    "decode", "crash" (of the decoder), "timeout", "score" or "output".
     """
 
     source: Source

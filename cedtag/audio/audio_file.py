@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from cedtag.audio.containers.other_files import describe_other
 from cedtag.audio.open import open_regular, size_and_mtime, unreadable
 from cedtag.audio.selection import Selection
 from cedtag.errors import AudioError
+from cedtag.records import MISSING
+from cedtag.system.extras import has, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,8 +55,7 @@ def open_audio(source: Source, raw: RawFormat | None = None, selection: Selectio
         file = AudioFile(source.name, fd, raw or _identified(source.name, fd), opened, selection or Selection())
         if file.needs_pyav and not _has_pyav():
             assert isinstance(file.format, Container)
-            hint = f'{file.format.name} is decoded by PyAV; install it with: pip install "cedtag[av]"'
-            raise AudioError(f"{source.name}: {hint}", stage="open")
+            raise AudioError(f"{source.name}: {missing(f'{file.format.name} is decoded by PyAV', 'av')}", stage=MISSING)
         return file
 
 
@@ -81,4 +81,4 @@ def _identified(name: str, fd: int) -> Container:
 
 
 def _has_pyav() -> bool:
-    return importlib.util.find_spec("av") is not None
+    return has("av")

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from cedtag.checkpoints.endpoint import client_constants, without_credentials
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.doctor.selftest import TOLERANCE, deviation
 from cedtag.errors import CedtagError, ModelError
+from cedtag.system import extras
 from cedtag.system.machine import cpu_quota, memory_limit, usable_cpus
 from cedtag.system.telemetry import OPT_OUTS, disable_telemetry
 
@@ -28,7 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NETWORK_S = 10.0
-_EXTRAS = ("onnxruntime", "pyarrow", "matplotlib")
+# extra -> what needs it.
+_USES = {
+    "av": "m4a, mp4, mkv, webm, wma and video",
+    "onnx": "--backend onnx and int8",
+    "parquet": "parquet files",
+    "plot": "pictures",
+    "train": "evaluate and finetune",
+}
 _SECRETS = ("TOKEN", "KEY", "SECRET", "PASSWORD")
 _VARIABLES = ("CEDTAG_", "HF_HUB_", "HF_HOME", "HF_ENDPOINT", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
@@ -50,8 +59,8 @@ def checks(*, network: bool = False) -> Iterator[Check]:
     yield _checked("torch", _torch)
     yield _checked("device", _device)
     yield _checked("soundfile", _soundfile)
-    yield _checked("PyAV", _pyav)
-    yield Check("extras", ", ".join(f"{name} {_version(name)}" for name in _EXTRAS))
+    for extra in _USES:
+        yield _checked(extra, partial(_extra, extra))
     yield Check("processors", _processors())
     yield Check("memory", _memory())
     yield _checked("models", _models)
@@ -94,12 +103,15 @@ def _soundfile() -> str:
     return f"{soundfile.__version__} with libsndfile {soundfile.__libsndfile_version__}: {formats}"
 
 
-def _pyav() -> str:
-    try:
+def _extra(extra: str) -> str:
+    """The versions of the packages of an extra, or what needs it, and the command that installs it."""
+    if not extras.has(extra):
+        return f"not installed; for {_USES[extra]}: {extras.install_command(*extras.EXTRAS[extra])}"
+    if extra == "av":
         import av
-    except ModuleNotFoundError:
-        return 'not installed; m4a, webm, mkv, wma and video need it: pip install "cedtag[av]"'
-    return f"{av.__version__} with FFmpeg {av.ffmpeg_version_info}"
+
+        return f"PyAV {av.__version__} with FFmpeg {av.ffmpeg_version_info}"
+    return ", ".join(f"{package} {_version(package)}" for package in extras.EXTRAS[extra])
 
 
 def _version(package: str) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cedtag.errors import CedtagError
+from cedtag.errors import MissingPackageError
+from cedtag.system.extras import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +198,7 @@ def _auc(truth: Vector, scores: Vector) -> float:
 
 
 def require_scikit_learn() -> None:
-    """CedtagError where scikit-learn is missing, before an hour of scoring."""
+    """MissingPackageError where scikit-learn is missing, before an hour of scoring."""
     _scikit_learn()
 
 
@@ -205,7 +206,7 @@ def _scikit_learn() -> Any:
     try:
         return import_module("sklearn.metrics")
     except ImportError as error:
-        raise CedtagError("evaluating needs scikit-learn: pip install 'cedtag[train]'") from error
+        raise MissingPackageError(missing("evaluating needs scikit-learn", "train")) from error
 
 
 def each_once(truth: Matrix) -> Counts:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cedtag.errors import CedtagError, InputError
+from cedtag.errors import InputError, MissingPackageError
 from cedtag.evaluation import metrics
 from cedtag.system.atomic import writing, writing_whole
+from cedtag.system.extras import missing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ MAX_NAMED_CLASSES = 40
 
 
 def check_plot_file(file: Path) -> None:
-    """InputError or CedtagError where the figure cannot be drawn, before an hour of scoring."""
+    """InputError or MissingPackageError where the figure cannot be drawn, before an hour of scoring."""
     if file.suffix.lower() not in SUFFIXES:
         raise InputError(f"`plot` {file}: the name must end in {', '.join(SUFFIXES)}")
     _matplotlib("figure")
@@ -72,4 +73,4 @@ def _matplotlib(module: str) -> Any:
     try:
         return import_module(f"matplotlib.{module}")
     except ImportError as error:
-        raise CedtagError("`plot` needs matplotlib: pip install 'cedtag[train]'") from error
+        raise MissingPackageError(missing("`plot` needs matplotlib", "plot")) from error

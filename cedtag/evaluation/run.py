@@ -85,7 +85,7 @@ def inputs_of(data: LabelledData, results: Path | None = None, *, model: str | N
 
 
 def check_possible(files: ReportFiles) -> None:
-    """InputError or CedtagError for an evaluation that could not be finished, before any work."""
+    """InputError or MissingPackageError for an evaluation that could not be finished, before any work."""
     metrics.require_scikit_learn()
     if files.plot:
         plot.check_plot_file(files.plot)

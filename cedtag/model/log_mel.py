@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from cedtag.errors import ModelError
 from cedtag.model.front_end import MIN_POWER, TOP_DB
+from cedtag.system.extras import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ def mel_filters(front_end: FrontEnd) -> tuple[Tensor, Tensor]:
     except (ImportError, OSError, RuntimeError) as error:
         raise ModelError(
             f"torchaudio {_installed_version('torchaudio')} does not work with torch {torch.__version__}; install a "
-            'matching pair: pip install "torch>=2.11,<2.15" "torchaudio>=2.11,<2.12"'
+            f"matching pair: {install_command('torch', 'torchaudio')}"
         ) from error
     num_bins = front_end.n_fft // 2 + 1
     filters = melscale_fbanks(num_bins, front_end.f_min, front_end.f_max, front_end.n_mels, front_end.sampling_rate)

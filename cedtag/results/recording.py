@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from cedtag.errors import InputError
+from cedtag.errors import MissingPackageError
 from cedtag.records import SAMPLE_RATE_HZ, SoundEvent, seconds
+from cedtag.system.extras import install_command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,5 +99,6 @@ def _data_frame(rows: list[dict[str, Any]], columns: Sequence[str]) -> pandas.Da
     try:
         import pandas
     except ImportError as error:
-        raise InputError("a data frame needs pandas, which is not installed: pip install pandas") from error
+        text = f"a data frame needs pandas, which is not installed: {install_command('pandas')}"
+        raise MissingPackageError(text) from error
     return pandas.DataFrame(rows, columns=list(columns))

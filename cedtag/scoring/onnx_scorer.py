@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cedtag.errors import InputError
+from cedtag.errors import InputError, MissingPackageError
 from cedtag.labels.table import labels_of
 from cedtag.model.config import CedConfig
 from cedtag.model.fields import LARGEST_WEIGHT
@@ -14,6 +14,7 @@ from cedtag.model.preprocessor import front_end_of
 from cedtag.scoring.batching import cpu_batch_size
 from cedtag.scoring.onnx_model import POWER, PROBABILITIES, ced_model, weight_shapes
 from cedtag.scoring.power_spectra import PowerSpectra
+from cedtag.system.extras import missing
 from cedtag.system.machine import keep_freed_memory
 from cedtag.system.telemetry import disable_telemetry
 
@@ -94,9 +95,7 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     try:
         import onnxruntime
     except ImportError as error:
-        raise InputError(
-            'int8 and --backend onnx need ONNX Runtime, which is not installed: pip install "cedtag[onnx]"'
-        ) from error
+        raise MissingPackageError(missing("int8 and `backend` onnx need ONNX Runtime", "onnx")) from error
     onnxruntime.disable_telemetry_events()  # where the caller has imported it before, without the variable
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

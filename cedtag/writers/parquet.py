@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import IO, TYPE_CHECKING, Any
 
-from cedtag.errors import OutputError
+from cedtag.errors import MissingPackageError
 from cedtag.records import SoundEvent, TagResult, seconds
+from cedtag.system.extras import missing
 from cedtag.writers import storable
 from cedtag.writers.channel_column import COLUMN as CHANNEL_COLUMN
 from cedtag.writers.channel_column import shows_channel
@@ -17,7 +18,7 @@ try:
     import pyarrow
     from pyarrow import parquet
 except ImportError as error:
-    raise OutputError("parquet needs pyarrow; install it with: pip install 'cedtag[parquet]'") from error
+    raise MissingPackageError(missing("parquet needs pyarrow", "parquet")) from error
 
 if TYPE_CHECKING:
     from cedtag.records import Result

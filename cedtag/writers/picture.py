@@ -8,11 +8,12 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from cedtag.audio import Decoding, Selection, open_recording, parse_raw_format
-from cedtag.errors import AudioError, InputError, OutputError
+from cedtag.errors import AudioError, InputError, MissingPackageError
 from cedtag.events.detect import detect_events
 from cedtag.events.settings import EventSettings
 from cedtag.labels.groups import best_of_each
 from cedtag.records import MIX, SAMPLE_RATE_HZ, FileFailed, SoundEvent, Tag, TagResult
+from cedtag.system.extras import missing
 from cedtag.system.terminal import printable
 from cedtag.writers.spectrogram import mel_frequencies_hz, spectrogram
 
@@ -22,7 +23,7 @@ try:
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 except ImportError as error:
-    raise OutputError('pictures are drawn by matplotlib, which is missing: pip install "cedtag[plot]"') from error
+    raise MissingPackageError(missing("pictures are drawn by matplotlib", "plot")) from error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -84,5 +84,5 @@ def test_a_torchaudio_of_another_torch_is_an_error_that_mends_it(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", broken)
     both = rf"torchaudio 2[.\d]+ .* torch {re.escape(torch.__version__)}"
-    with pytest.raises(ModelError, match=both + '.* pip install "torch>=2.11,<2.15" "torchaudio>=2.11,<2.12"'):
+    with pytest.raises(ModelError, match=both + ".* -m pip install '?torch.* '?torchaudio"):
         LogMel(FrontEnd())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("matplotlib")
 
-from cedtag.errors import InputError, OutputError
+from cedtag.errors import InputError, MissingPackageError
 from cedtag.events.settings import EventSettings
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.writers import writer_type
@@ -157,5 +157,5 @@ def test_a_folder_takes_a_picture_of_each_recording(cedtag, sounds):
 def test_without_matplotlib_the_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.delitem(sys.modules, "cedtag.writers.picture")
-    with pytest.raises(OutputError, match=r'pip install "cedtag\[plot\]"'):
+    with pytest.raises(MissingPackageError, match=r"-m pip install '?matplotlib"):
         writer_type("png")

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from cedtag.audio.open import open_regular
 from cedtag.errors import AudioError, OutputError
-from cedtag.records import PASSING_STAGES, AlreadyDone, FileEnd, FileFailed, Source, TagResult
+from cedtag.records import MISSING, PASSING_STAGES, AlreadyDone, FileEnd, FileFailed, Source, TagResult
 from cedtag.run.journal.format import (
     Contents,
     check_is_journal,
@@ -111,7 +111,8 @@ class Journal:
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool = False) -> Iterator[Listed]:
         """Pass on what is to be done, and `AlreadyDone` in the place of what is done.
 
-        With `retry_failed`, what failed and what was cut short by a cause that can pass is to be done.
+        What failed for a package that was not installed is to be done; with `retry_failed` everything that failed, and
+        what was cut short by a cause that can pass.
         """
         for item in sources:
             if not isinstance(item, Source | FileFailed):
@@ -119,7 +120,7 @@ class Journal:
                 continue
             source = self.as_before(item if isinstance(item, Source) else item.source)
             entry = self._entry(source)
-            if entry is None or not entry.unchanged or (retry_failed and entry.can_retry):
+            if entry is None or not entry.unchanged or entry.lacks_package or (retry_failed and entry.can_retry):
                 yield source if isinstance(item, Source) else replace(item, source=source)
             else:
                 yield AlreadyDone(source, entry.status)
@@ -145,6 +146,9 @@ class Journal:
             return None
         assert isinstance(result, FileEnd | FileFailed), "events are made of rows, and of them alone"
         entry, was = self._entry(result.source), None
+        if entry is not None and entry.lacks_package and isinstance(result, FileFailed) and result.stage == MISSING:
+            self.keep(result.source)  # so that the journal does not grow with every run that lacks it still
+            return None
         if entry is not None and isinstance(result, FileFailed) and entry.status != "failed":
             if self.stands(result):
                 self.keep(result.source)

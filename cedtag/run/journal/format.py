@@ -144,7 +144,9 @@ def _take(contents: Contents, record: dict[str, Any], at: int) -> bool:
         return False
     assert isinstance(end, dict)
     if end.get("stage") != "output":  # that says nothing about the recording which has the place
-        contents.done.add(source_of(end), end["status"], at, end.get("was"), cause=end.get("cause", ""))
+        contents.done.add(
+            source_of(end), end["status"], at, end.get("was"), cause=end.get("cause", ""), stage=end.get("stage", "")
+        )
     return True
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cedtag.records import STATUSES
+from cedtag.records import MISSING, STATUSES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +33,10 @@ _ENTRY = np.dtype(
         ("status", "u1"),
         ("has_place", "?"),
         ("can_retry", "?"),
+        ("lacks_package", "?"),
     ]
 )
-_PACKED = struct.Struct("<8s8s8s8sqB??")
+_PACKED = struct.Struct("<8s8s8s8sqB???")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class Entry:
 
     `unchanged` says whether its file still has the size and time that it had; `moved`, whether its root is another;
     `renamed`, whether it was written under another name; `has_place`, whether its absolute path is known; `can_retry`,
-    whether it failed or was cut short by a cause that can pass.
+    whether it failed or was cut short by a cause that can pass; `lacks_package`, whether it failed because a package
+    was not installed.
     """
 
     place: int
@@ -55,6 +57,7 @@ class Entry:
     renamed: bool
     has_place: bool
     can_retry: bool
+    lacks_package: bool
 
 
 class Done:
@@ -74,10 +77,12 @@ class Done:
         self._by_name: NDArray[np.intp] = np.zeros(0, np.intp)
         self._kept: NDArray[np.bool_] = np.zeros(0, np.bool_)
 
-    def add(self, source: Source, status: str, offset: int, was: str | None = None, *, cause: str = "") -> None:
+    def add(
+        self, source: Source, status: str, offset: int, was: str | None = None, *, cause: str = "", stage: str = ""
+    ) -> None:
         """Enter a recording; a later entry replaces an earlier one, and that of the place where it `was`."""
         names = _hash(self._name(source)), _hash(source.root), _stamp(source)
-        flags = STATUSES.index(status), bool(source.at), status == "failed" or bool(cause)
+        flags = STATUSES.index(status), bool(source.at), status == "failed" or bool(cause), stage == MISSING
         self._packed += _PACKED.pack(_hash(self.place_of(source)), *names, offset, *flags)
         if was is not None:
             self._packed += _PACKED.pack(_hash(was), *names, _MOVED_AWAY, *flags)
@@ -121,7 +126,7 @@ class Done:
         return source.at or self._name(source)
 
     def _entry(self, place: int, source: Source) -> Entry:
-        _, name, root, stamp, offset, status, has_place, can_retry = self._entries[place].item()
+        _, name, root, stamp, offset, status, has_place, can_retry, lacks_package = self._entries[place].item()
         moved = root != int.from_bytes(_hash(source.root), "little")
         return Entry(
             place,
@@ -132,6 +137,7 @@ class Done:
             renamed=moved or name != int.from_bytes(_hash(self._name(source)), "little"),
             has_place=has_place,
             can_retry=can_retry,
+            lacks_package=lacks_package,
         )
 
     def keep(self, entry: Entry) -> None:
