@@ -15,6 +15,7 @@ from cedtag.cli.shared.failures import COULD_NOT_PROCEED, HANDLED, exit_code, se
 from cedtag.cli.shared.interrupts import wait_for_loading
 from cedtag.cli.shared.process import keep_stdout_for_data, leave, open_closed_streams, use_utf8_names
 from cedtag.cli.shared.shortages import shortage_of, shortage_of_threads
+from cedtag.cli.shared.suggestions import is_absent_word, suggestions_for
 from cedtag.system.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Commands(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = ("-h", "--help", "-V", "--version")
         if args and args[0] not in COMMANDS and args[0] not in own:
-            args = [DEFAULT_COMMAND, *args]
+            args = _help_or_path(ctx, args)
         return super().parse_args(ctx, args)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -88,6 +89,18 @@ class Commands(click.Group):
             return tag.shell_complete(tag.make_context("tag", [], ctx, resilient_parsing=True), incomplete)
         names = [CompletionItem(n, help=text) for n, (_, text) in COMMANDS.items() if n.startswith(incomplete)]
         return [*names, CompletionItem(incomplete, type="file")]
+
+
+def _help_or_path(ctx: click.Context, args: list[str]) -> list[str]:
+    """The arguments that a first word which is no command stands for; UsageError for one that is near a command."""
+    word = args[0]
+    if not ctx.resilient_parsing and is_absent_word(word):
+        if word == "help":
+            return [*args[1:2], "--help"]
+        if near := suggestions_for(word, COMMANDS):
+            meant = " or ".join(f"`cedtag {one}`" for one in near)
+            raise click.UsageError(f"{word}: no such file, folder or command; did you mean {meant}?", ctx)
+    return [DEFAULT_COMMAND, *args]
 
 
 @click.group(cls=Commands, context_settings=CONTEXT, no_args_is_help=False, invoke_without_command=True)

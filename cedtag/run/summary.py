@@ -21,8 +21,8 @@ class Summary:
     """Counts of recordings; found = done + partial + failed + skipped.
 
     `skipped` holds what is no recording and what an earlier run has done; what failed then counts as failed again.
-    `incomplete` counts those of the skipped that an earlier run has scored in part, `untimed` those of done and partial
-    whose start time is not known.
+    `incomplete` counts those of the skipped that an earlier run has scored in part, `failed_earlier` those of failed
+    that were not tried again, `untimed` those of done and partial whose start time is not known.
     """
 
     done: int = 0
@@ -31,6 +31,7 @@ class Summary:
     skipped: int = 0
     already_done: int = 0
     incomplete: int = 0
+    failed_earlier: int = 0
     windows: int = 0
     num_samples: int = 0
     untimed: int = 0
@@ -49,6 +50,7 @@ class Summary:
             self.skipped += 1
         elif isinstance(event, AlreadyDone):
             self.failed += event.status == "failed"
+            self.failed_earlier += event.status == "failed"
             self.skipped += event.status != "failed"
             self.already_done += event.status != "failed"
             self.incomplete += event.status == "partial"
@@ -95,13 +97,25 @@ class Summary:
         }
 
     def sentence(self) -> str:
-        """One line for people."""
-        parts = [f"{self.done} done", f"{self.partial} partial", f"{self.failed} failed", f"{self.skipped} skipped"]
-        earlier = f" ({self.already_done} done earlier)" if self.already_done else ""
-        return (
-            f"{self.found} found: {', '.join(parts)}{earlier}; "
-            f"{duration(self.audio_s)} of audio in {duration(self.elapsed_s)}, {self.speed:.1f}x realtime"
-        )
+        """One line for people: every count that is not zero, and of what was scored just now how fast that was."""
+        counts = {
+            "done": self.done,
+            "partial": self.partial,
+            "failed": self.failed - self.failed_earlier,
+            "done earlier": self.already_done - self.incomplete,
+            "partial earlier": self.incomplete,
+            "failed earlier": self.failed_earlier,
+            "skipped": self.skipped - self.already_done,
+        }
+        (first, name), *rest = [(count, name) for name, count in counts.items() if count] or [(0, "done")]
+        said = f"{first:,} recording{'' if first == 1 else 's'} {name}"
+        said += "".join(f", {count:,} {name}" for count, name in rest)
+        if self.windows:
+            audio, elapsed = duration(self.audio_s), duration(self.elapsed_s)
+            said += f"; {audio} of audio in {elapsed}, {self.speed:.1f}x realtime"
+        elif self.found and self.already_done + self.failed_earlier == self.found:
+            said += "; nothing was left to do"
+        return said
 
 
 def duration(seconds: float) -> str:

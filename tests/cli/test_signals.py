@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
 import pytest
+import soundfile
 
 from tests.archive import DELAY, make_archive
 from tests.programs import command_of
@@ -72,6 +75,23 @@ def test_the_first_signal_commits_what_is_finished_and_says_how_to_go_on(archive
 
     assert shell(f"cedtag {' '.join(ALL)}").returncode == 3
     assert Path("all.csv").read_bytes() == Path("undisturbed.csv").read_bytes()
+
+
+def test_a_recording_that_is_stopped_in_its_middle_is_named_with_what_is_scored_again(archive):
+    samples = np.random.default_rng(0).integers(-3000, 3000, 16_000 * 60, dtype=np.int16)
+    soundfile.write("long.wav", samples, 16_000)
+    process = start("long.wav", "-w", "1", "-k", "0", "-t", "0", "-o", "long.csv", "--no-progress", delay_ms=100)
+    time.sleep(0.5)
+    wait_for("long.csv.journal", b'"journal"')
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert re.fullmatch(
+        rb"cedtag: stopped: 0 recordings done; run the same command again to go on: "
+        rb"long\.wav, of which \d+\.0 s were scored, then begins anew\n",
+        said,
+    )
 
 
 def test_the_second_signal_stops_at_once(archive):

@@ -170,7 +170,7 @@ def test_a_text_file_among_good_ones_costs_one_line_and_exit_code_3(cedtag, soun
     assert [row["file"] for row in rows(done.stdout) if row["rank"] == "1"][-1] == "sounds/c.ogg"
     first, second = done.stderr.splitlines()
     assert first.startswith("cedtag: failed: sounds/b/x.wav: ")
-    assert "5 found: 4 done, 0 partial, 1 failed, 0 skipped" in second
+    assert "cedtag: 4 recordings done, 1 failed; " in second
     (failure,) = map(json.loads, (tmp_path / "failed.jsonl").read_text().splitlines())
     assert (failure["path"], failure["stage"]) == ("sounds/b/x.wav", "open")
     assert failure["error"] in first

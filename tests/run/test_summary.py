@@ -37,6 +37,33 @@ def test_a_run_is_as_complete_when_its_recordings_were_done_earlier(events):
     assert first.all_complete == second.all_complete
 
 
+DONE, CUT = FileEnd(SOURCE, 160_000, 1), FileEnd(SOURCE, 160_000, 1, ("cut off",))
+FAILED = FileFailed(SOURCE, "decode", "no audio")
+
+
+@pytest.mark.parametrize(
+    ("events", "text"),
+    [
+        ([DONE], "1 recording done; 10.0 s of audio in "),
+        ([DONE, CUT, FAILED, Skipped(SOURCE, "a device")], "1 recording done, 1 partial, 1 failed, 1 skipped; 20.0 s"),
+        ([FAILED, FAILED], "2 recordings failed"),
+        ([AlreadyDone(SOURCE, "ok")] * 3, "3 recordings done earlier; nothing was left to do"),
+        (
+            [AlreadyDone(SOURCE, "ok"), AlreadyDone(SOURCE, "partial"), AlreadyDone(SOURCE, "failed")],
+            "1 recording done earlier, 1 partial earlier, 1 failed earlier; nothing was left to do",
+        ),
+        ([DONE, AlreadyDone(SOURCE, "ok")], "1 recording done, 1 done earlier; 10.0 s of audio in "),
+        ([], "0 recordings done"),
+    ],
+)
+def test_the_sentence_holds_what_is_not_zero_and_speed_only_where_something_was_scored(events, text):
+    summary = Summary()
+    for event in events:
+        summary.count(event)
+    assert summary.sentence().startswith(text)
+    assert summary.sentence().endswith("x realtime") == any(isinstance(event, FileEnd) for event in events)
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(3.21, "3.2 s"), (59.94, "59.9 s"), (245, "4 min 05 s"), (3600, "1 h 00 min"), (93_780, "26 h 03 min")],

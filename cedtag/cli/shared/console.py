@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -12,17 +11,15 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import TqdmMonitorWarning, tqdm
 
-from cedtag.records import NOTE, SAMPLE_RATE_HZ, FileEnd, FileFailed, Repeated, ScoredWindow, Skipped
-from cedtag.run.summary import duration
+from cedtag.records import MISSING, NOTE, FileEnd, FileFailed, Repeated, Skipped
 from cedtag.system.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from cedtag.cli.shared.run_progress import RunProgress
     from cedtag.records import Outcome
     from cedtag.run.summary import Summary
-
-LINE_EVERY_S = 60.0
 
 
 class Console(logging.Handler):
@@ -31,8 +28,8 @@ class Console(logging.Handler):
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
         super().__init__(logging.INFO if verbose else logging.WARNING)
         self._quiet, self._verbose = quiet, verbose
-        self._progress: ProgressBar | None = None
-        self._has_repeats = False
+        self._progress: RunProgress | None = None
+        self._has_repeats = self._has_missing = False
         logger = logging.getLogger("cedtag")
         logger.handlers = [self]
         logger.setLevel(self.level)
@@ -41,7 +38,7 @@ class Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.note(record.getMessage())
 
-    def start_progress(self, progress: ProgressBar) -> None:
+    def start_progress(self, progress: RunProgress) -> None:
         self._progress = progress
 
     def detail(self, text: str) -> None:
@@ -61,7 +58,7 @@ class Console(logging.Handler):
     def report(self, event: Outcome, summary: Summary) -> None:
         """Say what is worth saying of one event."""
         if isinstance(event, FileFailed):
-            self.error(f"failed: {event.error}")
+            self._report_failure(event)
         elif isinstance(event, FileEnd):
             for problem in event.problems:
                 self.error(f"partial: {event.source.name}: {problem}")
@@ -76,6 +73,12 @@ class Console(logging.Handler):
         if self._progress is not None:
             self._progress.advance(event, summary)
 
+    def _report_failure(self, failed: FileFailed) -> None:
+        """Say why a recording failed; of a package that is not installed, only the first that needs it."""
+        say = self.detail if failed.stage == MISSING and self._has_missing else self.error
+        say(f"failed: {failed.error}")
+        self._has_missing = self._has_missing or failed.stage == MISSING
+
     def end_progress(self) -> None:
         if self._progress is not None:
             self._progress.close()
@@ -83,7 +86,7 @@ class Console(logging.Handler):
 
     def _say(self, text: str) -> None:
         line = f"cedtag: {printable(text)}"
-        if self._progress is not None and self._progress.on_terminal:
+        if self._progress is not None and self._progress.is_live:
             tqdm.write(line, file=sys.stderr)
         else:
             click.echo(line, err=True)
@@ -101,43 +104,3 @@ def download_bar(name: str) -> Iterator[Callable[[int], None]]:
             bar.update(num_bytes - bar.n)
 
         yield show
-
-
-class ProgressBar:
-    """A bar on a terminal; elsewhere one plain line a minute."""
-
-    def __init__(self) -> None:
-        self.on_terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._bar = tqdm(unit="file", dynamic_ncols=True, file=sys.stderr, disable=not self.on_terminal)
-        self._said_at = time.monotonic()
-        self._samples = 0
-
-    def set_total(self, num_recordings: int) -> None:
-        """Tell how many recordings there are, so that the time that is left can be told."""
-        self._bar.total = num_recordings
-
-    def advance(self, event: Outcome, summary: Summary) -> None:
-        if isinstance(event, ScoredWindow):
-            self._samples = event.stop
-        else:
-            self._samples = 0
-            self._bar.update()
-        audio_s = summary.audio_s + self._samples / SAMPLE_RATE_HZ
-        speed = audio_s / max(summary.elapsed_s, 1e-9)
-        if self.on_terminal:
-            self._bar.set_postfix_str(f"{duration(audio_s)} of audio, {speed:.1f}x realtime", refresh=False)
-            self._bar.update(0)
-        elif time.monotonic() - self._said_at >= LINE_EVERY_S:
-            self._said_at = time.monotonic()
-            of_all = f" of {self._bar.total}" if self._bar.total else ""
-            text = f"cedtag: {summary.found}{of_all} files, {duration(audio_s)} of audio, {speed:.1f}x realtime"
-            click.echo(text + self._time_left(summary), err=True)
-
-    def close(self) -> None:
-        self._bar.close()
-
-    def _time_left(self, summary: Summary) -> str:
-        if not self._bar.total or not summary.found:
-            return ""
-        left_s = (self._bar.total - summary.found) * summary.elapsed_s / summary.found
-        return f", about {duration(max(left_s, 0.0))} left"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -23,6 +25,15 @@ def local_path(name: str, stack: ExitStack) -> Path:
     with path.open("wb") as spool:
         shutil.copyfileobj(sys.stdin.buffer, spool)
     return path
+
+
+def is_pipe(stream: IO[str]) -> bool:
+    """Whether another program reads what is written."""
+    try:
+        mode = os.fstat(stream.fileno()).st_mode
+    except (OSError, ValueError):  # a stream of a program that replaced it
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
 def for_terminal(destination: Destination) -> Destination:

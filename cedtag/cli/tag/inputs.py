@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from itertools import chain
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cedtag.errors import InputError
 from cedtag.inputs.search import STDIN
+from cedtag.system.special_files import is_special
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +24,13 @@ class PathList:
 
     files_from: str | None = None
     null: bool = False
+
+    @property
+    def can_be_read_twice(self) -> bool:
+        """Whether the list, if there is one, is a file and no stream."""
+        listed = self.files_from
+        # Not pathlib, which raises for names that are too long.
+        return listed is None or (os.path.isfile(listed) and not is_special(Path(listed)))  # noqa: PTH113
 
     def paths(self, typed: tuple[str, ...], stack: ExitStack) -> Iterable[str]:
         """The paths on the command line and in the list, which is read while the run goes on."""

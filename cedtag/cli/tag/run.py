@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from cedtag.checkpoints import cache
-from cedtag.cli.shared.console import Console, ProgressBar, download_bar
+from cedtag.cli.shared.console import Console, download_bar
 from cedtag.cli.shared.failures import run_code
 from cedtag.cli.shared.inputs import files_of_options
 from cedtag.cli.shared.interrupts import Interrupted, Interrupts
-from cedtag.cli.shared.streams import for_terminal
+from cedtag.cli.shared.run_progress import RunProgress
+from cedtag.cli.shared.streams import for_terminal, is_pipe
+from cedtag.cli.tag.shortfalls import Shortfalls
 from cedtag.errors import CedtagError
+from cedtag.inputs.extent import Extent, stated_length_s
 from cedtag.inputs.search import STDIN
 from cedtag.inputs.sources import find_sources
-from cedtag.records import FileFailed
+from cedtag.records import SAMPLE_RATE_HZ, FileFailed, ScoredWindow, Skipped, Source
 from cedtag.run.archive import Callbacks
 from cedtag.run.outputs.places import check_destination
-from cedtag.run.summary import Summary
+from cedtag.run.summary import Summary, duration
 from cedtag.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -34,9 +37,11 @@ if TYPE_CHECKING:
     from cedtag.cli.tag.inputs import PathList
     from cedtag.inputs.search import Search
     from cedtag.records import Outcome
-    from cedtag.run.outputs.destination import Destination
     from cedtag.run.settings import RunSettings
     from cedtag.scoring import Compute
+
+
+_NO_AUDIO = "no audio found; see --include-glob and --recursive, or name a file"
 
 
 class LoadTagger(Protocol):
@@ -58,6 +63,8 @@ def tag(typed: tuple[str, ...], listed: PathList, choice: ModelChoice, settings:
     with ExitStack() as stack:
         paths = listed.paths(typed, stack)
         check_destination(settings.destination, [*typed, *files_of_options(click.get_current_context(), choice)])
+        if listed.can_be_read_twice and (code := nothing_to_tag(listed.paths(typed, stack), settings.search, console)):
+            return code
         tagger = load_tagger(choice, settings, console)
         countable = typed if listed.files_from is None and STDIN not in typed else None
         report = _Report(console, settings, logging, countable, interrupts)
@@ -68,7 +75,26 @@ def tag(typed: tuple[str, ...], listed: PathList, choice: ModelChoice, settings:
             raise
         finally:
             console.end_progress()
-    return _conclude(summary, console)
+    return report.conclude(summary)
+
+
+def nothing_to_tag(paths: Iterable[str], search: Search, console: Console) -> int | None:
+    """The exit code where no recording is found at these paths, and the reasons are said; None where there is one.
+
+    What was named is looked at before a model is loaded, or even downloaded. A shard may be empty.
+    """
+    absent: list[Skipped | FileFailed] = []
+    for found in find_sources(paths, replace(search, shard=None)):
+        if isinstance(found, Source):
+            return None
+        absent.append(found)
+    summary = Summary()
+    for one in absent:
+        summary.count(one)
+        console.report(one, summary)
+    if not summary.failed:
+        console.error(_NO_AUDIO)
+    return run_code(found=summary.failed > 0, complete=False)
 
 
 def load_tagger(choice: ModelChoice, settings: RunSettings, console: Console) -> Tagger:
@@ -98,23 +124,43 @@ class _Report:
     ) -> None:
         self._console, self._settings, self._logging, self._countable = console, settings, logging, countable
         self._summary = Summary()
+        self._unfinished: ScoredWindow | None = None
+        self._shortfalls = Shortfalls()
         self.callbacks = Callbacks(self._start, self._show, interrupts.deferred)
 
     def stopped(self) -> None:
-        """Print how far a run came that was stopped by a signal."""
+        """Print how far a run came that was stopped by a signal, and what is done of it again."""
         self._console.end_progress()
-        again = "; run the same command again to go on" if self._settings.destination.keeps_journal else ""
+        again = ""
+        if self._settings.destination.keeps_journal:
+            again = "; run the same command again to go on"
+            if self._unfinished is not None:
+                name, audio_s = self._unfinished.source.name, self._unfinished.stop / SAMPLE_RATE_HZ
+                again += f": {name}, of which {duration(audio_s)} were scored, then begins anew"
         self._console.error(f"stopped: {self._summary.sentence()}{again}")
 
+    def conclude(self, summary: Summary) -> int:
+        """Print what became of a run that has come to its end; the exit code."""
+        if summary.recordings == 0:
+            self._console.error(_NO_AUDIO)
+        elif summary.found > 1 or summary.partial:
+            self._console.note(summary.sentence())
+        for sentence in self._shortfalls.sentences(self._settings.destination):
+            self._console.note(sentence)
+        return run_code(found=summary.recordings > 0, complete=summary.all_complete)
+
     def _start(self) -> None:
-        if _shows_progress(self._logging, self._settings.destination):
-            progress = ProgressBar()
+        to_stdout = self._settings.destination.is_stdout
+        if _shows_progress(self._logging, to_stdout=to_stdout):
+            progress = RunProgress(is_live=_draws_bar(self._logging, to_stdout=to_stdout))
             self._console.start_progress(progress)
             if self._countable is not None:
-                _count_beside(self._countable, self._settings.search, progress)
+                _measure_beside(self._countable, self._settings, progress)
 
     def _show(self, outcome: Outcome, summary: Summary) -> None:
         self._summary = summary
+        self._unfinished = outcome if isinstance(outcome, ScoredWindow) else None
+        self._shortfalls.add(outcome)
         self._console.report(outcome, summary)
         if isinstance(outcome, FileFailed) and not self._settings.destination.keep_going:
             self._console.error("stopped at the first failure (--fail-fast)")
@@ -128,26 +174,32 @@ def _for_terminal(settings: RunSettings, typed: Sequence[str]) -> RunSettings:
     return replace(settings, destination=for_terminal(settings.destination), compute=compute)
 
 
-def _shows_progress(logging: Logging, destination: Destination) -> bool:
-    """Whether progress is shown: not where rows and bar would share a terminal."""
+def _shows_progress(logging: Logging, *, to_stdout: bool) -> bool:
+    """Whether progress is shown: not where rows are a table on a terminal."""
     if logging.progress is not None:
         return logging.progress
-    return not logging.quiet and not (destination.is_stdout and sys.stdout is not None and sys.stdout.isatty())
+    return not logging.quiet and not (to_stdout and sys.stdout is not None and sys.stdout.isatty())
 
 
-def _count_beside(paths: Iterable[str], search: Search, progress: ProgressBar) -> None:
-    """Count the recordings while the run goes on, so that the time left can be shown; the run reports what is wrong."""
+def _draws_bar(logging: Logging, *, to_stdout: bool) -> bool:
+    """Whether progress is a bar: on a terminal that no reader of the rows, such as a pager, may share with it."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return False
+    return bool(logging.progress) or not (to_stdout and sys.stdout is not None and is_pipe(sys.stdout))
 
-    def count() -> None:
+
+def _measure_beside(paths: Iterable[str], settings: RunSettings, progress: RunProgress) -> None:
+    """Measure what there is to do while the run goes on, so that the time left is known; the run reports faults."""
+
+    def measure() -> None:
+        extent, last = Extent(), None
         with suppress(CedtagError):
-            progress.set_total(sum(1 for _ in find_sources(paths, search)))
+            for found in find_sources(paths, settings.search):
+                if isinstance(found, Source):
+                    extent.add(found)
+                    last = found
+            if extent.recordings == 1 and last is not None:
+                extent.seconds = stated_length_s(last, settings.reading.decoding.raw) or 0.0
+            progress.extent = extent
 
-    threading.Thread(target=count, name="cedtag-count", daemon=True).start()
-
-
-def _conclude(summary: Summary, console: Console) -> int:
-    if summary.recordings == 0:
-        console.error("no audio found; see --include-glob and --recursive, or name a file")
-    elif summary.found > 1 or not summary.all_complete:
-        console.note(summary.sentence())
-    return run_code(found=summary.recordings > 0, complete=summary.all_complete)
+    threading.Thread(target=measure, name="cedtag-measure", daemon=True).start()
