@@ -79,7 +79,7 @@ def test_an_archive_is_written_as_the_command_line_writes_it(cedtag, sounds, tag
     assert (summary.found, summary.done) == (4, 4)
     # The same call goes on where it was, and so does the command.
     assert tagger.run(["sounds"], to="call.csv", settings=RunSettings(windows=WINDOWS)).already_done == 4
-    assert "4 done earlier" in cedtag("sounds", "-o", "call.csv", "-w", "2", "-b", "4").stderr
+    assert "4 recordings done earlier" in cedtag("sounds", "-o", "call.csv", "-w", "2", "-b", "4").stderr
     with pytest.raises(OutputError, match=r"`window` was 2\.0 and is now 10\.0"):
         tagger.run("sounds", to="call.csv")
     again = Destination(("call.csv",), overwrite=True)

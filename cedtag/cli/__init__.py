@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from cedtag import __version__
+from cedtag.cli.shared.common_options import with_common_options
 from cedtag.cli.shared.failures import COULD_NOT_PROCEED, HANDLED, exit_code, sentence_for
 from cedtag.cli.shared.interrupts import wait_for_loading
 from cedtag.cli.shared.process import keep_stdout_for_data, leave, open_closed_streams, use_utf8_names
@@ -61,7 +62,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(COMMANDS[cmd_name][0]).command
-        return command
+        return with_common_options(command)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         own = ("-h", "--help", "-V", "--version")

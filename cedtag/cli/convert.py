@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedtag.cli.shared.common_options import note_written
 from cedtag.cli.shared.options import SectionedCommand, gathered
 from cedtag.cli.tag.options import target_options
 from cedtag.run.outputs.destination import Destination
@@ -30,4 +31,4 @@ def command(results: tuple[str, ...], destination: Destination) -> None:
 
     with ExitStack() as stack:
         paths: list[Path] = [local_path(name, stack) for name in results]
-        convert(paths, for_terminal(destination))
+        note_written(destination.to, convert(paths, for_terminal(destination)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedtag.cli.shared.common_options import note
 from cedtag.cli.shared.options import SectionedCommand, gathered, option
 from cedtag.results.clip_settings import ClipSettings
 
@@ -100,5 +101,6 @@ def command(results: Sequence[Path], settings: ClipSettings) -> int:
     run, rows = read_all(results)
     settings = replace(settings, track=settings.track or run.settings.get("track"))
     cuts = extract_clips(rows, settings, report, results)
-    click.echo(f"{len(cuts)} clips in {printable(str(settings.folder))}, {len(failures)} recordings failed", err=True)
+    failed = f"; {len(failures)} recordings failed" if failures else ""
+    note(f"{settings.folder}: {len(cuts)} clips, listed in clips.csv{failed}")
     return run_code(complete=not failures)

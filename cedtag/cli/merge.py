@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedtag.cli.shared.common_options import note_written
 from cedtag.cli.shared.options import SectionedCommand, gathered
 from cedtag.cli.tag.options import errors_option, target_options
 from cedtag.run.outputs.destination import Destination
@@ -29,4 +30,5 @@ def command(parts: Sequence[Path], destination: Destination) -> None:
     """
     from cedtag.run.merging import merge
 
-    merge(parts, destination)
+    recordings = merge(parts, destination)
+    note_written(destination.to, f"{recordings:,} recordings of {len(parts)} parts")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedtag.cli.shared.common_options import note, note_written
 from cedtag.cli.shared.options import SectionedCommand, gathered, option
 from cedtag.report import PageSettings
 
@@ -62,9 +63,9 @@ def command(results: Sequence[Path], settings: PageSettings) -> None:
     from cedtag.report.write import write_report
 
     shown_from = write_report(results, settings)
+    note_written([settings.page], f"{settings.page.stat().st_size / 1e6:.1f} MB; open it in a browser")
     if shown_from > settings.threshold:
-        click.echo(
-            f"cedtag: tags below {shown_from:.4f} are left out, or the page would be too large; "
-            "make one of fewer RESULTS to see them",
-            err=True,
+        note(
+            f"tags below {shown_from:.4f} are left out, or the page would be too large; "
+            "make one of fewer RESULTS to see them"
         )

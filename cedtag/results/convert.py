@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cedtag.errors import InputError, OutputError
 from cedtag.labels.table import Label
 from cedtag.records import FileFailed, SoundEvent, TagResult
+from cedtag.results.count import Written
 from cedtag.results.read import open_results
 from cedtag.run.outputs.files import journal_beside, make_files
 from cedtag.run.outputs.names import output_name
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from cedtag.run.outputs.destination import Destination
 
 
-def convert(paths: Sequence[Path], destination: Destination) -> None:
-    """Write the results in these files, all in turn, to a destination in its formats.
+def convert(paths: Sequence[Path], destination: Destination) -> Written:
+    """Write the results in these files, all in turn, to a destination in its formats; the counts of what was written.
 
     InputError where a format needs what a file does not hold, such as the length of recordings.
     """
@@ -38,7 +39,7 @@ def convert(paths: Sequence[Path], destination: Destination) -> None:
     for file in files:
         require_facts(file, destination)
     run, results = joined(files, destination.layout)
-    write_results(results, run, destination, paths)
+    return write_results(results, run, destination, paths)
 
 
 def open_all(paths: Sequence[Path]) -> list[WrittenResults]:
@@ -94,13 +95,14 @@ def _classes_in(result: Result) -> Iterator[tuple[int, str, str]]:
 
 def write_results(
     results: Iterable[Result], run: RunInfo, destination: Destination, inputs: Sequence[Path] = ()
-) -> None:
-    """Write results that are there, and were read from `inputs`, to a stream, a folder or files."""
+) -> Written:
+    """Write results that are there, and were read from `inputs`, to a stream, a folder or files; their counts."""
     inputs = [*inputs, *map(journal_beside, inputs)]
     if shows_channel(run):
         destination.check_channels()
     outputs = check_destination(destination, inputs, keeps_journal=False)
-    results = kept_apart(results, outputs, lambda result: result.source.path)
+    written = Written()
+    results = written.counted(kept_apart(results, outputs, lambda result: result.source.path))
     if destination.is_stream:
         with closing(open_stream(destination, run)) as stream:
             for result in results:
@@ -110,6 +112,7 @@ def write_results(
         _write_folder(results, run, destination, inputs)
     else:
         make_files(destination.files(), results, run)
+    return written
 
 
 def _write_folder(results: Iterable[Result], run: RunInfo, destination: Destination, inputs: Sequence[Path]) -> None:

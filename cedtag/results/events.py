@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
     from cedtag.events.settings import EventSettings
     from cedtag.records import Result
+    from cedtag.results.count import Written
     from cedtag.results.written import WrittenResults
     from cedtag.run.outputs.destination import Destination
 
 
 def write_events(
     paths: Sequence[Path], settings: EventSettings, destination: Destination, *, window_s: float = 10.0
-) -> None:
-    """Write the events of the results in these files.
+) -> Written:
+    """Write the events of the results in these files; the counts of what was written.
 
     Tables without the journal of their run hold no windows without tags; those of `window_s` seconds, one after
     another, are put in their places. InputError where the results lack what the events need.
@@ -41,7 +42,8 @@ def write_events(
             file.require_ends("`pad_offset_s`")
     run, _ = joined(files)
     results = chain.from_iterable(_with_all_windows(file, window_s) for file in files)
-    write_results(detect_events(_no_events(results), settings), replace(run, events=settings), destination, paths)
+    found = detect_events(_no_events(results), settings)
+    return write_results(found, replace(run, events=settings), destination, paths)
 
 
 def _with_all_windows(file: WrittenResults, window_s: float) -> Iterator[Result]:

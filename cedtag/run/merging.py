@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cedtag.errors import InputError
+from cedtag.records import FileEnd, FileFailed
 from cedtag.run.journal import JOURNAL_SUFFIX
 from cedtag.run.journal.format import Contents, read_contents, results_at, source_at
 from cedtag.run.outputs.files import journal_beside
@@ -61,8 +62,10 @@ def read_parts(paths: Sequence[Path]) -> list[Part]:
     return parts
 
 
-def merge(paths: Sequence[Path], destination: Destination) -> None:
+def merge(paths: Sequence[Path], destination: Destination) -> int:
     """Join the outputs of shards, each a file with its journal beside it, into what an undivided run would have given.
+
+    The number of recordings is what comes back.
 
     InputError when a recording is missing, stands in two parts, or a part was made with other settings.
     """
@@ -70,12 +73,14 @@ def merge(paths: Sequence[Path], destination: Destination) -> None:
         raise InputError("`to` - has no journal to go on from; name a file, and convert it with cedtag convert")
     parts = read_parts(paths)
     _check_outputs(destination, paths, parts)
-    results = joined_results(parts)
+    results, recordings = joined_results(parts), 0
     run = replace(run_of(parts), layout=destination.layout)
     with closing(open_output(replace(destination, resume=True, overwrite=True), run)) as joined:
         for result in results:
             joined.write(result)
+            recordings += isinstance(result, FileEnd | FileFailed)
         joined.finish()
+    return recordings
 
 
 def _check_outputs(destination: Destination, paths: Sequence[Path], parts: Sequence[Part]) -> None:

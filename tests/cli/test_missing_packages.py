@@ -53,7 +53,7 @@ def test_many_files_that_need_one_package_are_one_sentence_with_their_count(cedt
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
     assert command[4].startswith("av>=")
     assert rest == [
-        "cedtag: 8 recordings failed",
+        "cedtag: tags.csv: 8 recordings failed",
         "cedtag: failed: phone/0.m4a, phone/1.m4a, phone/2.m4a and 5 more; reasons: errors.jsonl",
         "cedtag: 8 of them need PyAV; once it is installed, the same command reads them",
     ]
@@ -70,12 +70,12 @@ def test_after_the_installation_the_same_command_reads_the_files(cedtag, phone, 
         assert cedtag(*everything).code == 3
         assert Path("tags.csv.journal").stat().st_size == size
     done = cedtag(*everything)
-    assert (done.code, done.stderr.partition(";")[0]) == (0, "cedtag: 8 recordings done")
+    assert (done.code, done.stderr.partition(";")[0]) == (0, "cedtag: tags.csv: 8 recordings done")
     assert not Path("errors.jsonl").read_text()
     made = Path("tags.csv").read_bytes()
     assert cedtag("phone", "-o", "undisturbed.csv").code == 0
     assert made == Path("undisturbed.csv").read_bytes()
-    assert cedtag(*everything).stderr == "cedtag: 8 recordings done earlier; nothing was left to do\n"
+    assert cedtag(*everything).stderr == "cedtag: tags.csv: 8 recordings done earlier; nothing was left to do\n"
 
 
 def test_files_of_a_folder_output_are_made_after_the_installation(cedtag, phone, monkeypatch):

@@ -255,7 +255,7 @@ def test_extract_cuts_what_the_rows_say_and_goes_on_after_a_failure(archive, cap
     assert run(["extract", "r.csv", "-o", "clips", "--pad", "0.25"]) == 3
     assert capfd.readouterr().err.splitlines() == [
         "cedtag: in/b.wav: no such file (or a link that leads nowhere)",
-        "3 clips in clips, 1 recordings failed",
+        "cedtag: clips: 3 clips, listed in clips.csv; 1 recordings failed",
     ]
     with (archive / "clips/clips.csv").open() as table:
         rows = [(row["clip"], row["first_frame"], row["frames"]) for row in csv.DictReader(table)]

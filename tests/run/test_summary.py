@@ -44,15 +44,18 @@ FAILED = FileFailed(SOURCE, "decode", "no audio")
 @pytest.mark.parametrize(
     ("events", "text"),
     [
-        ([DONE], "1 recording done; 10.0 s of audio in "),
-        ([DONE, CUT, FAILED, Skipped(SOURCE, "a device")], "1 recording done, 1 partial, 1 failed, 1 skipped; 20.0 s"),
+        ([DONE], "1 recording done; 1 windows, 10.0 s of audio in "),
+        (
+            [DONE, CUT, FAILED, Skipped(SOURCE, "a device")],
+            "1 recording done, 1 partial, 1 failed, 1 skipped; 2 windows, 20.0 s",
+        ),
         ([FAILED, FAILED], "2 recordings failed"),
         ([AlreadyDone(SOURCE, "ok")] * 3, "3 recordings done earlier; nothing was left to do"),
         (
             [AlreadyDone(SOURCE, "ok"), AlreadyDone(SOURCE, "partial"), AlreadyDone(SOURCE, "failed")],
             "1 recording done earlier, 1 partial earlier, 1 failed earlier; nothing was left to do",
         ),
-        ([DONE, AlreadyDone(SOURCE, "ok")], "1 recording done, 1 done earlier; 10.0 s of audio in "),
+        ([DONE, AlreadyDone(SOURCE, "ok")], "1 recording done, 1 done earlier; 1 windows, 10.0 s of audio in "),
         ([], "0 recordings done"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from click.core import ParameterSource
 
+from cedtag.cli.shared.common_options import note_written
 from cedtag.cli.shared.streams import for_terminal, local_path
 from cedtag.errors import InputError
 from cedtag.results.events import write_events
@@ -65,4 +66,5 @@ def events_of_results(paths: Sequence[str], settings: RunSettings, logging: Logg
     with ExitStack() as stack:
         files = [local_path(name, stack) for name in paths]
         destination = for_terminal(settings.destination)
-        write_events(files, settings.events, destination, window_s=settings.windows.window_s)
+        written = write_events(files, settings.events, destination, window_s=settings.windows.window_s)
+    note_written(destination.to, written)

@@ -143,6 +143,8 @@ class _Report:
         """Print what became of a run that has come to its end; the exit code."""
         if summary.recordings == 0:
             self._console.error(_NO_AUDIO)
+        elif places := ", ".join(place for place in self._settings.destination.to if place != STDIN):
+            self._console.note(f"{places}: {summary.sentence()}")
         elif summary.found > 1 or summary.partial:
             self._console.note(summary.sentence())
         for sentence in self._shortfalls.sentences(self._settings.destination):
