@@ -203,8 +203,20 @@ _LAZY = {
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+        try:
+            return getattr(import_module(_LAZY[name]), name)
+        except ModuleNotFoundError as error:
+            if error.name not in ("torch", "torchaudio"):
+                raise
+            raise _without_torch(name) from error
     raise AttributeError(f"module 'cedtag' has no attribute {name!r}")
+
+
+def _without_torch(name: str) -> ImportError:
+    from cedtag.errors import MissingPackageError
+    from cedtag.system.extras import missing
+
+    return MissingPackageError(missing(f"cedtag.{name} needs torch", "torch"))
 
 
 def __dir__() -> list[str]:

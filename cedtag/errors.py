@@ -24,8 +24,10 @@ class ModelError(CedtagError):
     """A checkpoint is missing, out of reach, damaged, or not a CED."""
 
 
-class MissingPackageError(CedtagError):
+class MissingPackageError(CedtagError, ImportError):
     """A package that cedtag can use, and does not bring, is not installed."""
+
+    __str__ = Exception.__str__  # that of ImportError shows no other text than the first
 
 
 class OutputError(CedtagError):

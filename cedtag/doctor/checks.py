@@ -54,7 +54,7 @@ class Check:
 def checks(*, network: bool = False) -> Iterator[Check]:
     """Every check in turn; that of the Hub, which needs the network, only with `network`."""
     disable_telemetry()
-    yield Check("cedtag", f"{__version__} in {Path(__file__).parent.parent}")
+    yield _checked("cedtag", _cedtag)
     yield Check("python", f"{platform.python_version()} on {platform.platform()}")
     yield _checked("torch", _torch)
     yield _checked("device", _device)
@@ -82,7 +82,19 @@ def _checked(name: str, find: Callable[[], str]) -> Check:
         return Check(name, text.strip().splitlines()[0], ok=False)
 
 
+def _cedtag() -> str:
+    if len(installed := extras.installed_distributions()) > 1:
+        raise CedtagError(
+            f"{' and '.join(installed)} are both installed, and hold the same files: uninstall both, and install one"
+        )
+    return f"{__version__} in {Path(__file__).parent.parent}"
+
+
 def _torch() -> str:
+    if not extras.is_installed("torch"):
+        extras.require("onnx", "there is no torch, and so scoring needs ONNX Runtime")
+        what_needs_it = "finetune, GPUs and weights that are no safetensors"
+        return f"not installed; for {what_needs_it}: {extras.install_command(*extras.EXTRAS['torch'])}"
     from cedtag.model.features import CedFeatureExtractor
 
     CedFeatureExtractor()  # loads both, and is an error if they are no pair
@@ -90,6 +102,8 @@ def _torch() -> str:
 
 
 def _device() -> str:
+    if not extras.is_installed("torch"):
+        return "cpu, with ONNX Runtime in fp32 or int8"
     from cedtag.scoring.torch_device import find_device, find_precision
 
     device = find_device("auto")

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cedtag.records import SAMPLE_RATE_HZ, Source, Window
+from cedtag.system.extras import is_installed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cedtag.model.config import CedConfig
+    from cedtag.scoring.onnx_scorer import OnnxScorer
     from cedtag.scoring.torch_scorer import TorchScorer
 
 TOLERANCE = 1e-4
@@ -30,7 +33,8 @@ def deviation(device: str = "cpu") -> float:
     source = Source("self-test", "self-test", "self-test")
     starts = (0, 10 * SAMPLE_RATE_HZ)
     windows = [Window(source, i, start, samples[start : start + 160_000]) for i, start in enumerate(starts)]
-    return float(np.abs(small_scorer(device).score(windows) - np.array(EXPECTED)).max())
+    scorer = small_scorer(device) if is_installed("torch") else small_onnx_scorer()
+    return float(np.abs(scorer.score(windows) - np.array(EXPECTED)).max())
 
 
 def sound() -> NDArray[np.float32]:
@@ -41,16 +45,35 @@ def sound() -> NDArray[np.float32]:
     return (tone + noise).astype(np.float32)
 
 
+def _config() -> CedConfig:
+    from cedtag.model.config import CedConfig
+
+    return CedConfig(embed_dim=48, num_heads=3, depth=2, outputdim=_CLASSES)
+
+
+def small_onnx_scorer() -> OnnxScorer:
+    """The same CED in ONNX Runtime."""
+    from cedtag.model.front_end import FrontEnd
+    from cedtag.scoring.onnx_model import weight_shapes
+    from cedtag.scoring.onnx_scorer import OnnxScorer
+
+    shapes = weight_shapes(_config())
+    # The counter of batch norm has a number, too, among the weights of torch.
+    numbers = {name: number for number, name in enumerate(sorted([*shapes, "encoder.init_bn.num_batches_tracked"]), 1)}
+    drawn = {name: _normal(numbers[name], math.prod(shape)).reshape(shape) for name, shape in shapes.items()}
+    weights = {name: _weights(name, values).astype(np.float32) for name, values in drawn.items()}
+    return OnnxScorer(_config(), FrontEnd(), weights, batch_size=1)
+
+
 def small_scorer(device: str) -> TorchScorer:
     """A CED of two blocks with pseudo-random weights, the same on every machine."""
-    from cedtag.model.config import CedConfig
     from cedtag.model.front_end import FrontEnd
     from cedtag.model.log_mel import LogMel
     from cedtag.model.network import CedForAudioClassification
     from cedtag.scoring.torch_device import find_device
     from cedtag.scoring.torch_scorer import TorchScorer
 
-    model = CedForAudioClassification(CedConfig(embed_dim=48, num_heads=3, depth=2, outputdim=_CLASSES))
+    model = CedForAudioClassification(_config())
     for number, (name, tensor) in enumerate(sorted(model.state_dict().items())):
         values = tensor.numpy()  # the memory of the tensor itself
         if values.ndim:

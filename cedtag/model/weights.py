@@ -23,6 +23,7 @@ from cedtag.errors import ModelError
 from cedtag.model.config import CedConfig
 from cedtag.model.fields import LARGEST_WEIGHT
 from cedtag.model.pickle_check import check_pickle
+from cedtag.model.weight_names import ENCODER, STEP_COUNTER, hub_name
 from cedtag.system.atomic import replacing
 from cedtag.system.special_files import followed
 
@@ -36,12 +37,8 @@ if TYPE_CHECKING:
 # The deepest CED that a config may describe has 780. Opening hundreds of thousands of tensors takes many seconds.
 _MAX_TENSORS = 4096
 _WRAPPERS = ("model", "state_dict", "model_state_dict")
-_PARALLEL = "module."  # what DataParallel puts before every name
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _VARIANCE = "running_var"
-_STEP_COUNTER = "num_batches_tracked"
-_ENCODER = "encoder."
-_HEAD = "outputlayer."
 _LAST_LAYER = "outputlayer.1."
 
 logger = logging.getLogger(__name__)
@@ -67,12 +64,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors in a file, unconverted, under the Hub's names; no code in the file runs."""
     renamed: dict[str, Tensor] = {}
     for name, tensor in chain.from_iterable(_read(file).items() for file in weight_files(path)):
-        # The original repository keeps the front end among the weights; here it belongs to the feature extractor.
-        if name.removeprefix(_PARALLEL).startswith("front_end."):
+        if (known_as := hub_name(name)) is None:
             continue
-        if (hub_name := _hub_name(name)) in renamed:
-            raise ModelError(f"{path}: holds {hub_name} twice; download it again")
-        renamed[hub_name] = tensor
+        if known_as in renamed:
+            raise ModelError(f"{path}: holds {known_as} twice; download it again")
+        renamed[known_as] = tensor
     return renamed
 
 
@@ -109,7 +105,7 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
 def encoder_weights(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of the encoder alone, under its own names."""
-    return {name.removeprefix(_ENCODER): tensor for name, tensor in tensors.items() if name.startswith(_ENCODER)}
+    return {name.removeprefix(ENCODER): tensor for name, tensor in tensors.items() if name.startswith(ENCODER)}
 
 
 def inferred_config(tensors: Mapping[str, Tensor], source: Path) -> CedConfig:
@@ -201,14 +197,9 @@ def _is_plain(tensor: object) -> bool:
     )
 
 
-def _hub_name(name: str) -> str:
-    name = name.removeprefix(_PARALLEL).replace("init_bn.1.", "init_bn.")
-    return name if name.startswith((_ENCODER, _HEAD)) else _ENCODER + name
-
-
 def _check_fit(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], source: Path) -> None:
     # Batch norm's counter matters only with a momentum of None, and older files lack it.
-    missing = [name for name in expected if name not in found and not name.endswith(_STEP_COUNTER)]
+    missing = [name for name in expected if name not in found and not name.endswith(STEP_COUNTER)]
     unexpected = [name for name in found if name not in expected]
     reshaped = [
         f"{name} {tuple(found[name].shape)} instead of {tuple(tensor.shape)}"
@@ -228,7 +219,7 @@ def _first_few(names: Iterable[str]) -> str:
 
 def _checked(name: str, tensor: Tensor, source: Path) -> Tensor:
     """A float32 copy of a tensor; one with NaN or infinite values is an error."""
-    if name.endswith(_STEP_COUNTER) and tensor.dtype == torch.int64:
+    if name.endswith(STEP_COUNTER) and tensor.dtype == torch.int64:
         return tensor.clone()
     if tensor.dtype not in _FLOATS:
         raise ModelError(f"{source}: {name} has type {tensor.dtype}, expected floating point; give a CED checkpoint")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from cedtag.errors import InputError
+from cedtag.errors import InputError, MissingPackageError
+from cedtag.system.extras import is_installed, missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,9 +28,10 @@ _MOST = {"batch_size": 65_536, "jobs": 1024, "threads": 1024}
 class Compute:
     """What computes, and with how much of the machine.
 
-    `backend` is "torch", "onnx" or "auto" (torch, but ONNX Runtime for int8); `device` "cpu", "cuda[:N]", "mps" or
-    "auto"; `precision` "fp32", "bf16", "fp16", "int8" or "auto". `batch_size` windows are scored in one call by each of
-    `threads` threads, while `jobs` recordings are decoded; None takes what suits model and machine.
+    `backend` is "torch", "onnx" or "auto" (torch, but ONNX Runtime for int8 and where torch is not installed); `device`
+    "cpu", "cuda[:N]", "mps" or "auto"; `precision` "fp32", "bf16", "fp16", "int8" or "auto". `batch_size` windows are
+    scored in one call by each of `threads` threads, while `jobs` recordings are decoded; None takes what suits model
+    and machine.
     """
 
     backend: str = "auto"
@@ -101,11 +103,24 @@ def open_scorer(
     precision: str = "auto",
     batch_size: int | None = None,
 ) -> Scorer:
-    """Load a checkpoint in a backend: "auto" is torch, but ONNX Runtime for int8.
+    """Load a checkpoint in a backend: "auto" is torch, but ONNX Runtime for int8, and where torch is not installed.
 
-    That never depends on what is installed, as scores differ between backends, by less than 1e-5 in fp32.
+    Scores differ between backends by less than 1e-5 in fp32, and a run is not continued in another one.
     """
-    if backend == "auto":
+    if not is_installed("torch"):
+        backend = _without_torch(backend, device, precision)
+    elif backend == "auto":
         backend = "onnx" if precision == "int8" else "torch"
     module, name = BACKENDS[backend].split(":")
     return cast("Scorer", getattr(import_module(module), name)(checkpoint, device, precision, batch_size))
+
+
+def _without_torch(backend: str, device: str, precision: str) -> str:
+    """ONNX Runtime, or MissingPackageError for what needs torch."""
+    if backend == "torch":
+        raise MissingPackageError(missing("`backend` torch needs torch", "torch"))
+    if backend == "auto" and device not in ("auto", "cpu"):
+        raise MissingPackageError(missing(f"`device` {device} needs torch", "torch"))
+    if backend == "auto" and precision in ("bf16", "fp16"):
+        raise MissingPackageError(missing(f"`precision` {precision} needs torch", "torch"))
+    return "onnx" if backend == "auto" else backend

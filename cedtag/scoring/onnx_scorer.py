@@ -11,10 +11,11 @@ from cedtag.labels.table import labels_of
 from cedtag.model.config import CedConfig
 from cedtag.model.fields import LARGEST_WEIGHT
 from cedtag.model.preprocessor import front_end_of
+from cedtag.model.weight_names import STEP_COUNTER, hub_name
 from cedtag.scoring.batching import cpu_batch_size
 from cedtag.scoring.onnx_model import POWER, PROBABILITIES, ced_model, weight_shapes
 from cedtag.scoring.power_spectra import PowerSpectra
-from cedtag.system.extras import missing
+from cedtag.system.extras import is_installed, missing
 from cedtag.system.machine import keep_freed_memory
 from cedtag.system.telemetry import disable_telemetry
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from cedtag.model.front_end import FrontEnd
     from cedtag.records import Window
     from cedtag.scoring.onnx_model import Weights
+
+
+# Of weights that NumPy reads. Integers are counters, which are not used.
+_TYPES = ("F64", "F32", "F16", "I64")
 
 
 class OnnxScorer:
@@ -84,7 +89,11 @@ def load_onnx_scorer(
     if precision not in ("auto", "fp32", "int8"):
         raise InputError(f"--precision {precision}: ONNX Runtime computes in fp32 or int8 here; use --backend torch")
     plain = _plain_weights(checkpoint)
-    config, weights = plain if plain is not None else _weights_by_torch(checkpoint)
+    if plain is None:
+        if not is_installed("torch"):
+            raise _unreadable_without_torch(checkpoint)
+        plain = _weights_by_torch(checkpoint)
+    config, weights = plain
     front_end = front_end_of(checkpoint, config)
     precision = "int8" if precision == "int8" else "fp32"
     return OnnxScorer(config, front_end, weights, precision, batch_size, checkpoint.name)
@@ -107,24 +116,37 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
 
 
 def _plain_weights(checkpoint: Checkpoint) -> tuple[CedConfig, Weights] | None:
-    """The config and the weights of a checkpoint in the Hub's layout and float32, else None."""
+    """The config and the weights of a checkpoint in safetensors, in types that NumPy has; else None."""
     from safetensors import SafetensorError, safe_open
 
     if checkpoint.config is None or checkpoint.weights.suffix != ".safetensors":
         return None
     config = CedConfig.from_file(checkpoint.config)
+    weights: dict[str, NDArray[np.float32]] = {}
     try:
         with safe_open(checkpoint.weights, framework="numpy") as file:
-            if any(file.get_slice(name).get_dtype() not in ("F32", "I64") for name in file.keys()):  # noqa: SIM118
-                return None
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = [name for name in file.keys() if hub_name(name) is not None]  # noqa: SIM118
+            for name in names:
+                if file.get_slice(name).get_dtype() not in _TYPES:
+                    return None
+                with np.errstate(over="ignore"):  # what becomes infinite is not sound
+                    weights[str(hub_name(name))] = np.asarray(file.get_tensor(name), np.float32)
     except (OSError, SafetensorError):
         return None
-    weights.pop("encoder.init_bn.num_batches_tracked", None)
+    is_whole = len(weights) == len(names)  # no two have one name
+    weights.pop(f"encoder.init_bn.{STEP_COUNTER}", None)
     shapes = {name: values.shape for name, values in weights.items()}
-    if shapes != weight_shapes(config) or not all(_is_sound(name, values) for name, values in weights.items()):
+    if not is_whole or shapes != weight_shapes(config) or not all(_is_sound(*each) for each in weights.items()):
         return None  # torch reports what is wrong
     return config, weights
+
+
+def _unreadable_without_torch(checkpoint: Checkpoint) -> MissingPackageError:
+    """What is wrong with weights that only torch can read, or name the fault of."""
+    what = f"{checkpoint.weights}: these weights are read by torch"
+    if checkpoint.weights.suffix == ".safetensors" and checkpoint.config is not None:
+        what = f"{checkpoint.weights}: is damaged, is not that of its config, or is in bfloat16; torch tells which"
+    return MissingPackageError(missing(what, "torch"))
 
 
 def _is_sound(name: str, values: NDArray[np.float32]) -> bool:

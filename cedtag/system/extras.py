@@ -8,6 +8,8 @@ import sys
 from functools import cache
 from importlib import metadata, util
 
+from cedtag.errors import MissingPackageError
+
 # Two distributions hold this package; at most one of them is installed.
 DISTRIBUTIONS = ("cedtag", "cedtag-lite")
 # extra -> its packages. Which versions of them will do stands in pyproject.toml alone.
@@ -38,6 +40,17 @@ def has(extra: str) -> bool:
 def missing(what: str, extra: str) -> str:
     """The sentence that `what` an extra brings is not installed, with the command that installs it."""
     return f"{what}, which is not installed: {install_command(*EXTRAS[extra])}"
+
+
+def installed_distributions() -> list[str]:
+    """Which of the distributions that hold this package are installed: none where it runs from its sources."""
+    return [name for name in DISTRIBUTIONS if any(True for _ in metadata.distributions(name=name))]
+
+
+def require(extra: str, what: str) -> None:
+    """MissingPackageError where `what` needs an extra that is not installed."""
+    if not has(extra):
+        raise MissingPackageError(missing(what, extra))
 
 
 def install_command(*packages: str) -> str:

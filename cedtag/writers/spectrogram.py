@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cedtag.model.features import CedFeatureExtractor
-from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.model.front_end import MIN_POWER, TOP_DB, FrontEnd
+from cedtag.records import SAMPLE_RATE_HZ, Source, Window
+from cedtag.scoring.power_spectra import PowerSpectra, mel_filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 _CHUNK_S = 30
+_NOWHERE = Source("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +32,16 @@ class Spectrogram:
 
 def spectrogram(blocks: Iterable[Floats], max_columns: int) -> Spectrogram:
     """The spectrogram of consecutive `(n,)` blocks of 16 kHz mono, in memory that does not grow with their number."""
-    extractor = CedFeatureExtractor()
-    hop = extractor.front_end.hop_size
-    sheet = _Sheet(extractor.front_end.n_mels, max_columns)
+    front_end = FrontEnd()
+    spectra, filters, hop = PowerSpectra(front_end), mel_filters(front_end), front_end.hop_size
+    sheet = _Sheet(front_end.n_mels, max_columns)
     num_samples = 0
     for chunk in _chunks(blocks, _CHUNK_S * SAMPLE_RATE_HZ):
         num_samples += len(chunk)
         # Each chunk is mirrored at its ends, which nobody sees; its last frame is the next one's first.
-        frames = extractor(chunk, return_tensors="np")["input_values"][0]
-        sheet.add(frames[:, : max(1, len(chunk) // hop)])
+        (power,) = spectra([Window(_NOWHERE, 0, 0, chunk)])
+        decibels = 10 * np.log10(np.maximum(power @ filters, MIN_POWER)).T
+        sheet.add(np.maximum(decibels, decibels.max() - TOP_DB)[:, : max(1, len(chunk) // hop)])
     return Spectrogram(sheet.columns(), num_samples / SAMPLE_RATE_HZ)
 
 

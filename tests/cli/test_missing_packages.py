@@ -124,6 +124,13 @@ def test_every_missing_package_is_one_sentence_exit_code_1_and_nothing_written(
     assert sorted(Path().rglob("*")) == before
 
 
+def test_doctor_finds_two_distributions_that_exclude_each_other(cedtag, monkeypatch):
+    monkeypatch.setattr(extras, "installed_distributions", lambda: ["cedtag", "cedtag-lite"])
+    done = cedtag("doctor")
+    assert done.code == 1
+    assert done.lines[0].startswith("cedtag       FAILED: cedtag and cedtag-lite are both installed")
+
+
 def test_doctor_lists_every_extra_with_its_command(cedtag, monkeypatch):
     monkeypatch.setattr(extras, "is_installed", lambda package: package not in ("pyarrow", "matplotlib"))
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in cedtag("doctor").lines}

@@ -34,6 +34,9 @@ def command(data: Path, output: TrainingFolder, settings: TrainingSettings, logg
     cedtag finetune data.csv --from-config tiny -o mine       from random weights
     cedtag recording.wav -m my-birds                          use it
     """
+    from cedtag.system.extras import require
+
+    require("torch", "training needs torch")
     from cedtag.cli.finetune.run import finetune_and_show
 
     finetune_and_show(data, output, settings, logging)

@@ -287,14 +287,14 @@ compute_options = gathered(
                 "backend",
                 "--backend",
                 type=click.Choice(["auto", *BACKENDS]),
-                help="torch, or ONNX Runtime (CPU only, needs cedtag[onnx]); auto is torch, but onnx for int8.",
+                help="torch, or ONNX Runtime (CPU only); auto is torch, but onnx for int8 and without torch.",
             ),
             option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
             option(
                 "precision",
                 "--precision",
                 type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-                help="Numbers that the model computes with; half precision needs a GPU, int8 a CPU and cedtag[onnx].",
+                help="Numbers that the model computes with; half precision needs a GPU, int8 a CPU and ONNX Runtime.",
             ),
             option(
                 "batch_size",
