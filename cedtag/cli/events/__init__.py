@@ -12,6 +12,7 @@ from cedtag.cli.tag.options import (
     clock_options,
     compute_options,
     destination_options,
+    dry_run_option,
     list_options,
     reading_options,
     run_options,
@@ -41,9 +42,15 @@ if TYPE_CHECKING:
 )
 @list_options
 @model_options
+@dry_run_option
 @logging_options
 def command(
-    paths: tuple[str, ...], listed: PathList, choice: ModelChoice, settings: RunSettings, logging: Logging
+    paths: tuple[str, ...],
+    listed: PathList,
+    choice: ModelChoice,
+    settings: RunSettings,
+    dry_run: bool,
+    logging: Logging,
 ) -> int:
     """Show the events of each class: when it begins and ends.
 
@@ -55,10 +62,11 @@ def command(
     cedtag archive/ -k 0 -t 0.2 -o tags.csv; cedtag events tags.csv --onset Siren=0.3 -o events.csv
     """
     from cedtag.cli.events.run import all_are_results, events_of_results, refuse_scoring_options
+    from cedtag.cli.tag.plan import show_plan
     from cedtag.cli.tag.run import tag
 
     if not all_are_results(paths):
-        return tag(paths, listed, choice, settings, logging)
+        return (show_plan if dry_run else tag)(paths, listed, choice, settings, logging)
     refuse_scoring_options(click.get_current_context())
     events_of_results(paths, settings, logging)
     return 0

@@ -13,6 +13,7 @@ from cedtag.cli.tag.options import (
     clock_options,
     compute_options,
     destination_options,
+    dry_run_option,
     list_options,
     reading_options,
     run_options,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--events", "shows_events", is_flag=True, cls=Option, section="Events", help="Show events in place of windows."
 )
+@dry_run_option
 @logging_options
 def command(
     paths: tuple[str, ...],
@@ -52,6 +54,7 @@ def command(
     choice: ModelChoice,
     settings: RunSettings,
     shows_events: bool,
+    dry_run: bool,
     logging: Logging,
 ) -> int:
     """Tag the recordings at PATH: files, folders, or - for standard input.
@@ -59,6 +62,8 @@ def command(
     Exit codes: 0 all done, 1 the run could not proceed, 2 usage, 3 some recordings failed or were cut short,
     4 no audio found.
     """
+    from cedtag.cli.tag.plan import show_plan
     from cedtag.cli.tag.run import tag
 
-    return tag(paths, listed, choice, settings if shows_events else replace(settings, events=None), logging)
+    do = show_plan if dry_run else tag
+    return do(paths, listed, choice, settings if shows_events else replace(settings, events=None), logging)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cedtag.cli.shared.options import AnyFunction, bundled, gathered, number_or_auto, option
+from cedtag.cli.shared.options import AnyFunction, Option, bundled, gathered, number_or_auto, option
 from cedtag.cli.shared.thresholds import threshold_fields
 from cedtag.cli.tag.inputs import PathList
 from cedtag.inputs.clock import Clock
@@ -323,6 +323,15 @@ compute_options = gathered(
             ),
         ],
     ),
+)
+
+
+dry_run_option = click.option(
+    "--dry-run",
+    is_flag=True,
+    cls=Option,
+    section="Output",
+    help="Show what would be done: recordings, hours, what is done already. Load no model and write nothing.",
 )
 
 

@@ -316,6 +316,21 @@ def open_journal(path: Path, run: RunInfo, *, fresh: bool = False, by_relative: 
     return Journal(path, descriptor, contents)
 
 
+def pending_in(
+    path: Path, sources: Iterable[Listed], *, by_relative: bool = False, retry_failed: bool = False
+) -> Iterator[Listed]:
+    """Yield what `Journal.pending` does, of a journal that is neither locked nor changed; all where there is none."""
+    contents = read_contents(path, by_relative=by_relative) if path.exists() else Contents()
+    if contents.header is None:
+        yield from sources
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield from Journal(path, descriptor, contents).pending(sources, retry_failed=retry_failed)
+    finally:
+        os.close(descriptor)
+
+
 def read_journal(path: Path) -> tuple[RunInfo, Callable[[], Iterator[Result]]]:
     """The settings of a journal, and a function that reads its committed results; later ones replace earlier ones."""
     contents = read_contents(path)
