@@ -36,6 +36,7 @@ __all__ = [
     "FileFailed",
     "InputError",
     "Label",
+    "MissingPackageError",
     "ModelChoice",
     "ModelError",
     "OutputError",
@@ -84,7 +85,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from cedtag.checkpoints.choice import ModelChoice
-    from cedtag.errors import AudioError, CedtagError, InputError, ModelError, OutputError
+    from cedtag.errors import AudioError, CedtagError, InputError, MissingPackageError, ModelError, OutputError
     from cedtag.evaluation.run import Evaluation, evaluate, evaluate_results, write_evaluation
     from cedtag.evaluation.settings import EvaluationSettings, ReportFiles
     from cedtag.events.detect import detect_events
@@ -154,6 +155,7 @@ _LAZY = {
     "FileFailed": "cedtag.records",
     "InputError": "cedtag.errors",
     "Label": "cedtag.labels.table",
+    "MissingPackageError": "cedtag.errors",
     "ModelChoice": "cedtag.checkpoints.choice",
     "ModelError": "cedtag.errors",
     "OutputError": "cedtag.errors",

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cedtag.audio import RawFormat
+from cedtag.audio import RawFormat, pyav_length
 from cedtag.audio.audio_file import open_audio
 from cedtag.audio.in_process import decoder_of
 from cedtag.errors import CedtagError
@@ -30,8 +30,11 @@ class Extent:
         self.seconds += length_s or 0.0
 
 
-def stated_length_s(source: Source, raw: RawFormat | None = None) -> float | None:
-    """The seconds that the header of a recording states; None where that is not known, or needs a child process."""
+def stated_length_s(source: Source, raw: RawFormat | None = None, *, asks_pyav: bool = False) -> float | None:
+    """The seconds that the header of a recording states; None where that is not known.
+
+    Containers of PyAV's are only looked at where it is to be asked, in a process of its own for each.
+    """
     if source.path == STDIN:
         return None
     try:
@@ -42,7 +45,7 @@ def stated_length_s(source: Source, raw: RawFormat | None = None) -> float | Non
         if isinstance(file.format, RawFormat):
             return source.size / file.format.frame_bytes / file.format.rate_hz
         if file.needs_pyav:
-            return None
+            return pyav_length.stated_length_s(file) if asks_pyav else None
         with closing(decoder_of(file)) as decoder:
             return decoder.declared_frames / decoder.rate_hz if decoder.declared_frames else None
     except (CedtagError, OSError):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -17,6 +19,9 @@ from cedtag.records import AlreadyDone, FileEnd, ScoredWindow, Source
 from cedtag.run.summary import Summary
 from tests.archive import DELAY
 from tests.terminal import ARCHIVE, on_terminal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="terminals of POSIX")
 ROOT = Path(__file__).parent.parent.parent
@@ -35,6 +40,15 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+def write_aac(path: Path, samples: NDArray[np.float32]) -> None:
+    with av.open(path, "w") as out:
+        stream = out.add_stream("aac", rate=16_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.rate = 16_000
+        for packet in (*stream.encode(frame), *stream.encode()):
+            out.mux(packet)
+
+
 def states(shown: str) -> list[str]:
     """What stood in the line of a bar, one after the other."""
     return [state for state in shown.split("\r") if "realtime" in state]
@@ -50,14 +64,30 @@ def test_one_recording_is_the_bar_in_seconds_of_audio(here):
         assert len(state) <= 80
 
 
+@pytest.mark.parametrize("name", ["long.m4a", "long.mka", "long.mp3"])
+def test_the_length_of_a_compressed_recording_is_known_too(here, name):
+    samples, _ = soundfile.read("long.wav", dtype="float32")
+    if name == "long.mp3":
+        soundfile.write(name, samples, 16_000)
+    else:
+        write_aac(Path(name), samples)
+    code, shown, _ = on_terminal([*ARCHIVE, name, "-w", "1", "-b", "1", "-o", "tags.csv"], env=SLOW)
+    assert code == 0
+    assert re.search(r"%\|.*\| [\d.]+ s of 1 min 00 s of audio", shown)
+
+
 def test_several_recordings_are_counted_with_their_audio(here):
     _, shown, _ = on_terminal([*ARCHIVE, "three", "-w", "0.5", "-o", "tags.csv"], env=SLOW)
     assert re.search(r" 33%\|.*\| 1 of 3 recordings, [\d.]+ s of audio, [\d.,]+x realtime, [\d.]+ s left", shown)
 
 
-def test_no_bar_is_drawn_where_a_pager_reads_the_rows(here):
+def test_nothing_is_drawn_where_a_pager_reads_the_rows(here):
     code, shown, rows = on_terminal([*ARCHIVE, "long.wav", "-w", "2", "-f", "jsonl"], piped=True, env=SLOW)
     assert (code, shown, rows.count("\n")) == (0, "", 32)
+    code, shown, _ = on_terminal([*ARCHIVE, "three", "-w", "2"], piped=True, env=SLOW)
+    assert (code, shown) == (0, "")
+    _, shown, _ = on_terminal([*ARCHIVE, "three", "gone.wav", "-w", "2"], piped=True, env=SLOW)
+    assert "3 recordings done, 1 failed" in shown
     _, shown, _ = on_terminal([*ARCHIVE, "long.wav", "-w", "2", "--progress"], piped=True, env=SLOW)
     assert states(shown)
 

@@ -146,7 +146,9 @@ class _Report:
         elif places := ", ".join(place for place in self._settings.destination.to if place != STDIN):
             self._console.note(f"{places}: {summary.sentence()}")
         elif summary.found > 1 or summary.partial:
-            self._console.note(summary.sentence())
+            # The reader of the rows may be a pager, which the line would garble.
+            say = self._console.detail if summary.all_complete and _may_share_terminal() else self._console.note
+            say(summary.sentence())
         for sentence in self._shortfalls.sentences(self._settings.destination):
             self._console.note(sentence)
         return run_code(found=summary.recordings > 0, complete=summary.all_complete)
@@ -187,7 +189,12 @@ def _draws_bar(logging: Logging, *, to_stdout: bool) -> bool:
     """Whether progress is a bar: on a terminal that no reader of the rows, such as a pager, may share with it."""
     if sys.stderr is None or not sys.stderr.isatty():
         return False
-    return bool(logging.progress) or not (to_stdout and sys.stdout is not None and is_pipe(sys.stdout))
+    return bool(logging.progress) or not (to_stdout and _may_share_terminal())
+
+
+def _may_share_terminal() -> bool:
+    """Whether a program that reads standard output may show it on the terminal of the messages."""
+    return sys.stdout is not None and is_pipe(sys.stdout) and sys.stderr is not None and sys.stderr.isatty()
 
 
 def _measure_beside(paths: Iterable[str], settings: RunSettings, progress: RunProgress) -> None:
@@ -201,7 +208,7 @@ def _measure_beside(paths: Iterable[str], settings: RunSettings, progress: RunPr
                     extent.add(found)
                     last = found
             if extent.recordings == 1 and last is not None:
-                extent.seconds = stated_length_s(last, settings.reading.decoding.raw) or 0.0
+                extent.seconds = stated_length_s(last, settings.reading.decoding.raw, asks_pyav=True) or 0.0
             progress.extent = extent
 
     threading.Thread(target=measure, name="cedtag-measure", daemon=True).start()
