@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 ARCHIVE = [sys.executable, "-m", "tests.archive"]
 
 
 def on_terminal(
-    command: Sequence[object], *, columns: int = 80, piped: bool = False, env: Mapping[str, str] | None = None
+    command: Sequence[object],
+    *,
+    columns: int = 80,
+    piped: bool = False,
+    env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> tuple[int, str, str]:
     """The exit code of a command, what it wrote to a terminal of this width, and to a pipe if its stdout is `piped`."""
     lead, follow = pty.openpty()
@@ -26,7 +32,13 @@ def on_terminal(
     out = subprocess.PIPE if piped else follow
     environment = os.environ | {"TERM": "xterm"} | dict(env or {})
     process = subprocess.Popen(
-        [*map(str, command)], stdin=follow, stdout=out, stderr=follow, env=environment, start_new_session=True
+        [*map(str, command)],
+        stdin=follow,
+        stdout=out,
+        stderr=follow,
+        env=environment,
+        start_new_session=True,
+        cwd=folder,
     )
     os.close(follow)
     shown, rows = b"", b""

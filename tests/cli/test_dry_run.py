@@ -66,7 +66,7 @@ def test_what_failed_is_tried_again_where_that_is_asked_for(cedtag, planned, sou
     assert cedtag("sounds", "-q", "-o", "tags.csv").code == 3
     assert stripped(planned("sounds", "-o", "tags.csv"))["failed earlier"] == "1; --retry-failed tries them again"
     retried = stripped(planned("sounds", "-o", "tags.csv", "--retry-failed"))
-    assert retried["to tag"].startswith("1 recording of 0.0 MB, whose length is not known")
+    assert retried["to tag"].startswith("1 recording of 0.0 kB, whose length is not known")
 
 
 def test_the_time_is_that_of_a_run_that_was_measured(cedtag, planned, sounds):

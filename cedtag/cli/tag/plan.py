@@ -115,8 +115,12 @@ def _extents(timed: Extent, untimed: Extent) -> str:
     if timed.recordings:
         parts.append(f"{_recordings(timed)}: {duration(timed.seconds)} of audio")
     if untimed.recordings:
-        parts.append(f"{_recordings(untimed)} of {untimed.num_bytes / 1e6:,.1f} MB, whose length is not known yet")
+        parts.append(f"{_recordings(untimed)} of {_size(untimed.num_bytes)}, whose length is not known yet")
     return "; ".join(parts) or "nothing"
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB" if num_bytes >= 1e6 else f"{num_bytes / 1e3:,.1f} kB"
 
 
 def _recordings(extent: Extent) -> str:

@@ -18,6 +18,7 @@ from cedtag.cli.shared.inputs import files_of_options
 from cedtag.cli.shared.interrupts import Interrupted, Interrupts
 from cedtag.cli.shared.run_progress import RunProgress
 from cedtag.cli.shared.streams import for_terminal, is_pipe
+from cedtag.cli.shared.suggestions import is_absent_word, suggestions_for
 from cedtag.cli.tag.shortfalls import Shortfalls
 from cedtag.errors import CedtagError
 from cedtag.inputs.extent import Extent, stated_length_s
@@ -92,9 +93,20 @@ def nothing_to_tag(paths: Iterable[str], search: Search, console: Console) -> in
     for one in absent:
         summary.count(one)
         console.report(one, summary)
+    for near in filter(None, map(_commands_near, absent)):
+        console.error(f"did you mean {near}?")
     if not summary.failed:
         console.error(_NO_AUDIO)
     return run_code(found=summary.failed > 0, complete=False)
+
+
+def _commands_near(absent: Skipped | FileFailed) -> str:
+    """The commands that the name of something absent may stand for."""
+    from cedtag.cli import COMMANDS
+
+    name = absent.source.name
+    near = suggestions_for(name, COMMANDS) if is_absent_word(name) else ()
+    return " or ".join(f"`cedtag {one}`" for one in near)
 
 
 def load_tagger(choice: ModelChoice, settings: RunSettings, console: Console) -> Tagger:
@@ -149,8 +161,10 @@ class _Report:
             # The reader of the rows may be a pager, which the line would garble.
             say = self._console.detail if summary.all_complete and _may_share_terminal() else self._console.note
             say(summary.sentence())
-        for sentence in self._shortfalls.sentences(self._settings.destination):
+        for sentence in self._shortfalls.of_this_run(self._settings.destination):
             self._console.note(sentence)
+        for sentence in self._shortfalls.of_earlier_runs(self._settings.destination):
+            self._console.error(sentence)  # the reason of the exit code, which nothing else has named
         return run_code(found=summary.recordings > 0, complete=summary.all_complete)
 
     def _start(self) -> None:

@@ -53,21 +53,25 @@ class Shortfalls:
             self.now["partial"].add(outcome.source.name)
             self.passing += outcome.cause in PASSING_STAGES
 
-    def sentences(self, destination: Destination) -> Iterator[str]:
+    def of_this_run(self, destination: Destination) -> Iterator[str]:
         """What fell short, by name where there are several, and the next step. What was alone was named as it came."""
-        reasons = f"; reasons: {destination.errors}" if destination.errors else ""
         for status, names in self.now.items():
             if names.count > 1:
-                yield f"{status}: {names}{reasons}"
+                yield f"{status}: {names}{_reasons(destination)}"
         if self.lacking > 1:
             yield f"{self.lacking:,} of them need PyAV; once it is installed, the same command reads them"
         elif self.lacking:
             yield "once PyAV is installed, the same command reads it"
         if self.passing and destination.keeps_journal:
             yield "use --retry-failed to try again what a time limit, a crash or the disk has cut short"
+
+    def of_earlier_runs(self, destination: Destination) -> Iterator[str]:
+        """What fell short earlier and was not tried again, and the next step."""
         for status, names in self.earlier.items():
+            again = "; use --retry-failed to try again" if status == "failed" else ""
             if names.count:
-                yield f"{status} earlier: {names}{reasons}" + _RETRY * (status == "failed")
+                yield f"{status} earlier: {names}{_reasons(destination)}{again}"
 
 
-_RETRY = "; use --retry-failed to try again"
+def _reasons(destination: Destination) -> str:
+    return f"; reasons: {destination.errors}" if destination.errors else ""
