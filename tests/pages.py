@@ -138,7 +138,7 @@ class Runner:
         for name in (*REPO_BY_NAME, "mispeech/ced-mini", "mispeech/ced-mini@main"):
             monkeypatch.setitem(PACKAGED, name, CHECKPOINT)
         for option in ("EPOCHS", "TEACHER_EPOCHS", "WARM_UP"):
-            monkeypatch.setenv(f"CEDTAG_{option}", "1")
+            monkeypatch.setenv(f"CEDTAG_FINETUNE_{option}", "1")
 
     def run(self, block: Block) -> None:
         """Run a block of commands or Python; blocks in other languages are only shown."""

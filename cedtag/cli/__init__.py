@@ -81,6 +81,13 @@ class Commands(click.Group):
         assert tag is not None
         tag.format_options(ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        formatter.write_text(
+            "Variables set options: CEDTAG_TOP_K=3 for tagging, CEDTAG_FINETUNE_EPOCHS=20 for finetune (a value per line "
+            "where an option repeats); docs/settings.md has the table."
+        )
+
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 

@@ -31,7 +31,7 @@ def command(context: click.Context) -> int:
 
     click.echo(f"$ {shlex.join(['cedtag', str(FOLDER / SAMPLE), '-m', 'demo'])}")
     os.chdir(FOLDER)  # so that the recording is shown by its name alone
-    with tag.make_context("cedtag", [SAMPLE, "-m", "demo", "-f", "table", "-o", "-"], parent=context) as tagging:
+    with tag.make_context("tag", [SAMPLE, "-m", "demo", "-f", "table", "-o", "-"], parent=context) as tagging:
         code: int = tag.invoke(tagging)
     click.echo(NEXT)
     return code

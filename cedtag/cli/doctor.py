@@ -7,13 +7,20 @@ import json
 import click
 
 from cedtag.cli.shared.failures import COULD_NOT_PROCEED, DONE
+from cedtag.cli.shared.options import Option
 from cedtag.system.terminal import printable
 
 
 @click.command()
-@click.option("--network", is_flag=True, help="Ask the Hub, too, whether it can be reached.")
+@click.option("--network", is_flag=True, help="Ask the Hub, too, whether it can be reached.", cls=Option)
 @click.option(
-    "-f", "--format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is printed."
+    "-f",
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How it is printed.",
+    cls=Option,
 )
 def command(network: bool, format: str) -> int:
     """Show versions, device, decoders, caches and limits, and test that scores are right.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedtag.cli.shared.options import Option
 from cedtag.errors import InputError
 from cedtag.labels.table import ancestors, audioset, descendants, no_such_label, nodes, walk_tree
 
@@ -26,8 +27,11 @@ HEADER: Cells = ("index", "mid", "name")
     default="",
     metavar="TEXT",
     help="Only classes with TEXT in their name or MID, whatever the case.",
+    cls=Option,
 )
-@click.option("--tree", is_flag=True, help="Indent by the ontology; with --find, all above and below what was found.")
+@click.option(
+    "--tree", is_flag=True, help="Indent by the ontology; with --find, all above and below what was found.", cls=Option
+)
 def command(wanted: str, tree: bool) -> None:
     """List the 527 AudioSet classes: index, MID and name.
 

@@ -14,6 +14,7 @@ from cedtag.checkpoints.checksums import damage_of, stated_hashes
 from cedtag.checkpoints.endpoint import client_constants
 from cedtag.checkpoints.locate import HubName, locate, resolve
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
+from cedtag.cli.shared.options import Option
 from cedtag.cli.shared.table import show
 from cedtag.errors import InputError, ModelError, OutputError
 from cedtag.model.config import CedConfig
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 def hub_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add --offline and --cache-dir, which take effect before the command runs."""
 
-    @click.option("--offline", is_flag=True, help="Use only what is on this machine.")
+    @click.option("--offline", is_flag=True, help="Use only what is on this machine.", cls=Option)
     @click.option(
         "--cache-dir",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="FOLDER",
         help="Folder for files from the Hub (default: huggingface_hub's cache).",
+        cls=Option,
     )
     @wraps(command)
     def configured(*args: object, offline: bool, cache_dir: Path | None, **kwargs: object) -> None:
@@ -79,6 +81,7 @@ def list_models() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Copy the files of one model into FOLDER, to be taken to another machine and used with -m FOLDER.",
+    cls=Option,
 )
 @hub_options
 def download(names: tuple[str, ...], output: Path | None) -> None:
@@ -150,7 +153,7 @@ def verify(names: tuple[str, ...]) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.", cls=Option)
 @hub_options
 def rm(name: str, yes: bool) -> None:
     """Remove a model from the cache: all that is there of it, or with @revision only that.

@@ -135,7 +135,7 @@ def cedtag(*arguments: object) -> None:
     subprocess.run(
         [sys.executable, "-m", "cedtag", *words],
         check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "CEDTAG_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "CEDTAG_FINETUNE_THREADS": "1"},
     )
 
 

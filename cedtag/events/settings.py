@@ -47,7 +47,8 @@ class EventSettings:
 
     def for_labels(self, known: Sequence[Label]) -> EventSettings:
         """The same settings with an index for each name; InputError for a class that is none of those `known`."""
-        onsets, offsets = (thresholds_by_index(scores, known) for scores in (self.onsets, self.offsets))
+        onsets = thresholds_by_index(self.onsets, known, "onset")
+        offsets = thresholds_by_index(self.offsets, known, "offset")
         return replace(self, onsets=onsets, offsets=offsets)
 
     def check_indices(self) -> None:

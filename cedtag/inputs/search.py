@@ -35,5 +35,5 @@ def parse_shard(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     part, count = map(int, match.groups()) if match else (0, 0)
     if not 1 <= part <= count:
-        raise InputError(f"{text!r} is no shard; write I/N with I from 1 to N, such as 2/8")
+        raise InputError(f"`shard` {text}: write I/N with I from 1 to N, such as 2/8")
     return part, count

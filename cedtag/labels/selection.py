@@ -83,11 +83,11 @@ def selector_of(labels: Sequence[Label], wanted: TagFilter) -> Selector:
     assert wanted.threshold is not None
     assert wanted.top_k is not None
     groups = _groups(labels, wanted)
-    watched = _found(wanted.watch, ontology(labels) if wanted.group else [*groups, *labels])
+    watched = _found(wanted.watch, ontology(labels) if wanted.group else [*groups, *labels], "watch")
     for label in watched:
         groups.setdefault(label, members_of(label, labels) if wanted.group else (label.index,))
     grouping = Grouping(groups)
-    special = thresholds_by_index(wanted.thresholds, ontology(labels))
+    special = thresholds_by_index(wanted.thresholds, ontology(labels), "threshold")
     thresholds = np.array([special.get(label.index, wanted.threshold) for label in grouping.labels])
     where = parse_condition(wanted.where, lambda name: _classes(name, labels, wanted)) if wanted.where else None
     indices = frozenset(label.index for label in watched)
@@ -100,8 +100,8 @@ def _groups(labels: Sequence[Label], wanted: TagFilter) -> Groups:
         groups = _trees(labels, wanted)
     else:
         groups = {label: (label.index,) for label in labels} if wanted.depth is None else level(labels, wanted.depth)
-        named = _found(wanted.labels, list(groups)) if wanted.labels else groups
-        excluded = _found(wanted.exclude, list(groups))
+        named = _found(wanted.labels, list(groups), "labels") if wanted.labels else groups
+        excluded = _found(wanted.exclude, list(groups), "exclude")
         groups = {label: groups[label] for label in named if label not in excluded}
     if not groups:
         raise InputError("`labels` and `exclude` leave no class; name at least one that is not excluded")
@@ -115,10 +115,10 @@ def _trees(labels: Sequence[Label], wanted: TagFilter) -> Groups:
             "`group` adds the score of each node in `labels`: name one, without `depth` and `most_specific`"
         )
     known = ontology(labels)
-    excluded = {index for node in _found(wanted.exclude, known) for index in members_of(node, labels)}
+    excluded = {index for node in _found(wanted.exclude, known, "exclude") for index in members_of(node, labels)}
     trimmed = {
         label: tuple(index for index in members if index not in excluded)
-        for label, members in trees(labels, _found(wanted.labels, known)).items()
+        for label, members in trees(labels, _found(wanted.labels, known, "labels")).items()
     }
     return {label: members for label, members in trimmed.items() if members}
 
@@ -130,12 +130,12 @@ def _classes(name: str, labels: Sequence[Label], wanted: TagFilter) -> list[int]
     return [index for node in find_labels(name, ontology(labels)) for index in members_of(node, labels)]
 
 
-def _found(names: Sequence[str], labels: Sequence[Label]) -> dict[Label, None]:
+def _found(names: Sequence[str], labels: Sequence[Label], parameter: str) -> dict[Label, None]:
     """The labels of these names; an unknown name is logged, and an InputError when all are unknown."""
     found: dict[Label, None] = {}
     unknown: list[str] = []
     for name in names:
-        known, complaint = _look_up(name, labels)
+        known, complaint = _look_up(name, labels, parameter)
         found |= dict.fromkeys(known)
         unknown += complaint
     if unknown and not found:
@@ -145,8 +145,8 @@ def _found(names: Sequence[str], labels: Sequence[Label]) -> dict[Label, None]:
     return found
 
 
-def _look_up(name: str, labels: Sequence[Label]) -> tuple[tuple[Label, ...], list[str]]:
+def _look_up(name: str, labels: Sequence[Label], parameter: str) -> tuple[tuple[Label, ...], list[str]]:
     try:
-        return find_labels(name, labels), []
+        return find_labels(name, labels, parameter), []
     except InputError as error:
         return (), [str(error)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
@@ -63,19 +64,32 @@ def labels_of(id2label: Mapping[int, str]) -> tuple[Label, ...]:
     return tuple(Label(index, mids.get(name.casefold(), ""), name) for index, name in sorted(id2label.items()))
 
 
-def find_labels(wanted: str, labels: Sequence[Label]) -> tuple[Label, ...]:
+def find_labels(wanted: str, labels: Sequence[Label], parameter: str = "") -> tuple[Label, ...]:
     """All of `labels` with this name, MID or index, whatever its case; InputError when there is none.
 
-    A name wins over an index, for models whose labels are numbers.
+    A name wins over an index, for models whose labels are numbers. The error names the `parameter`, if given.
     """
+    where = f"`{parameter}`: " if parameter else ""
     key = wanted.strip().casefold()
     if not key:
-        raise InputError("a label is empty; give a name, a MID or an index")
+        raise InputError(f"{where}a label is empty; give a name, a MID or an index")
     if found := tuple(label for label in labels if key in (label.name.casefold(), label.mid.casefold())):
         return found
     if found := tuple(label for label in labels if key == str(label.index)):
         return found
-    raise InputError(no_such_label(wanted, [label.name for label in labels]))
+    if several := _several(wanted, labels):
+        raise InputError(
+            f"{where}no label is called {wanted!r}; names may hold commas, so give {' and '.join(map(repr, several))} "
+            "one by one: repeat the option"
+        )
+    raise InputError(where + no_such_label(wanted, [label.name for label in labels]))
+
+
+def _several(wanted: str, labels: Sequence[Label]) -> list[str]:
+    """The labels that stand in one text with separators between them; none where a part is no label."""
+    parts = [part.strip() for part in re.split("[,;|\n]", wanted) if part.strip()]
+    known = {text.casefold() for label in labels for text in (label.name, label.mid, str(label.index))}
+    return parts if len(parts) > 1 and all(part.casefold() in known for part in parts) else []
 
 
 def no_such_label(wanted: str, names: Sequence[str]) -> str:
@@ -83,7 +97,7 @@ def no_such_label(wanted: str, names: Sequence[str]) -> str:
     close = close_names(wanted, names)
     if close:
         return f"no label is called {wanted!r}; did you mean {' or '.join(map(repr, close))}?"
-    return f"no label is called {wanted!r}, nor anything like it; `cedtag labels` lists the names of AudioSet"
+    return f"no label is called {wanted!r}, nor anything like it; `cedtag labels -m MODEL` lists the classes"
 
 
 def close_names(wanted: str, names: Sequence[str], count: int = 3) -> list[str]:

@@ -33,12 +33,16 @@ def read_thresholds(specs: Sequence[str], parameter: str) -> tuple[float | None,
     return of_all, of_one
 
 
-def thresholds_by_index(thresholds: Mapping[str | int, float], known: Sequence[Label]) -> dict[str | int, float]:
+def thresholds_by_index(
+    thresholds: Mapping[str | int, float], known: Sequence[Label], parameter: str = ""
+) -> dict[str | int, float]:
     """The thresholds of single classes by index; InputError for a class that is none of those `known`."""
     return {
         index: value
         for name, value in thresholds.items()
-        for index in ([name] if isinstance(name, int) else [label.index for label in find_labels(name, known)])
+        for index in (
+            [name] if isinstance(name, int) else [label.index for label in find_labels(name, known, parameter)]
+        )
     }
 
 

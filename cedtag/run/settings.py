@@ -55,7 +55,10 @@ class Reading:
         """The same as values; InputError for what has no meaning."""
         from cedtag.audio import Decoding, Selection, parse_raw_format
 
-        raw = parse_raw_format(self.raw) if self.raw else None
+        try:
+            raw = parse_raw_format(self.raw) if self.raw else None
+        except InputError as error:
+            raise InputError(f"`raw`: {error}") from error
         return Decoding(raw, selection=Selection(self.channel, self.track))
 
     def __post_init__(self) -> None:

@@ -83,11 +83,9 @@ def load_onnx_scorer(
 ) -> OnnxScorer:
     """Load a checkpoint in the precision "fp32" (which "auto" means) or "int8"."""
     if device not in ("auto", "cpu"):
-        raise InputError(
-            f"-d/--device {device}: ONNX Runtime and int8 are for CPUs here; use -d cpu, or --backend torch"
-        )
+        raise InputError(f"`device` {device}: ONNX Runtime and int8 are for CPUs here; use -d cpu, or --backend torch")
     if precision not in ("auto", "fp32", "int8"):
-        raise InputError(f"--precision {precision}: ONNX Runtime computes in fp32 or int8 here; use --backend torch")
+        raise InputError(f"`precision` {precision}: ONNX Runtime computes in fp32 or int8 here; use --backend torch")
     plain = _plain_weights(checkpoint)
     if plain is None:
         if not is_installed("torch"):

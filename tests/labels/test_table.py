@@ -127,7 +127,7 @@ def test_a_name_wins_over_an_index():
     [
         ("Speach", "no label is called 'Speach'; did you mean 'Speech'?"),
         ("trains", "no label is called 'trains'; did you mean 'Train' or 'Rain'?"),
-        ("xyzzy", "no label is called 'xyzzy', nor anything like it; `cedtag labels` lists the names of AudioSet"),
+        ("xyzzy", "no label is called 'xyzzy', nor anything like it; `cedtag labels -m MODEL` lists the classes"),
         (" ", "a label is empty; give a name, a MID or an index"),
     ],
 )

@@ -142,8 +142,8 @@ def test_damaged_weights_are_refused_as_by_torch(tmp_path, damage):
 @pytest.mark.parametrize(
     ("device", "precision", "message"),
     [
-        ("cuda", "auto", "--device cuda: ONNX Runtime and int8 are for CPUs"),
-        ("cpu", "bf16", "--precision bf16: ONNX Runtime"),
+        ("cuda", "auto", "`device` cuda: ONNX Runtime and int8 are for CPUs"),
+        ("cpu", "bf16", "`precision` bf16: ONNX Runtime"),
     ],
 )
 def test_what_onnx_runtime_does_not_do_here_is_an_error(device, precision, message):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
+from click.types import BoolParamType
 
 from cedtag.checkpoints.choice import ModelChoice
-from cedtag.errors import CedtagError, InputError
+from cedtag.cli.shared.variables import variable_that_sets
+from cedtag.errors import CedtagError, InputError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,13 +47,43 @@ class OptionSpec:
 
 
 class Option(click.Option):
-    """An option that stands in a section of the help and can come from the variable `CEDTAG_<OPTION>`."""
+    """An option that stands in a section of the help and can come from a variable of the environment."""
 
     def __init__(self, *args: Any, section: str = "Options", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
-        if self.envvar is None:
-            self.envvar = "CEDTAG_" + self.long_name.lstrip("-").replace("-", "_").upper()
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The text of the variable that sets the option; of one that names its opposite, the opposite."""
+        if name := variable_that_sets(ctx, self.opts):
+            return os.environ[name]
+        if not (name := variable_that_sets(ctx, self.secondary_opts)):
+            return None
+        switched_off = BoolParamType.str_to_bool(os.environ[name])
+        return os.environ[name] if switched_off is None else str(not switched_off)
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """The value of the variable: a line per value of a repeatable option, which may hold blanks."""
+        text = self.resolve_envvar_value(ctx)
+        if text is None or (not self.multiple and self.nargs == 1):
+            return super().value_from_envvar(ctx)
+        lines = [line for line in text.replace("\r\n", "\n").split("\n") if line.strip()]
+        return lines if self.nargs == 1 else text.split()
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The converted value; an error names where the value stands, unless that is the command line."""
+        try:
+            return super().process_value(ctx, value)
+        except click.BadParameter as error:
+            if place := self.place_of(ctx):
+                raise click.UsageError(f"{place}: {error.message}", ctx) from error
+            raise
+
+    def place_of(self, ctx: click.Context) -> str | None:
+        """The variable that set the option; None where the command line or the default did."""
+        if self.name is None or ctx.get_parameter_source(self.name) is not ParameterSource.ENVIRONMENT:
+            return None
+        return variable_that_sets(ctx, self.opts) or variable_that_sets(ctx, self.secondary_opts)
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """The value as click converts it; no number that is not finite, and no file without a name."""
@@ -94,14 +128,23 @@ class SectionedCommand(click.Command):
         try:
             return super().invoke(ctx)
         except CedtagError as error:
-            error.args = (self.with_options(str(error)), *error.args[1:])
+            place = self.place_of(ctx, "model") if isinstance(error, ModelError) else None
+            error.args = ((f"{place}: " if place else "") + self.with_options(str(error), ctx), *error.args[1:])
             raise
 
-    def with_options(self, text: str) -> str:
-        """The text with the option in the place of each parameter that stands in backquotes."""
+    def place_of(self, ctx: click.Context, parameter: str) -> str | None:
+        """The variable that set a parameter of the command, if one did."""
+        return next(
+            (one.place_of(ctx) for one in self.params if isinstance(one, Option) and one.name == parameter), None
+        )
+
+    def with_options(self, text: str, ctx: click.Context) -> str:
+        """The text with the option, or what set it, in the place of each parameter that stands in backquotes."""
         options = [option for option in self.params if isinstance(option, Option)]
-        names = {option.name: option.long_name for option in options}
-        names |= {option.long_name.lstrip("-"): option.long_name for option in options}
+        names = {option.name: option.place_of(ctx) or option.long_name for option in options}
+        names |= {option.long_name.lstrip("-"): option.place_of(ctx) or option.long_name for option in options}
+        if model := ctx.params.get("model"):
+            text = text.replace("-m MODEL", f"-m {shlex.quote(model)}")
         return _PARAMETER.sub(lambda match: names.get(match[1]) or match[0], text)
 
 
