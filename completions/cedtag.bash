@@ -1,28 +1,28 @@
 _cedtag_completion() {
-    local IFS=$'\n'
-    local response
-
-    response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _CEDTAG_COMPLETE=bash_complete $1)
-
-    for completion in $response; do
-        IFS=',' read type value <<< "$completion"
-
-        if [[ $type == 'dir' ]]; then
-            COMPREPLY=()
-            compopt -o dirnames
-        elif [[ $type == 'file' ]]; then
-            COMPREPLY=()
-            compopt -o default
-        elif [[ $type == 'plain' ]]; then
-            COMPREPLY+=($value)
-        fi
-    done
-
+    local kind value help prefix paths path program=${1/#\~/$HOME}
+    COMPREPLY=()
+    while IFS=$'\t' read -r kind value help; do
+        case $kind in
+            prefix) prefix=$value ;;
+            plain) COMPREPLY+=("$value") ;;
+            file | dir) paths=$kind path=$value ;;
+        esac
+    done < <(COMP_LINE=${COMP_LINE:0:COMP_POINT} COMP_CUR=$2 _CEDTAG_COMPLETE=bash_complete "$program" 2>/dev/null)
+    if [[ -n $paths && ${#COMPREPLY[@]} == 0 && -z $prefix ]]; then
+        if [[ $paths == dir ]]; then compopt -o dirnames; else compopt -o default; fi
+        return
+    fi
+    if [[ -n $paths ]]; then
+        while IFS= read -r value; do
+            COMPREPLY+=("$prefix$value")
+        done < <(compgen -A "${paths/dir/directory}" -- "$path")
+    fi
+    # As names of files, they are quoted where they hold blanks, commas or apostrophes.
+    if [[ -n $paths || "${COMPREPLY[*]}" == *[!A-Za-z0-9_./:=@\ -]* || "${COMPREPLY[0]}" == *\ * ]]; then
+        compopt -o filenames
+    fi
+    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     return 0
 }
 
-_cedtag_completion_setup() {
-    complete -o nosort -F _cedtag_completion cedtag
-}
-
-_cedtag_completion_setup;
+complete -o nosort -F _cedtag_completion cedtag

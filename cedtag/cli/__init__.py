@@ -15,6 +15,7 @@ from cedtag.cli.shared.common_options import with_common_options
 from cedtag.cli.shared.failures import COULD_NOT_PROCEED, HANDLED, exit_code, sentence_for
 from cedtag.cli.shared.interrupts import wait_for_loading
 from cedtag.cli.shared.process import keep_stdout_for_data, leave, open_closed_streams, use_utf8_names
+from cedtag.cli.shared.shells import VARIABLE, answer, paths
 from cedtag.cli.shared.shortages import shortage_of, shortage_of_threads
 from cedtag.cli.shared.suggestions import is_absent_word, suggestions_for
 from cedtag.system.telemetry import disable_telemetry
@@ -43,7 +44,6 @@ COMMANDS = {
     "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
 }
 DEFAULT_COMMAND = "tag"
-COMPLETE_VARIABLE = "_CEDTAG_COMPLETE"
 CONTEXT = {
     "help_option_names": ["-h", "--help"],
     # So that lines made for tools that write --top_k can be pasted.
@@ -84,8 +84,8 @@ class Commands(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_paragraph()
         formatter.write_text(
-            "Variables set options: CEDTAG_TOP_K=3 for tagging, CEDTAG_FINETUNE_EPOCHS=20 for finetune (a value per line "
-            "where an option repeats); docs/settings.md has the table."
+            "Variables set options: CEDTAG_TOP_K=3 for tagging, CEDTAG_FINETUNE_EPOCHS=20 for finetune; values of an "
+            "option that repeats stand on a line each. docs/settings.md has the table."
         )
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
@@ -96,7 +96,7 @@ class Commands(click.Group):
             assert tag is not None
             return tag.shell_complete(tag.make_context("tag", [], ctx, resilient_parsing=True), incomplete)
         names = [CompletionItem(n, help=text) for n, (_, text) in COMMANDS.items() if n.startswith(incomplete)]
-        return [*names, CompletionItem(incomplete, type="file")]
+        return [*names, *paths(incomplete)]
 
 
 def _help_or_path(ctx: click.Context, args: list[str]) -> list[str]:
@@ -141,8 +141,9 @@ def run(args: Sequence[str], load: LoadTagger | None = None) -> int:
     `load` replaces the function that loads the model, for programs that have one already.
     """
     disable_telemetry()
-    if COMPLETE_VARIABLE in os.environ:
-        cli.main(prog_name="cedtag", complete_var=COMPLETE_VARIABLE)  # answers the shell and exits
+    if shell := os.environ.get(VARIABLE):
+        click.echo("".join(f"{line}\n" for line in answer(cli, shell)), nl=False)
+        return 0
     try:
         # Not through click's own `main`, which turns a closed pipe into exit code 1.
         with cli.make_context("cedtag", list(args), obj=load) as context:

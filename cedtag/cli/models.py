@@ -23,6 +23,7 @@ from cedtag.system.atomic import replacing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from click.shell_completion import CompletionItem
     from huggingface_hub import CachedRepoInfo, HFCacheInfo
 
 
@@ -43,6 +44,12 @@ def hub_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, **kwargs)
 
     return configured
+
+
+def _offer(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    from cedtag.cli.shared.offers import model_names
+
+    return model_names(context, incomplete)
 
 
 @click.group("models")
@@ -74,7 +81,7 @@ def list_models() -> None:
 
 
 @command.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=_offer)
 @click.option(
     "-o",
     "--output",
@@ -101,7 +108,7 @@ def download(names: tuple[str, ...], output: Path | None) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=_offer)
 @hub_options
 def path(name: str) -> None:
     """Print the folder of a model that is on this machine, or the file if NAME is one."""
@@ -109,7 +116,7 @@ def path(name: str) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=_offer)
 @hub_options
 def info(name: str) -> None:
     """Describe a model that is on this machine."""
@@ -133,7 +140,7 @@ def info(name: str) -> None:
 
 
 @command.command()
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=_offer)
 @hub_options
 def verify(names: tuple[str, ...]) -> None:
     """Compare cached models with the hashes that the Hub stated for them; of all, without NAME.
@@ -152,7 +159,7 @@ def verify(names: tuple[str, ...]) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=_offer)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.", cls=Option)
 @hub_options
 def rm(name: str, yes: bool) -> None:

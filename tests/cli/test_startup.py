@@ -60,8 +60,16 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_completing_loads_nothing_heavy():
-    words = {"_CEDTAG_COMPLETE": "bash_complete", "COMP_WORDS": "cedtag tag --la", "COMP_CWORD": "2"}
-    assert loaded_by("from cedtag.cli import run; run([])", **words) == set()
+    for line in (
+        "cedtag mo",
+        "cedtag tag --la",
+        "cedtag -m ",
+        "cedtag -m demo --labels S",
+        "cedtag -f ",
+        "cedtag -d c",
+    ):
+        words = {"_CEDTAG_COMPLETE": "bash_complete", "COMP_LINE": line, "COMP_CUR": line.rpartition(" ")[2]}
+        assert loaded_by("from cedtag.cli import run; run([])", **words) == set()
 
 
 def test_every_option_says_what_it_does():

@@ -22,6 +22,8 @@ from cedtag.errors import CedtagError, InputError, ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from click.shell_completion import CompletionItem
+
 AnyFunction = TypeVar("AnyFunction", bound="Callable[..., Any]")
 LARGEST_NUMBER = 2**32 - 1  # what the largest of all numbers, a seed, may be; other settings have limits of their own
 FILES, PLACES = ("FILE", "FILE.csv"), ("PATH", "DIR", "FOLDER")  # metavars of options
@@ -104,6 +106,14 @@ class Option(click.Option):
         if self.metavar in FILES and os.path.isdir(value):  # noqa: PTH112 -- no error for a name that is too long
             return f"{str(value)!r} is a folder; name a file."
         return None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """What a shell is offered for the value."""
+        from cedtag.cli.shared.offers import BY_METAVAR, BY_NAME
+
+        is_number = isinstance(self.type, click.IntRange | click.FloatRange) or self.type is click.FLOAT
+        offer = None if is_number else BY_NAME.get(self.name or "") or BY_METAVAR.get(str(self.metavar))
+        return super().shell_complete(ctx, incomplete) if offer is None else offer(ctx, incomplete)
 
     @property
     def long_name(self) -> str:
