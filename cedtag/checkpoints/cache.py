@@ -73,6 +73,7 @@ def snapshot(
     revision: str = "main",
     *,
     offline: bool = False,
+    download: bool = True,
     cache_dir: Path | None = None,
     refresh: bool = False,
     patience: Timeouts = TIMEOUTS,
@@ -80,8 +81,8 @@ def snapshot(
 ) -> Snapshot:
     """The sound files of `repo` at `revision`, downloaded only if they are not in the cache.
 
-    A branch stays at the commit that was cached for it, unless `refresh` asks the Hub where it is now. `on_progress` is
-    told, now and then, how many bytes have come.
+    Where `download` is False, none is tried. A branch stays at the commit that was cached for it, unless `refresh` asks
+    the Hub where it is now. `on_progress` is told, now and then, how many bytes have come.
     """
     constants = client_constants()
     offline = offline or constants.HF_HUB_OFFLINE
@@ -99,6 +100,8 @@ def snapshot(
     if offline:
         raise ModelError(f"{repo} {reason}, and offline nothing is downloaded; {offline_hint(repo)}")
 
+    if not download:
+        raise ModelError(f"{repo} {reason}; `cedtag models download {repo}` fetches it")
     commit = _downloaded(repo, revision, folder, reason, patience, on_progress)
     if (found := cached(repo, commit, cache_dir)) is None:
         raise ModelError(f"{repo}: files vanished from the cache {folder.parent} after the download; try again")

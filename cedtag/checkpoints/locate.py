@@ -53,13 +53,24 @@ def resolve(
     name: str,
     *,
     offline: bool = False,
+    download: bool = True,
     cache_dir: Path | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Checkpoint:
-    """The files of the model `name`, downloaded if need be; `on_progress` is told how many bytes have come."""
+    """The files of the model `name`; `on_progress` is told how many bytes have come, if they must be downloaded.
+
+    Nothing is when `offline`, which is said then, nor where `download` is False: what is asked about is this machine.
+    """
     place = locate(name)
     if isinstance(place, HubName):
-        found = hub.snapshot(place.repo, place.revision, offline=offline, cache_dir=cache_dir, on_progress=on_progress)
+        found = hub.snapshot(
+            place.repo,
+            place.revision,
+            offline=offline,
+            download=download,
+            cache_dir=cache_dir,
+            on_progress=on_progress,
+        )
         return Checkpoint(place.repo, found.config, found.preprocessor, found.weights, found.commit)
     local = _in_folder(place) if place.is_dir() else _beside(place)
     return replace(local, name=name) if name in PACKAGED else local
@@ -133,6 +144,6 @@ def _beside(weights: Path, name: str = "") -> Checkpoint:
 
 
 def _unknown(name: str) -> ModelError:
-    close = get_close_matches(name.lower(), REPO_BY_NAME, n=1)
+    close = get_close_matches(name.lower(), [*REPO_BY_NAME, *PACKAGED], n=1)
     hint = f"; did you mean {close[0]}?" if close else f" ({_MODEL_NAMES})"
     return ModelError(f"{name}: no such model{hint}")

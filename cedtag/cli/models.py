@@ -12,7 +12,7 @@ import click
 from cedtag.checkpoints import cache as hub
 from cedtag.checkpoints.checksums import damage_of, stated_hashes
 from cedtag.checkpoints.endpoint import client_constants
-from cedtag.checkpoints.locate import HubName, locate, resolve
+from cedtag.checkpoints.locate import PACKAGED, HubName, locate, resolve
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.cli.shared.options import Option
 from cedtag.cli.shared.table import show
@@ -64,20 +64,23 @@ def command() -> None:
 @command.command("list")
 @hub_options
 def list_models() -> None:
-    """List the published models and every CED in the cache.
+    """List the published models, the one in the package, and every CED in the cache.
 
     Parameters in millions, mAP on AudioSet in percent; size and commit are those of what is in the cache.
     """
-    known = {one.repo: one for one in KNOWN_CHECKPOINTS}
     cached = _cached_ceds()
     rows = []
-    for repo in [*known, *sorted(cached.keys() - known)]:
-        facts = ("", repo, "", "")
-        if one := known.get(repo):
-            facts = (one.name, repo, f"{one.parameters_millions:g}", f"{one.mean_average_precision:g}")
-        found = cached.get(repo, [])
-        rows += [(*facts, _megabytes(one.files), one.commit) for one in found] or [(*facts, "", "")]
+    for one in KNOWN_CHECKPOINTS:
+        facts = (one.name, one.repo, f"{one.parameters_millions:g}", f"{one.mean_average_precision:g}")
+        rows += _rows(facts, cached.pop(one.repo, [])) or [(*facts, "", "")]
+    rows += [(name, "(in the package)", "", "", _megabytes(place.iterdir()), "") for name, place in PACKAGED.items()]
+    for repo, found in sorted(cached.items()):
+        rows += _rows(("", repo, "", ""), found)
     show(("name", "repository", "parameters_M", "mAP", "size_MB", "commit"), rows)
+
+
+def _rows(facts: tuple[str, ...], found: Iterable[hub.Snapshot]) -> list[tuple[str, ...]]:
+    return [(*facts, _megabytes(one.files), one.commit) for one in found]
 
 
 @command.command()
@@ -112,7 +115,7 @@ def download(names: tuple[str, ...], output: Path | None) -> None:
 @hub_options
 def path(name: str) -> None:
     """Print the folder of a model that is on this machine, or the file if NAME is one."""
-    click.echo(name if Path(name).is_file() else resolve(name, offline=True).weights.parent)
+    click.echo(name if Path(name).is_file() else resolve(name, download=False).weights.parent)
 
 
 @command.command()
@@ -120,7 +123,7 @@ def path(name: str) -> None:
 @hub_options
 def info(name: str) -> None:
     """Describe a model that is on this machine."""
-    checkpoint = resolve(name, offline=True)
+    checkpoint = resolve(name, download=False)
     if checkpoint.config is None:
         raise ModelError(f"{name} has no config.json; put the one of its architecture beside the weights")
     config = CedConfig.from_file(checkpoint.config)

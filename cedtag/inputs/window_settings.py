@@ -44,6 +44,11 @@ class WindowSettings:
         hop = window if self.hop_s is None else samples_of(self.hop_s)
         if self.overlap is not None:
             hop = window - self._overlap_samples(str(self.overlap), window)
+        if self.overlap is not None and hop <= 0:
+            share = "" if str(self.overlap).endswith("%") else f"; {self.overlap} percent is written {self.overlap}%"
+            raise InputError(
+                f"`overlap` {self.overlap}: must be less than the window, which is {self.window_s:g} s long{share}"
+            )
         if not 0 < hop <= window:
             raise InputError(
                 f"windows of {self.window_s:g} s every {hop / SAMPLE_RATE_HZ:g} s: the hop must be more than 0 "

@@ -135,18 +135,18 @@ def _found(names: Sequence[str], labels: Sequence[Label], parameter: str) -> dic
     found: dict[Label, None] = {}
     unknown: list[str] = []
     for name in names:
-        known, complaint = _look_up(name, labels, parameter)
+        known, complaint = _look_up(name, labels)
         found |= dict.fromkeys(known)
         unknown += complaint
     if unknown and not found:
-        raise InputError(unknown[0])
+        raise InputError(f"`{parameter}`: {unknown[0]}")
     for text in unknown:
         logger.warning("%s", text)
     return found
 
 
-def _look_up(name: str, labels: Sequence[Label], parameter: str) -> tuple[tuple[Label, ...], list[str]]:
+def _look_up(name: str, labels: Sequence[Label]) -> tuple[tuple[Label, ...], list[str]]:
     try:
-        return find_labels(name, labels, parameter), []
+        return find_labels(name, labels), []
     except InputError as error:
         return (), [str(error)]

@@ -89,6 +89,7 @@ def _several(wanted: str, labels: Sequence[Label]) -> list[str]:
     """The labels that stand in one text with separators between them; none where a part is no label."""
     parts = [part.strip() for part in re.split("[,;|\n]", wanted) if part.strip()]
     known = {text.casefold() for label in labels for text in (label.name, label.mid, str(label.index))}
+    known |= {node.name.casefold() for node in nodes()}
     return parts if len(parts) > 1 and all(part.casefold() in known for part in parts) else []
 
 

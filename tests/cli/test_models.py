@@ -21,7 +21,9 @@ CONFIG = json.dumps({"model_type": "ced", "depth": 2, "outputdim": 3}).encode()
 FILES = {"config.json": CONFIG, "preprocessor_config.json": b"{}", "model.safetensors": bytes(1_230_000)}
 VERIFY = "repository\tcommit\tfile\tstate\n"
 HEADER = "name\trepository\tparameters_M\tmAP\tsize_MB\tcommit\n"
-SMALL_AND_BASE = "small\tmispeech/ced-small\t22\t49.6\t\t\nbase\tmispeech/ced-base\t86\t50\t\t\n"
+SMALL_AND_BASE = (
+    "small\tmispeech/ced-small\t22\t49.6\t\t\nbase\tmispeech/ced-base\t86\t50\t\t\ndemo\t(in the package)\t\t\t2.5\t\n"
+)
 
 
 @pytest.fixture
@@ -159,6 +161,7 @@ def test_a_terminal_gets_a_table(server):
         " mini   mispeech/ced-mini   9.6           49",
         " small  mispeech/ced-small  22            49.6",
         " base   mispeech/ced-base   86            50",
+        " demo   (in the package)                        2.5",
     ]
 
 

@@ -262,6 +262,32 @@ def test_the_shards_of_a_folder_are_its_recordings(cedtag, sounds):
     assert sorted(chain.from_iterable(parts)) == sorted(cedtag("sounds", "-f", "jsonl").lines[1:])
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--i", "Did you mean --include-glob?"),
+        ("--glob", "Did you mean --include-glob or --exclude-glob?"),
+        ("--topk", "Did you mean --top-k or --hop or --track?"),
+        ("--xyzzy", "No such option '--xyzzy'. (see"),
+    ],
+)
+def test_an_unknown_option_is_compared_with_those_that_begin_so(cedtag, option, said):
+    assert said in cedtag("sounds", option).stderr
+
+
+@pytest.mark.parametrize(
+    ("overlap", "said"),
+    [
+        ("80", "--overlap 80: must be less than the window, which is 10 s long; 80 percent is written 80%"),
+        ("100%", "--overlap 100%: must be less than the window, which is 10 s long\n"),
+    ],
+)
+def test_an_overlap_of_the_whole_window_is_refused(cedtag, sounds, overlap, said):
+    done = cedtag("sounds", "--overlap", overlap)
+    assert done.code == 2
+    assert said in done.stderr
+
+
 def test_every_option_can_come_from_the_environment(cedtag, sounds, monkeypatch):
     wanted = cedtag("sounds/c.ogg", "-k", 1, "-f", "csv").stdout
     monkeypatch.setenv("CEDTAG_TOP_K", "1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cedtag.cli.shared.interrupts import Interrupted
+from cedtag.cli.shared.options import similar_options
 from cedtag.cli.shared.shortages import sentence_of_system
 from cedtag.errors import AudioError, CedtagError, InputError
 from cedtag.system.terminal import printable
@@ -48,6 +49,10 @@ def sentence_for(error: BaseException) -> str:
         return ""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return "cedtag: stopped; nothing was done"
+    if isinstance(error, click.NoSuchOption) and error.ctx is not None:
+        similar = similar_options(error.option_name, error.ctx.command)
+        meant = f" Did you mean {' or '.join(similar)}?" if similar else ""
+        return f"cedtag: {error.message}{meant} (see {error.ctx.command_path} --help)"
     if isinstance(error, click.UsageError):
         where = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         return f"cedtag: {error.format_message()}{where}"

@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -231,6 +232,15 @@ def _with_default(settings: dict[str, Any], default: object) -> dict[str, Any]:
     if default is False:
         told["is_flag"] = True
     return told | settings
+
+
+def similar_options(wanted: str, command: click.Command) -> list[str]:
+    """Up to three options of a command that were meant: those that begin so or contain it, else spelt alike."""
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    names = [name for one in options for name in (*one.opts, *one.secondary_opts) if name.startswith("--")]
+    begin = [name for name in names if name.startswith(wanted)]
+    contain = [name for name in names if len(wanted) > 4 and wanted.lstrip("-") in name and name not in begin]
+    return ([*begin, *contain] or get_close_matches(wanted, names))[:3]
 
 
 def number_or_auto(value: str) -> int | None:
