@@ -40,6 +40,7 @@ class ParquetWriter:
     """
 
     needs_classes = has_channels = True
+    is_binary = True  # nothing for a terminal
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._has_clock, self._has_channel = out, shows_clock(run), shows_channel(run)

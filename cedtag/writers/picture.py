@@ -59,6 +59,7 @@ class PngWriter:
     format = "png"
 
     needs_ends = True
+    is_binary = True  # nothing for a terminal
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out

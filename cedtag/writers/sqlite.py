@@ -52,6 +52,7 @@ class SqliteWriter:
     """
 
     needs_ends = needs_classes = has_channels = True
+    is_binary = True  # nothing for a terminal
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out

@@ -11,6 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING
 
+from cedtag.errors import InputError
+from cedtag.writers import suffix_of, writer_type
+
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
@@ -37,7 +40,17 @@ def is_pipe(stream: IO[str]) -> bool:
 
 
 def for_terminal(destination: Destination) -> Destination:
-    """The destination, with a table where results go to a terminal in no format that was asked for."""
-    if destination.is_stdout and not destination.formats and sys.stdout is not None and sys.stdout.isatty():
-        return replace(destination, formats=("table",))
+    """The destination, with a table where results go to a terminal in no format that was asked for.
+
+    InputError for a binary format there, unless `-o -` asks for it, as with curl.
+    """
+    if not destination.is_stdout or sys.stdout is None or not sys.stdout.isatty():
+        return destination
+    if not destination.formats:
+        destination = replace(destination, formats=("table",))
+    for name in destination.formats:
+        if getattr(writer_type(name), "is_binary", False) and not destination.to:
+            raise InputError(
+                f"{name} is nothing to read on a terminal; name a file (-o FILE{suffix_of(name)}), or use a pipe"
+            )
     return destination

@@ -65,6 +65,8 @@ class Destination:
         """InputError for places that cannot stand beside each other."""
         if len(self.to) > 1 and any(place == STDIO or is_special(Path(place)) for place in self.to):
             raise InputError("`to` with standard output or a device cannot stand beside other outputs")
+        if self.layout == "wide" and not any(getattr(writer, "has_layouts", False) for writer in self.writers()):
+            raise InputError("`layout` wide is for csv, tsv and spreadsheet; add `formats` csv, or leave it out")
         if not self.is_folder:
             return
         if len(self.to) > 1:
