@@ -138,6 +138,13 @@ def _of_folder(root: Path) -> list[Example]:
     return examples
 
 
+def without_class(data: Path) -> list[Path]:
+    """The recordings that lie beside the sub-folders of a folder, where no class is told: they are left out."""
+    if not os.path.isdir(data):  # noqa: PTH112 -- as in `read_examples`
+        return []
+    return sorted(entry for entry in data.iterdir() if entry.suffix.lower() in AUDIO_SUFFIXES and entry.is_file())
+
+
 def _rows(file: Path) -> list[list[str]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:

@@ -49,6 +49,7 @@ def finetune(
     output = output if isinstance(output, TrainingFolder) else TrainingFolder(Path(output))
     split = split_examples(Path(data), settings)
     check_folder(output, [data, *split.files, *origin_files(settings)])
+    callbacks.on_data(split)
     start = starting_model(settings, split.classes)
     prepare_folder(output)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from cedtag.training.clips import Clips
     from cedtag.training.settings import ModelFit, Recipe
+    from cedtag.training.split import Split
 
 FINAL_PHASE = "model"
 
@@ -50,11 +51,12 @@ class TrainingPlan:
 class TrainingCallbacks:
     """Functions that are called while a training goes on.
 
-    `on_decoding` is called with the number of clips before they are decoded, and `on_clip` after each; `on_begin` with
-    phase, epoch, number of epochs and number of steps before an epoch, `on_step` after each step, and `on_epoch` with
-    its row of the log after it.
+    `on_data` is called with the examples before anything is done; `on_decoding` with the number of clips before they
+    are decoded, and `on_clip` after each; `on_begin` with phase, epoch, number of epochs and number of steps before an
+    epoch, `on_step` after each step, and `on_epoch` with its row of the log after it.
     """
 
+    on_data: Callable[[Split], object] = lambda split: None
     on_decoding: Callable[[int], object] = lambda clips: None
     on_clip: Callable[[], object] = lambda: None
     on_begin: Callable[[str, int, int, int], object] = lambda phase, epoch, epochs, steps: None

@@ -117,6 +117,38 @@ def test_an_interrupted_training_says_how_to_go_on(cedtag, data: Path) -> None:
     assert "training_state.pt" in files(data / "mine")
 
 
+def test_a_training_shows_what_it_learns_from_and_what_it_leaves_out(cedtag, data: Path) -> None:
+    (data / "hisses" / "loose.wav").write_bytes((data / "hisses" / "low" / "0.wav").read_bytes())
+    done = cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1)
+    assert done.stderr.splitlines()[:2] == [
+        "cedtag: hisses: 1 recording beside the folders of the classes left out (loose.wav); "
+        "the class is the name of the folder",
+        "cedtag: 2 classes, 12 clips to train on, none to validate on (see --valid-split): high 6, low 6",
+    ]
+    assert "loose.wav" in cedtag("evaluate", "hisses", "-m", "mine", "--bootstrap", 0).stderr
+    quiet = cedtag("finetune", "hisses", "-o", "quiet", *SCRATCH, "--epochs", 1, "-q")
+    assert (quiet.code, quiet.stderr) == (0, "")
+
+
+def test_a_training_that_is_stopped_while_torch_loads_says_the_same(data: Path) -> None:
+    load = RUN.replace("sys.exit", "import builtins, os, signal\n" + INTERRUPTED_IMPORT + "\nsys.exit")
+    command = command_of(load, "finetune", "data.csv", *SCRATCH, "-o", "mine")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "cedtag: mine: stopped; run the same command again to go on"
+
+
+INTERRUPTED_IMPORT = """
+usual = builtins.__import__
+def interrupted(name, *rest):
+    if name == "torch":
+        builtins.__import__ = usual
+        os.kill(os.getpid(), signal.SIGINT)
+    return usual(name, *rest)
+builtins.__import__ = interrupted
+"""
+
+
 def stopped(signal_number: int, folder: Path, arguments: list[str]) -> tuple[int, str]:
     """The exit code and the messages of a training that gets a signal after some epochs."""
     command = command_of(RUN, *arguments, "-o", folder.name, "--save-every", "0", "-q")
@@ -196,7 +228,7 @@ def test_finetune_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         (("hisses", "--crop", "5", "1"), 2, "--crop 5 1: give MIN and MAX"),
         (("hisses", "--lr", "1e6", "--epochs", "4"), 1, "the training diverged"),
         (("hisses", "--from-config", "huge"), 2, "--from-config huge: no such file; give tiny, mini, small, base or a"),
-        (("hisses", "--freeze-encoder"), 2, "--freeze-encoder needs a trained encoder (--model)"),
+        (("hisses", "--freeze-encoder"), 2, "--freeze-encoder needs a trained encoder (CEDTAG_MODEL)"),
         (("hisses", "-d", "cuda:99"), 2, "--device cuda:99: "),
         (("hisses", "-o", "data.csv/deep"), 1, "data.csv/deep: cannot be made"),
     ],

@@ -64,12 +64,15 @@ def command(
     cedtag evaluate --scores tags.jsonl data.csv -f json
     """
     from cedtag.cli.evaluate.run import evaluate_model
+    from cedtag.cli.shared.data import say_what_is_left_out
     from cedtag.evaluation.report import FORMATS
     from cedtag.evaluation.run import check_possible, check_report_files, evaluate_results, inputs_of, write_evaluation
     from cedtag.inputs.manifest import read_data
 
     check_possible(files)
     labelled = read_data(data, selection)
+    if not logging.quiet:
+        say_what_is_left_out(data)
     check_report_files(files, inputs_of(labelled, results, model=None if results else choice.model))
     if results is None:
         evaluation = evaluate_model(labelled, choice, compute, settings, logging)

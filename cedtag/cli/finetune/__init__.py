@@ -10,6 +10,7 @@ import click
 from cedtag.cli.evaluate.options import progress_options
 from cedtag.cli.finetune.options import folder_options, training_options
 from cedtag.cli.shared.options import SectionedCommand
+from cedtag.system.terminal import printable
 
 if TYPE_CHECKING:
     from cedtag.cli.shared.options import Logging
@@ -34,9 +35,17 @@ def command(data: Path, output: TrainingFolder, settings: TrainingSettings, logg
     cedtag finetune data.csv --from-config tiny -o mine       from random weights
     cedtag recording.wav -m my-birds                          use it
     """
+    from cedtag.cli.shared.interrupts import Interrupted, Interrupts
     from cedtag.system.extras import require
 
     require("torch", "training needs torch")
-    from cedtag.cli.finetune.run import finetune_and_show
 
-    finetune_and_show(data, output, settings, logging)
+    Interrupts().install()  # before torch is loaded, so that a stop ends with the same words at any time
+    try:
+        from cedtag.cli.finetune.run import finetune_and_show
+
+        finetune_and_show(data, output, settings, logging)
+    except Interrupted:
+        folder = printable(str(output.folder))
+        click.echo(f"cedtag: {folder}: stopped; run the same command again to go on", err=True)
+        raise

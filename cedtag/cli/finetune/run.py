@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cedtag.checkpoints import cache
-from cedtag.cli.shared.interrupts import Interrupted, Interrupts
+from cedtag.cli.shared.data import say_what_is_left_out
 from cedtag.cli.shared.progress import progress_bar
 from cedtag.system.terminal import printable
 from cedtag.training.finetune import finetune
@@ -22,26 +22,30 @@ if TYPE_CHECKING:
 
     from cedtag.cli.shared.options import Logging
     from cedtag.training.settings import TrainingFolder, TrainingSettings
+    from cedtag.training.split import Split
+
+_LISTED = 12  # classes; of more, those with the fewest and the most clips
 
 
 def finetune_and_show(data: Path, output: TrainingFolder, settings: TrainingSettings, logging: Logging) -> None:
-    """Train, and show on standard error how it goes on."""
-    Interrupts().install()
+    """Train, and show on standard error on what, and how it goes on."""
     cache.configure(offline=settings.choice.offline, cache_dir=settings.choice.cache_dir)
     command = shlex.join(["cedtag", *sys.argv[1:]])
     folder = printable(str(output.folder))
-    try:
-        with progress_bar(logging, "decoding") as bar:
-            finetune(data, output, settings, _callbacks(bar, quiet=logging.quiet), command=command)
-    except Interrupted:
-        click.echo(f"cedtag: {folder}: stopped; run the same command again to go on", err=True)
-        raise
+    if not logging.quiet:
+        say_what_is_left_out(data)
+    with progress_bar(logging, "decoding") as bar:
+        finetune(data, output, settings, _callbacks(bar, quiet=logging.quiet), command=command)
     if not logging.quiet:
         click.echo(f"cedtag: {folder}: done; try it: cedtag RECORDING -m {folder}", err=True)
 
 
 def _callbacks(bar: tqdm[Any], *, quiet: bool) -> TrainingCallbacks:
     """Callbacks that move the bar, and unless quiet print a line for each epoch."""
+
+    def show_data(split: Split) -> None:
+        if not quiet:
+            bar.write(f"cedtag: {_sentence_on(split)}", file=sys.stderr)
 
     def begin(phase: str, epoch: int, epochs: int, steps: int) -> None:
         bar.set_description(f"{phase}, epoch {epoch} of {epochs}", refresh=False)
@@ -53,5 +57,14 @@ def _callbacks(bar: tqdm[Any], *, quiet: bool) -> TrainingCallbacks:
             bar.write(f"cedtag: {row['phase']}, epoch {row['epoch']}: {', '.join(numbers)}", file=sys.stderr)
 
     return TrainingCallbacks(
-        on_decoding=bar.reset, on_clip=bar.update, on_begin=begin, on_step=bar.update, on_epoch=end
+        on_data=show_data, on_decoding=bar.reset, on_clip=bar.update, on_begin=begin, on_step=bar.update, on_epoch=end
     )
+
+
+def _sentence_on(split: Split) -> str:
+    """How many classes and clips there are, and of which classes."""
+    counts = split.clips_per_class()
+    each = [f"{printable(name)} {count}" for name, count in sorted(counts.items(), key=lambda one: one[1])]
+    listed = ", ".join(each) if len(each) <= _LISTED else f"{', '.join(each[:5])}, ... {', '.join(each[-3:])}"
+    valid = f"{len(split.valid)} to validate on" if split.valid else "none to validate on (see --valid-split)"
+    return f"{len(counts)} classes, {len(split.train)} clips to train on, {valid}: {listed}"
