@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,11 +84,14 @@ clip_options = gathered(
 def command(results: Sequence[Path], settings: ClipSettings) -> int:
     """Cut the events or windows in RESULTS out of their recordings, at their own rate and with all their channels.
 
+    RESULTS are csv, tsv, jsonl, json or a journal; - is standard input.
+
     No sample changes: 16 and 24 bit stay what they are, everything else becomes float (in flac, 24 bit).
     FOLDER/clips.csv holds the place of each clip in its recording. A --name may hold {label} {mid} {index} {number}
     {score} {name} {start} {end}, such as "{label}_{number:03d}", and folders.
     """
     from cedtag.cli.shared.failures import run_code
+    from cedtag.cli.shared.streams import local_path
     from cedtag.results.convert import read_all
     from cedtag.results.extract import extract_clips
     from cedtag.system.terminal import printable
@@ -98,9 +102,13 @@ def command(results: Sequence[Path], settings: ClipSettings) -> int:
         failures.append(error)
         click.echo(f"cedtag: {printable(str(error))}", err=True)
 
-    run, rows = read_all(results)
-    settings = replace(settings, track=settings.track or run.settings.get("track"))
-    cuts = extract_clips(rows, settings, report, results)
+    with ExitStack() as stack:
+        paths = [local_path(str(path), stack) for path in results]
+        run, rows = read_all(paths)
+        settings = replace(settings, track=settings.track or run.settings.get("track"))
+        cuts = extract_clips(rows, settings, report, paths)
+    if failures and not cuts and settings.root == Path() and all("no such file" in str(one) for one in failures):
+        click.echo("cedtag: the paths in RESULTS begin in another folder? name it with --root", err=True)
     failed = f"; {len(failures)} recordings failed" if failures else ""
     note(f"{settings.folder}: {len(cuts)} clips, listed in clips.csv{failed}")
     return run_code(complete=not failures)

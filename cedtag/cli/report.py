@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,14 @@ page_options = gathered(
             ),
             option("title", "--title", metavar="TEXT", help="Heading of the page.  [default: the name of RESULTS]"),
             option(
+                "root",
+                "--root",
+                type=click.Path(path_type=Path),
+                show_default=False,
+                metavar="DIR",
+                help="Folder where the paths in RESULTS begin.  [default: this folder]",
+            ),
+            option(
                 "threshold",
                 "-t",
                 "--threshold",
@@ -55,17 +64,24 @@ page_options = gathered(
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @page_options
 def command(results: Sequence[Path], settings: PageSettings) -> None:
-    """Make one page for the browser from RESULTS: csv, tsv, jsonl or json files that cedtag wrote.
+    """Make one page for the browser from RESULTS: csv, tsv, jsonl or json files of cedtag; - is standard input.
 
     The page needs no network. Recordings can be played from where they lay when the page was made: keep both together
     when you move them.
     """
+    from cedtag.cli.shared.streams import local_path
     from cedtag.report.write import write_report
 
-    shown_from = write_report(results, settings)
+    with ExitStack() as stack:
+        written = write_report([local_path(str(path), stack) for path in results], settings)
     note_written([settings.page], f"{settings.page.stat().st_size / 1e6:.1f} MB; open it in a browser")
-    if shown_from > settings.threshold:
+    if written.num_missing == written.num_recordings:
         note(
-            f"tags below {shown_from:.4f} are left out, or the page would be too large; "
+            "no recording is where RESULTS say, so none can be played; their paths begin in another folder? "
+            "name it with --root"
+        )
+    if written.least_score > settings.threshold:
+        note(
+            f"tags below {written.least_score:.4f} are left out, or the page would be too large; "
             "make one of fewer RESULTS to see them"
         )

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cedtag.errors import InputError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +13,12 @@ class PageSettings:
     """Where the page goes and what it shows.
 
     Tags below `threshold` are left out, which makes the page smaller. Where results hold no start times, they are
-    searched as `start_time` says: "auto", "name", "metadata" or "none".
+    searched as `start_time` says: "auto", "name", "metadata" or "none". Paths of recordings begin at `root`.
     """
 
     page: Path
     title: str | None = None
+    root: Path = Path()
     threshold: float = 0.0
     start_time: str = "name"
     overwrite: bool = False

@@ -125,7 +125,7 @@ def _wall_clock_ms(source: Source, clock: Clock | None) -> float:
 
 def _link(source: Source, folder: Path) -> str:
     """The address of a recording from a page in `folder`: never one with a scheme, whatever the file is called."""
-    path = os.path.relpath(source.name, folder)
+    path = os.path.relpath(source.path, folder)
     return quote(os.fsencode(path).replace(os.fsencode(os.sep), b"/"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -141,6 +141,54 @@ def test_a_class_is_typed_and_scores_names_and_problems_filter(opened):
     assert listed(opened) == 2
     choose(opened, "status", "failed", "change")
     assert "is no audio" in text(opened, ".recording")
+
+
+def test_typing_a_part_of_a_name_filters_at_once(opened):
+    opened.run("document.getElementById('class-input').focus()")
+    opened.type("ba")
+    wait_until(opened, "document.querySelector('.recording')?.getAttribute('aria-setsize') === '100'")
+    assert [text(opened, "#classes li .name"), opened.run("document.querySelectorAll('#classes li').length")] == [
+        "Bark",
+        1,
+    ]
+    assert text(opened, "#answer") == "100 of 300 recordings; “ba” is heard for 33 min of 1.7 h."
+    opened.press("Enter")
+    assert text(opened, "#chips").startswith("Bark")
+    assert opened.run("document.getElementById('class-input').value") == ""
+    opened.click("#chips button")
+    opened.run("document.getElementById('class-input').focus()")
+    opened.type("xyz")
+    wait_until(opened, "!document.querySelector('.recording')")
+    assert text(opened, "#classes") == "No class that is heard is called “xyz”."
+    opened.click("#filters [type=reset]")
+    wait_until(opened, "document.querySelector('.recording')")
+    assert listed(opened) == 300
+
+
+def test_the_names_of_classes_are_offered(opened):
+    offered = opened.run("[...document.getElementById('class-input').list.options].map((one) => one.value)")
+    assert offered == [HOSTILE, *LABELS[:3]]
+
+
+def test_settings_are_readable_and_a_map_of_one_day_has_its_date(browser, tmp_path):
+    source = timed_source(Source("a.wav", "a.wav", "a.wav"), "2024-05-02T01:30:00+02:00")
+    rows = [TagResult(source, 0, 0, 160_000, (Tag(0, "", "Bark", 0.9),)), FileEnd(source, 480_000, 3)]
+    settings: dict[str, Any] = {"model": "tiny", "thresholds": {"Bark": 0.2, "Rain": 0.3}, "labels": ["Bark", "Rain"]}
+    settings |= {"exclude": [], "refine": {"window": 1.0}, "where": None, "group": False, "raw": None}
+    path = tmp_path / "day.html"
+    with path.open("wb") as out:
+        write_page(out, collect(rows, tmp_path), "One day", settings)
+    browser.open(path)
+    shown = text(browser, "#settings").partition(" · ")[2]
+    assert shown == "model tiny · thresholds Bark 0.2, Rain 0.3 · labels Bark, Rain · refine window 1"
+    drawn = """(() => { const c = document.getElementById('clock'), ratio = window.devicePixelRatio || 1;
+        const top = c.getContext('2d').getImageData(34 * ratio, 0, c.width - 34 * ratio, 16 * ratio).data;
+        return top.some((value, at) => at % 4 === 3 && value > 0) })()"""
+    assert browser.run(drawn)
+    cell = """[...document.getElementById('clock').getContext('2d').getImageData(
+        40 * (window.devicePixelRatio || 1), (18 + 11 + 5) * (window.devicePixelRatio || 1), 1, 1).data]"""
+    red, _, blue, _ = browser.run(cell)
+    assert blue - red > 100  # the accent, for the hour with the most
 
 
 def test_an_hour_of_the_clock_filters(opened):

@@ -44,6 +44,7 @@ function withPlaces(archive) {
   }
   addClock(archive);
   archive.foldedNames = archive.names.map((name) => name.toLowerCase());
+  archive.foldedClasses = archive.classes.map((name) => name.toLowerCase());
   return archive;
 }
 

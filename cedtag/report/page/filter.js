@@ -1,12 +1,15 @@
 // What of the archive is asked for, and the answer: one pass over all tags.
 
-const noFilter = (archive) => ({ classes: new Set(), score: archive.least_score, text: "", status: "", hour: null });
+const noFilter = (archive) => ({ classes: new Set(), typed: "", score: archive.least_score, text: "", status: "", hour: null });
 
-// `hour` of a filter is an hour of the wall clock, counted from 1970.
+// Whether a class is asked for: it is chosen, or its name holds what is typed.
+const asksFor = (archive, filter, place) => filter.classes.has(place) || (filter.typed !== "" && archive.foldedClasses[place].includes(filter.typed));
+
+// `typed` of a filter is a part of the names of classes, `hour` an hour of the wall clock, counted from 1970.
 function answer(archive, filter) {
   const numClasses = archive.classes.length;
-  const any = filter.classes.size === 0;
-  const wanted = Uint8Array.from({ length: numClasses }, (_, i) => (any || filter.classes.has(i) ? 1 : 0));
+  const any = filter.classes.size === 0 && filter.typed === "";
+  const wanted = Uint8Array.from({ length: numClasses }, (_, i) => (any || asksFor(archive, filter, i) ? 1 : 0));
   const needsHit = !any || filter.score > archive.least_score;
   const classMs = new Float64Array(numClasses);
   const classUntil = new Float64Array(numClasses);

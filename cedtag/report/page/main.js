@@ -52,16 +52,22 @@ function start(archive) {
   }
 
   const byName = new Map(archive.classes.map((name, place) => [name.toLowerCase(), place]));
+  const typedClasses = () => archive.classes.map((_, place) => place).filter((place) => filter.typed !== "" && archive.foldedClasses[place].includes(filter.typed));
+  const typeClass = () => { filter.typed = $("class-input").value.trim().toLowerCase(); refreshSoon(); };
+  // The class whose name is there in full, or the only one that was meant, moves to the chosen ones.
   const takeClass = () => {
-    const place = byName.get($("class-input").value.trim().toLowerCase());
-    if (place === undefined) return;
-    $("class-input").value = "";
-    filter.classes.add(place);
+    filter.typed = $("class-input").value.trim().toLowerCase();
+    const places = typedClasses();
+    const place = byName.get(filter.typed) ?? (places.length === 1 ? places[0] : undefined);
+    if (place !== undefined) {
+      $("class-input").value = filter.typed = "";
+      filter.classes.add(place);
+    }
     refresh();
   };
   $("class-names").append(...[...archive.classes].sort().map((name) => el("option", { value: name })));
   $("class-input").addEventListener("change", takeClass);
-  $("class-input").addEventListener("input", (event) => { if (event.inputType === "insertReplacementText" || !event.inputType) takeClass(); });
+  $("class-input").addEventListener("input", (event) => { if (event.inputType === "insertReplacementText" || !event.inputType) takeClass(); else typeClass(); });
   $("score").min = Math.ceil(archive.least_score / 100);
   $("score").value = $("score").min;
   $("score").addEventListener("input", () => { filter.score = Math.max(archive.least_score, $("score").value * 100); refreshSoon(); });
@@ -93,7 +99,8 @@ function sentence(archive, filter, found) {
   const all = found.recordings.length === archive.size;
   const which = all ? `All ${plural(archive.size, "recording")}` : `${number.format(found.recordings.length)} of ${plural(archive.size, "recording")}`;
   const heard = found.recordings.reduce((sum, recording) => sum + found.heardMs[recording], 0);
-  const what = filter.classes.size ? [...filter.classes].map((place) => archive.classes[place]).join(" or ") : "something";
+  const asked = [...[...filter.classes].map((place) => archive.classes[place]), ...(filter.typed ? [`“${filter.typed}”`] : [])];
+  const what = asked.join(" or ") || "something";
   return `${which}; ${what} is heard for ${length(heard)} of ${length(found.recordedMs)}.`;
 }
 
@@ -103,9 +110,17 @@ function showHead(archive) {
   document.title = $("title").textContent = archive.title;
   $("summary").textContent = [plural(archive.size, "recording"), `${length(total)} of sound`, `${number.format(archive.classes.length)} classes heard`,
     ...(wrong ? [`${number.format(wrong)} with problems`] : [])].join(" · ");
-  const settings = Object.entries(archive.settings).map(([name, value]) => `${name} ${value}`);
+  const settings = Object.entries(archive.settings).map(([name, value]) => [name, settingText(value)]).filter(([, text]) => text !== "").map((pair) => pair.join(" "));
   const least = archive.least_score ? [`tags below ${(archive.least_score / 10000).toFixed(4)} left out`] : [];
   $("settings").textContent = [`cedtag ${archive.version}`, ...settings, ...least].join(" · ");
+}
+
+// A setting as text, "" for one that is not set: the classes of a list, the values of an object by name.
+function settingText(value) {
+  if (value === null || value === undefined || value === false) return "";
+  if (Array.isArray(value)) return value.map(settingText).join(", ");
+  if (typeof value === "object") return Object.entries(value).map(([name, one]) => `${name} ${settingText(one)}`).join(", ");
+  return String(value);
 }
 
 function setUpTheme(redraw) {

@@ -2,9 +2,10 @@
 
 const FEW_CLASSES = 12;
 const MANY_CLASSES = 600;
+const ONE_DATE = 60; // pixels, which a map of one day is too narrow for
 
 function showClasses(archive, filter, found, all, onToggle) {
-  const heard = [...found.classMs.keys()].filter((place) => found.classMs[place] > 0 || filter.classes.has(place));
+  const heard = [...found.classMs.keys()].filter((place) => (filter.typed === "" ? found.classMs[place] > 0 : archive.foldedClasses[place].includes(filter.typed)) || filter.classes.has(place));
   heard.sort((a, b) => found.classMs[b] - found.classMs[a] || a - b);
   const most = heard.length ? found.classMs[heard[0]] : 0;
   const shown = heard.slice(0, all ? MANY_CLASSES : FEW_CLASSES);
@@ -18,7 +19,8 @@ function showClasses(archive, filter, found, all, onToggle) {
         el("span", { class: "track" }, bar),
         el("span", { class: "value" }, length(found.classMs[place]))));
   }));
-  if (!shown.length) $("classes").append(el("li", { class: "muted" }, "Nothing is heard with this score."));
+  const nothing = filter.typed ? `No class that is heard is called “${filter.typed}”.` : "Nothing is heard with this score.";
+  if (!shown.length) $("classes").append(el("li", { class: "muted" }, nothing));
   const more = $("more-classes");
   more.hidden = heard.length <= FEW_CLASSES;
   more.textContent = all ? `Show the first ${FEW_CLASSES}` : `Show all ${number.format(heard.length)}`;
@@ -67,19 +69,20 @@ class ClockMap {
     const cell = Math.max(4, Math.min(26, Math.floor((room - left) / this.days.length)));
     const high = 11;
     Object.assign(this, { left, top, cell, high });
-    const context = sharpContext(this.canvas, left + cell * this.days.length + 1, top + 24 * high + 1);
+    const wide = Math.max(left + cell * this.days.length, left + ONE_DATE);
+    const context = sharpContext(this.canvas, wide + 1, top + 24 * high + 1);
     const [ink, accent, empty] = [colour("--muted"), colour("--accent"), colour("--line")];
     context.font = "11px system-ui, sans-serif";
     context.fillStyle = ink;
     for (let hour = 0; hour < 24; hour += 6) context.fillText(`${String(hour).padStart(2, "0")}:00`, 0, top + hour * high + 9);
-    this.drawDays(context);
+    this.drawDays(context, wide);
     const most = this.heard.reduce((most, heard, at) => Math.max(most, heard / (this.recorded[at] || 1)), 1e-9);
     const shades = Array.from({ length: 21 }, (_, level) => (level ? withAlpha(accent, 0.15 + 0.0425 * level) : withAlpha(empty, 0.7)));
     this.days.forEach((day, column) => {
       for (let row = 0; row < 24; row++) {
         const at = day * 24 + row - this.firstHour;
         if (!this.recorded[at]) continue;
-        context.fillStyle = shades[Math.ceil((20 * this.heard[at]) / this.recorded[at] / most)];
+        context.fillStyle = shades[Math.min(20, Math.ceil((20 * this.heard[at]) / this.recorded[at] / most))];
         context.fillRect(left + column * cell, top + row * high, cell - 1, high - 1);
       }
     });
@@ -89,13 +92,13 @@ class ClockMap {
       `Part of the recorded time with a hit, for ${plural(this.days.length, "day")} and 24 hours. Arrow keys move, Enter filters.`);
   }
 
-  drawDays(context) {
+  drawDays(context, wide) {
     let free = 0;
     this.days.forEach((day, column) => {
       const x = this.left + column * this.cell;
       const date = new Date(day * 24 * HOUR_MS);
       const text = `${date.getUTCDate()} ${date.toLocaleString("en", { month: "short", timeZone: "UTC" })}`;
-      if (x < free || x + context.measureText(text).width > this.left + this.days.length * this.cell) return;
+      if (x < free || x + context.measureText(text).width > wide) return;
       context.fillText(text, x, 11);
       free = x + context.measureText(text).width + 12;
     });
