@@ -48,7 +48,7 @@ OWNERS = {
     "av": ["cedtag.audio.pyav", "cedtag.doctor"],
     "onnxruntime": ["cedtag.scoring.onnx_scorer"],
     "pyarrow": ["cedtag.writers.parquet"],
-    "matplotlib": ["cedtag.writers.picture", "cedtag.evaluation.plot"],
+    "matplotlib": ["cedtag.writers.picture", "cedtag.writers.fonts", "cedtag.evaluation.plot"],
     "sklearn": ["cedtag.evaluation"],
     "huggingface_hub": ["cedtag.checkpoints", "cedtag.doctor", "cedtag.cli.models"],
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -26,14 +27,24 @@ def check_plot_file(file: Path) -> None:
     """InputError or MissingPackageError where the figure cannot be drawn, before an hour of scoring."""
     if file.suffix.lower() not in SUFFIXES:
         raise InputError(f"`plot` {file}: the name must end in {', '.join(SUFFIXES)}")
-    _matplotlib("figure")
+    _matplotlib(".figure")
 
 
 def draw_predictions(predictions: Predictions, file: Path) -> None:
     """Write the figure to `file`, in the format of its suffix."""
+    matplotlib = _matplotlib()
+    from cedtag.writers.fonts import families_for, spelled
+
+    families, lacking = families_for(predictions.classes)
+    names = tuple(spelled(name, lacking) for name in predictions.classes)
+    with matplotlib.rc_context({"font.family": families}):
+        _draw(replace(predictions, classes=names), file)
+
+
+def _draw(predictions: Predictions, file: Path) -> None:
     classes = np.flatnonzero(metrics.has_both_labels(predictions.truth))
     single = metrics.is_single_label(predictions.truth)
-    figure = _matplotlib("figure").Figure(figsize=(15 if single else 8, 7), layout="constrained")
+    figure = _matplotlib(".figure").Figure(figsize=(15 if single else 8, 7), layout="constrained")
     axes = figure.subplots(1, 2 if single else 1, squeeze=False)[0]
     _draw_precision_recall(axes[0], predictions, classes)
     if single:
@@ -69,8 +80,8 @@ def _draw_confusion(axes: Any, predictions: Predictions, classes: np.ndarray[Any
             axes.text(column, row, count or "", ha="center", va="center", color=colour, fontsize="small")
 
 
-def _matplotlib(module: str) -> Any:
+def _matplotlib(module: str = "") -> Any:
     try:
-        return import_module(f"matplotlib.{module}")
+        return import_module(f"matplotlib{module}")
     except ImportError as error:
         raise MissingPackageError(missing("`plot` needs matplotlib", "plot")) from error

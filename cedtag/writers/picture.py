@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ try:
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    from cedtag.writers.fonts import families_for, spelled
 except ImportError as error:
     raise MissingPackageError(missing("pictures are drawn by matplotlib", "plot")) from error
 
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from cedtag.writers.spectrogram import Spectrogram
 
 Shown: TypeAlias = "TagResult | SoundEvent"
+AnyResult = TypeVar("AnyResult", bound="TagResult | SoundEvent | FileEnd | FileFailed")
 MAX_CLASSES = 12
 MAX_COLUMNS = 4096
 _WIDTH_IN, _SPECTROGRAM_IN, _CLASS_IN = 12.0, 2.6, 0.27
@@ -84,9 +88,13 @@ class PngWriter:
     def close(self) -> None:
         if self._end is None:
             raise InputError("a picture shows one recording, and there is none")
-        with mpl.rc_context(_STYLE), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing")  # names in scripts that the font lacks
-            figure = draw_recording(self._end, self._rows, self._events, self._decoding)
+        families, lacking = families_for(_texts(self._end, self._rows))
+        if self.format == "svg":  # holds text, which its viewer shows in fonts of its own
+            lacking = frozenset()
+        with mpl.rc_context({**_STYLE, "font.family": families}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing")
+            end, rows = _spelled(self._end, lacking), [_spelled(row, lacking) for row in self._rows]
+            figure = draw_recording(end, rows, self._events, self._decoding)
             figure.savefig(self._out, format=self.format, dpi=150, metadata=_NO_DATE[self.format])
 
 
@@ -96,6 +104,29 @@ class SvgWriter(PngWriter):
 
 class PdfWriter(PngWriter):
     format = "pdf"
+
+
+def _texts(end: FileEnd | FileFailed, rows: Sequence[Shown]) -> set[str]:
+    """All texts that the picture of a recording shows."""
+    texts = {end.source.name, end.error if isinstance(end, FileFailed) else ""}
+    for row in rows:
+        texts |= {row.label} if isinstance(row, SoundEvent) else {tag.label for tag in row.tags}
+    return {_text(text) for text in texts}
+
+
+def _spelled(result: AnyResult, lacking: frozenset[str]) -> AnyResult:
+    """The result with the characters spelled out that no font has, in its names; it is opened by its path."""
+    if not lacking:
+        return result
+    source = replace(result.source, name=spelled(_text(result.source.name), lacking))
+    if isinstance(result, TagResult):
+        tags = tuple(replace(tag, label=spelled(_text(tag.label), lacking)) for tag in result.tags)
+        return replace(result, source=source, tags=tags)
+    if isinstance(result, SoundEvent):
+        return replace(result, source=source, label=spelled(_text(result.label), lacking))
+    if isinstance(result, FileFailed):
+        return replace(result, source=source, error=spelled(_text(result.error), lacking))
+    return replace(result, source=source)
 
 
 def draw_recording(

@@ -29,6 +29,15 @@ CREATE TABLE recordings (file TEXT, status TEXT, duration REAL, problems TEXT, w
 CREATE TABLE tags ({where}, rank INTEGER, "index" INTEGER, mid TEXT, label TEXT, score REAL);
 CREATE TABLE events ({where}, "index" INTEGER, mid TEXT, label TEXT, peak REAL, mean REAL);
 """
+# Made when all rows are there. In the views no name of a column needs quotes.
+INDEXES_AND_VIEWS = """
+CREATE INDEX tags_of_file ON tags (file, start);
+CREATE INDEX tags_of_label ON tags (label, score);
+CREATE INDEX events_of_file ON events (file, start);
+CREATE INDEX events_of_label ON events (label, peak);
+CREATE VIEW tag_rows AS SELECT {where}, rank, "index" AS class_index, mid, label, score FROM tags;
+CREATE VIEW event_rows AS SELECT {where}, "index" AS class_index, mid, label, peak, mean FROM events;
+"""
 WHERE = 'file TEXT, start REAL, "end" REAL'
 CHANNEL = "channel INTEGER"
 CLOCK = "abs_start TEXT, abs_end TEXT"
@@ -45,7 +54,7 @@ def _as_system_errors() -> Iterator[None]:
 
 
 class SqliteWriter:
-    """Tables `run`, `recordings`, `tags` and `events`; lists and settings are JSON texts.
+    """Tables `run`, `recordings`, `tags` and `events`, views of the last two; lists and settings are JSON texts.
 
     SQLite wants a file of its own, which is copied to `out` at the end. Bytes of names that are not UTF-8 are written
     as `\\udcff`, because no reader of databases takes them.
@@ -63,6 +72,13 @@ class SqliteWriter:
         self._has_clock, self._has_channel = shows_clock(run), shows_channel(run)
         where = (WHERE, *((CLOCK,) if self._has_clock else ()), *((CHANNEL,) if self._has_channel else ()))
         tables = TABLES.format(where=", ".join(where))
+        columns = [
+            "file",
+            "start AS start_s",
+            '"end" AS end_s',
+            *(word.split()[0] for one in where[1:] for word in one.split(", ")),
+        ]
+        self._indexes_and_views = INDEXES_AND_VIEWS.format(where=", ".join(columns))
         # Without a journal SQLite needs no second file, and the name can go at once: a kill leaves nothing behind.
         try:
             with _as_system_errors():
@@ -98,6 +114,7 @@ class SqliteWriter:
     def close(self) -> None:
         with _as_system_errors():
             self._database.execute("COMMIT")
+            self._database.executescript(self._indexes_and_views)
             self._database.close()
         with self._bytes:
             shutil.copyfileobj(self._bytes, self._out, 1 << 20)

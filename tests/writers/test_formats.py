@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -227,6 +228,24 @@ def test_sqlite_holds_rows_recordings_and_settings(tmp_path):
     ]
     assert json.loads(database.execute("SELECT value FROM run WHERE name = 'settings'").fetchone()[0]) == RUN.settings
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    database.close()
+
+
+@pytest.mark.parametrize("run", [RUN, replace(RUN, settings={"start-time": "auto", "channel": "each"})])
+def test_sqlite_has_views_without_quotes_and_finds_files_and_classes_quickly(tmp_path, run):
+    path = tmp_path / "r.sqlite"
+    with path.open("wb") as out:
+        writer = writer_type("sqlite")(out, run)
+        for result in (*TWO, EVENTS[0]):
+            writer.write(result)
+        writer.close()
+    database = sqlite3.connect(path)
+    rows = database.execute("SELECT file, start_s, end_s, class_index, score FROM tag_rows WHERE label = 'Speech'")
+    assert sorted(rows) == [("in/a b.wav", 0.0, 10.0, 0, 0.9123), ("in/b.wav", 0.0, 1.0, 0, 0.9123)]
+    assert database.execute("SELECT start_s, class_index, peak FROM event_rows").fetchall() == [(1.5, 0, 0.9123)]
+    for column in ("file", "label"):
+        (plan,) = database.execute(f"EXPLAIN QUERY PLAN SELECT * FROM tag_rows WHERE {column} = 'x'")
+        assert f"USING INDEX tags_of_{column}" in plan[-1]
     database.close()
 
 

@@ -17,7 +17,8 @@ pytest.importorskip("matplotlib")
 from cedtag.errors import InputError, MissingPackageError
 from cedtag.events.settings import EventSettings
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
-from cedtag.writers import writer_type
+from cedtag.writers import fonts, writer_type
+from cedtag.writers.fonts import families_for
 from cedtag.writers.picture import (
     MAX_CLASSES,
     PdfWriter,
@@ -159,3 +160,26 @@ def test_without_matplotlib_the_sentence_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "cedtag.writers.picture")
     with pytest.raises(MissingPackageError, match=r"-m pip install '?matplotlib"):
         writer_type("png")
+
+
+def test_a_font_is_found_for_characters_that_the_usual_one_lacks(caplog):
+    families, lacking = families_for(["plain", "caf\u00e9", "\u24b6"])
+    assert families[0] == "sans-serif"
+    assert len(families) == 2
+    assert lacking == frozenset()
+    assert families_for(["caf\u00e9"]) == (["sans-serif"], frozenset())
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_characters_that_no_font_has_are_spelled_out_and_said_once(monkeypatch, caplog, kind):
+    monkeypatch.setattr(fonts, "_installed", lambda: [])
+
+    def picture(text: str) -> bytes:
+        source = replace(NOWHERE, name=f"{text}.wav")
+        row = TagResult(source, 0, 0, 16_000, (replace(BARK, label=text),))
+        return drawn([row, SoundEvent(source, 0, 9, 1, "", text, 1, 1)], FileEnd(source, 16_000, 1), kind)
+
+    shown = picture("\u9ce5")
+    assert [text.partition(";")[0] for text in caplog.messages] == ["no installed font has \u9ce5"]
+    assert ("\u9ce5.wav" in shown.decode()) if kind is SvgWriter else shown == picture("\\u9ce5")
