@@ -20,6 +20,7 @@ from cedtag.system.atomic import writing, writing_whole
 from cedtag.system.destinations import OutputPath, check_outputs, folding_of, kept_apart
 from cedtag.writers import DEFAULT_FORMAT, writer_type
 from cedtag.writers.channel_column import shows_channel
+from cedtag.writers.clock_columns import shows_clock
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ def convert(paths: Sequence[Path], destination: Destination) -> Written:
 
     InputError where a format needs what a file does not hold, such as the length of recordings.
     """
+    destination.check()
     files = open_all(paths)
     for file in files:
         require_facts(file, destination)
     run, results = joined(files, destination.layout)
-    return write_results(results, run, destination, paths)
+    return write_results(results, destination.arranged(run), destination, paths)
 
 
 def open_all(paths: Sequence[Path]) -> list[WrittenResults]:
@@ -65,6 +67,10 @@ def read_all(paths: Sequence[Path], layout: str = "long") -> tuple[RunInfo, Iter
 
 def require_facts(file: WrittenResults, destination: Destination) -> None:
     """InputError where a format of the destination needs what a file does not hold."""
+    if destination.needs_clock and (file.run is None or not shows_clock(file.run)):
+        raise InputError(
+            f"{file.path}: holds no start times, which this format needs; tag again with --start-time auto"
+        )
     for writer in destination.writers():
         if getattr(writer, "needs_ends", False):
             file.require_ends("this format")

@@ -32,6 +32,7 @@ def write_events(
     Tables without the journal of their run hold no windows without tags; those of `window_s` seconds, one after
     another, are put in their places. InputError where the results lack what the events need.
     """
+    destination.check()
     files = open_all(paths)
     if settings.onsets or settings.offsets:
         settings = settings.for_labels(ontology(known_labels(files)))
@@ -42,8 +43,8 @@ def write_events(
             file.require_ends("`pad_offset_s`")
     run, _ = joined(files)
     results = chain.from_iterable(_with_all_windows(file, window_s) for file in files)
-    found = detect_events(_no_events(results), settings)
-    return write_results(found, replace(run, events=settings), destination, paths)
+    run = destination.arranged(replace(run, events=settings))
+    return write_results(detect_events(_no_events(results), settings), run, destination, paths)
 
 
 def _with_all_windows(file: WrittenResults, window_s: float) -> Iterator[Result]:

@@ -127,7 +127,7 @@ def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, st
     _check(settings, scoring, is_live=is_live)
     plan = pipeline_settings(settings, scoring, scorer, is_live=is_live)
     kept = scoring.selector.grouping.labels
-    info = RunInfo(identity(settings, scoring, model), kept, settings.destination.layout, scoring.events)
+    info = settings.destination.arranged(RunInfo(identity(settings, scoring, model), kept, events=scoring.events))
     named = tuple(paths) if isinstance(paths, tuple | list) else ()
     outputs = check_destination(settings.destination, named, run=info)
     output = stack.enter_context(closing(open_output(settings.destination, info, settings.search.shard, named)))
@@ -151,6 +151,8 @@ def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
     """InputError for groups of settings that exclude each other."""
     if settings.events is not None and settings.destination.layout == "wide":
         raise InputError("`layout` wide has a row per window, and `events` shows none; leave one of them")
+    if settings.clock.is_off and settings.destination.needs_clock:
+        raise InputError("this format needs the start times of recordings; name where they come from with `start_time`")
     refine_s = settings.windows.refine_s
     if settings.reading.channel == EACH:
         settings.destination.check_channels()

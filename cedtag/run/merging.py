@@ -74,7 +74,7 @@ def merge(paths: Sequence[Path], destination: Destination) -> int:
     parts = read_parts(paths)
     _check_outputs(destination, paths, parts)
     results, recordings = joined_results(parts), 0
-    run = replace(run_of(parts), layout=destination.layout)
+    run = destination.arranged(run_of(parts))
     with closing(open_output(replace(destination, resume=True, overwrite=True), run)) as joined:
         for result in results:
             joined.write(result)

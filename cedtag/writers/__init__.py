@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Writer(Protocol):
     """Writes one stream of results: the windows or events of a recording, then how it ended, one after another.
 
-    Those whose rows can carry a channel have an attribute `has_channels`.
+    Those whose rows can carry a channel have an attribute `has_channels`. Those that cannot do without a parameter of
+    `Destination` have `needs`: its name and what it is; those that cannot do without start times, `needs_clock`.
     """
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None: ...
@@ -33,10 +34,16 @@ class Writer(Protocol):
 WRITERS = {
     "audacity": "cedtag.writers.audacity:AudacityWriter",
     "birdnet": "cedtag.writers.birdnet:BirdNetWriter",
+    "camtrap-dp": "cedtag.writers.camtrap_dp:CamtrapDpWriter",
     "csv": "cedtag.writers.rows:CsvWriter",
     "dcase": "cedtag.writers.dcase:DcaseWriter",
+    "eaf": "cedtag.writers.elan:ElanWriter",
+    "edl": "cedtag.writers.edl:EdlWriter",
     "json": "cedtag.writers.document:JsonWriter",
     "jsonl": "cedtag.writers.lines:JsonLinesWriter",
+    "kaleidoscope": "cedtag.writers.kaleidoscope:KaleidoscopeWriter",
+    "label-studio": "cedtag.writers.label_studio:LabelStudioWriter",
+    "otio": "cedtag.writers.otio:OtioWriter",
     "parquet": "cedtag.writers.parquet:ParquetWriter",
     "pdf": "cedtag.writers.picture:PdfWriter",
     "png": "cedtag.writers.picture:PngWriter",
@@ -57,7 +64,10 @@ WRITERS = {
 SUFFIXES = {
     "audacity": "txt",
     "birdnet": "birdnet.csv",
+    "camtrap-dp": "camtrap-dp.zip",
     "dcase": "dcase.tsv",
+    "kaleidoscope": "kaleidoscope.csv",
+    "label-studio": "label-studio.json",
     "psds": "psds.tsv",
     "raven": "selections.txt",
     "spreadsheet": "spreadsheet.csv",

@@ -22,13 +22,22 @@ class RunInfo:
     """The settings of a run by option name (JSON values), the classes that can appear, and how rows are laid out.
 
     Two runs with equal settings give equal rows; `layout`, "long" or "wide", only arranges them, and `events` holds
-    the settings of the events that are written in place of rows.
+    the settings of the events that are written in place of rows. Some formats need more: the frames per second of the
+    timeline to which markers belong, and the `position` of the recorder, latitude and longitude in degrees.
     """
 
     settings: Mapping[str, Any]
     labels: tuple[Label, ...]
     layout: str = "long"
     events: EventSettings | None = None
+    frame_rate: str | None = None
+    position: str | None = None
+
+    @property
+    def arrangement(self) -> dict[str, Any]:
+        """What arranges the rows in a file, and changes none of them."""
+        named = {"frame-rate": self.frame_rate, "position": self.position}
+        return {"layout": self.layout, **{name: value for name, value in named.items() if value}}
 
     def to_dict(self) -> dict[str, Any]:
         """The settings of the run, and how its events are made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PICTURES = ("pdf", "png", "svg")
-FORMATS = [name for name in WRITERS if name not in (*PICTURES, "parquet")]
-ONE = ["audacity", "srt", "textgrid", "vtt"]
+FORMATS = [name for name in WRITERS if name not in (*PICTURES, "parquet", "camtrap-dp")]
+ONE = ["audacity", "eaf", "edl", "otio", "srt", "textgrid", "vtt"]
+TIMELINE = ("--frame-rate", "29.97df")
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def archive(tmp_path, monkeypatch):
 
 
 def tag(*options: str) -> int:
-    return run(["tag", *options, "-m", "micro", "-w", "2", "-k", "2", "-q"])
+    return run(["tag", *options, *TIMELINE, "-m", "micro", "-w", "2", "-k", "2", "-q"])
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -61,9 +63,9 @@ def test_files_of_every_format_are_what_convert_makes_of_the_rows(archive):
 
     assert tag("in/a.wav", *options("run")) == 0
     journal = next((archive / "run").glob("*.journal"))
-    assert run(["convert", str(journal), *options("journal")]) == 0
+    assert run(["convert", str(journal), *TIMELINE, *options("journal")]) == 0
     assert contents(archive / "journal") == contents(archive / "run")
-    assert run(["convert", "run/all.jsonl", *options("rows")]) == 0
+    assert run(["convert", "run/all.jsonl", *TIMELINE, *options("rows")]) == 0
     same = [file for file in files if not file.endswith((".json", ".sqlite"))]  # those hold the settings
     assert {file: contents(archive / "rows")[file] for file in same} == {
         file: contents(archive / "run")[file] for file in same
@@ -90,3 +92,47 @@ def test_a_second_recording_is_refused_before_it_is_scored(archive, name, capfd)
     assert tag("in", "-f", name) == 2
     assert capfd.readouterr().err.count("cedtag: in/b.wav: this format holds one recording a file") == 2
     assert tag("in/a.wav", "-f", name, "-o", f"one{suffix_of(name)}") == 0
+
+
+@pytest.mark.parametrize("command", [["tag", "in/a.wav", "-m", "micro"], ["convert", "rows.json"]])
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("edl", (), "the frames per second of the timeline: name it with --frame-rate"),
+        ("otio", (), "the frames per second of the timeline: name it with --frame-rate"),
+        ("camtrap-dp", (), "the position of the recorder: name it with --position"),
+        ("camtrap-dp", ("--position", "52"), "--position 52: write latitude and longitude in degrees"),
+        ("camtrap-dp", ("--position", "91,0"), "--position 91,0: write latitude and longitude in degrees"),
+        ("camtrap-dp", ("--position", "nan,0"), "--position nan,0: write latitude and longitude in degrees"),
+        ("camtrap-dp", ("--position", "52,13"), "start times"),
+    ],
+)
+def test_what_a_format_needs_is_asked_for_before_anything_is_done(archive, command, name, options, sentence, capfd):
+    assert tag("in/a.wav", "-o", "rows.json") == 0
+    capfd.readouterr()
+    assert run([*command, "-f", name, "-o", f"out{suffix_of(name)}", *options]) == 2
+    assert sentence in capfd.readouterr().err
+    assert not list(archive.glob("out*"))
+
+
+def test_a_camtrap_package_of_a_survey_is_what_convert_makes_of_its_rows(archive):
+    for number, name in enumerate(("a", "b")):
+        (archive / f"in/{name}.wav").rename(archive / f"in/20240501_05300{number}.wav")
+    place = ["--position", "52.5,13.4", "-o"]
+    assert (
+        tag("in", "--start-time", "name", "--position", "52.5,13.4", "-o", "r/a.camtrap-dp.zip", "-o", "r/a.json") == 0
+    )
+    assert run(["convert", "r/a.json", *place, "c.camtrap-dp.zip"]) == 0
+    assert (archive / "c.camtrap-dp.zip").read_bytes() == (archive / "r/a.camtrap-dp.zip").read_bytes()
+
+
+def test_another_frame_rate_makes_the_file_anew_and_scores_nothing(archive):
+    def edl(rate: str) -> bytes:
+        options = ["-m", "micro", "-o", "a.edl", "--frame-rate", rate, "--summary", "counts.json"]
+        assert run(["tag", "in/a.wav", *options]) == 0
+        return (archive / "a.edl").read_bytes()
+
+    assert b"FCM: NON-DROP FRAME" in edl("25")
+    assert b"FCM: DROP FRAME" in edl("29.97df")
+    summary = json.loads((archive / "counts.json").read_text())
+    assert (summary["already_done"], summary["windows"]) == (1, 0)

@@ -17,6 +17,7 @@ from cedtag.run.outputs.destination import Destination
 from cedtag.run.settings import Reading, RunSettings
 from cedtag.scoring import BACKENDS, Compute
 from cedtag.writers import WRITERS
+from cedtag.writers.timecode import FRAME_RATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,6 +237,18 @@ target_options = [
         "--layout",
         type=click.Choice(["long", "wide"]),
         help="CSV and TSV: a row per tag, or a row per window with a column per class.",
+    ),
+    option(
+        "frame_rate",
+        "--frame-rate",
+        type=click.Choice(list(FRAME_RATES)),
+        help="Frames per second of the timeline, for edl and otio; df is drop frame.",
+    ),
+    option(
+        "position",
+        "--position",
+        metavar="LAT,LON",
+        help="Latitude and longitude of the recorder in degrees, for camtrap-dp.",
     ),
     option("overwrite", "--overwrite", help="Replace existing results."),
 ]

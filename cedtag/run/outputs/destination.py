@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,11 @@ from cedtag.errors import InputError
 from cedtag.system.special_files import is_special
 from cedtag.writers import DEFAULT_FORMAT, format_of, writer_type
 from cedtag.writers.errors import ErrorsWriter
+from cedtag.writers.position import parse_position
 
 if TYPE_CHECKING:
     from cedtag.writers import Writer
+    from cedtag.writers.run_info import RunInfo
 
 STDIO = "-"
 PICTURES = (".pdf", ".png", ".svg")
@@ -25,6 +27,7 @@ class Destination:
 
     `to` holds files, or one folder (a file per recording and format), or "-" for standard output, which is also meant
     when it is empty. `formats` are told by the suffixes of the files unless given. `layout` is "long" or "wide".
+    Formats of markers count frames, `frame_rate` a second, and those of surveys need the `position` of the recorder.
     Beside these, failures go to the file `errors`, a picture to `plot` and counts to `summary`. With `resume` a journal
     is kept and an earlier run goes on; `overwrite` replaces results; `retry_failed` tries recordings again that
     failed, or are partial for a cause that can pass; `keep_going` goes on after a recording that failed.
@@ -33,6 +36,8 @@ class Destination:
     to: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     layout: str = "long"
+    frame_rate: str | None = None
+    position: str | None = None
     resume: bool = True
     overwrite: bool = False
     retry_failed: bool = False
@@ -67,12 +72,22 @@ class Destination:
             raise InputError("`to` with standard output or a device cannot stand beside other outputs")
         if self.layout == "wide" and not any(getattr(writer, "has_layouts", False) for writer in self.writers()):
             raise InputError("`layout` wide is for csv, tsv and spreadsheet; add `formats` csv, or leave it out")
+        for writer in self.writers():
+            for needed, what in getattr(writer, "needs", {}).items():
+                if getattr(self, needed) is None:
+                    raise InputError(f"this format needs {what}: name it with `{needed}`")
+        if self.position is not None:
+            parse_position(self.position)
         if not self.is_folder:
             return
         if len(self.to) > 1:
             raise InputError("`to` with a folder can stand only once; several formats are a file each per recording")
         if self.plot is not None and Path(self.plot).suffix.lower() in PICTURES:
             raise InputError("`plot` draws one recording beside other output; use `formats` png for a folder")
+
+    def arranged(self, run: RunInfo) -> RunInfo:
+        """The facts about a run, with how its rows are arranged here."""
+        return replace(run, layout=self.layout, frame_rate=self.frame_rate, position=self.position)
 
     def files(self) -> dict[Path, type[Writer]]:
         """Each file of `to` with its writer: by its suffix, or by its format where each has one."""
@@ -89,6 +104,11 @@ class Destination:
         if self.is_stream or self.is_folder:
             return [writer_type(name) for name in self.formats or (DEFAULT_FORMAT,)]
         return list(self.files().values())
+
+    @property
+    def needs_clock(self) -> bool:
+        """Whether a format cannot do without the start times of recordings."""
+        return any(getattr(writer, "needs_clock", False) for writer in self.writers())
 
     def named_beside(self) -> dict[str, Path]:
         """The files beside the results, by the parameters that name them."""

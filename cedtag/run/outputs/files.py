@@ -116,7 +116,7 @@ class OutputFiles:
         named = zip(self._files.items(), stamps, strict=True)
         return {
             "results": self._journal.digest(),
-            "layout": self._run.layout,
+            **self._run.arrangement,
             "events": None if self._run.events is None else self._run.events.to_dict(),
             "shard": self._shard and list(self._shard),
             "files": [[path.name, writer.__name__, *stamp] for (path, writer), stamp in named],

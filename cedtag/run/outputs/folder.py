@@ -218,7 +218,7 @@ def open_folder_output(
     path = journal_in(folder)
     # Only here layout and events cannot be changed later: the rows are not in the journal.
     made_of = {} if run.events is None else run.events.to_dict()
-    settings = {**run.settings, "layout": run.layout, **made_of}
+    settings = {**run.settings, **run.arrangement, **made_of}
     with writing(path):
         journal = open_journal(path, replace(run, settings=settings), fresh=destination.overwrite, by_relative=True)
     output_files = OutputFiles(destination.files_beside(), journal, run, shard)
