@@ -10,6 +10,8 @@ import click
 
 from cedtag.cli.shared.common_options import note, note_written
 from cedtag.cli.shared.options import SectionedCommand, gathered, option
+from cedtag.cli.tag.options import row_options, without_defaults
+from cedtag.labels.tag_filter import TagFilter
 from cedtag.report import PageSettings
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ page_options = gathered(
 @click.command(cls=SectionedCommand)
 @click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
 @page_options
-def command(results: Sequence[Path], settings: PageSettings) -> None:
+@gathered("tags", TagFilter, ("Rows", without_defaults(spec for spec in row_options if spec.parameter != "threshold")))
+def command(results: Sequence[Path], settings: PageSettings, tags: TagFilter) -> None:
     """Make one page for the browser from RESULTS: csv, tsv, jsonl or json files of cedtag; - is standard input.
 
     The page needs no network. Recordings can be played from where they lay when the page was made: keep both together
@@ -73,7 +76,7 @@ def command(results: Sequence[Path], settings: PageSettings) -> None:
     from cedtag.report.write import write_report
 
     with ExitStack() as stack:
-        written = write_report([local_path(str(path), stack) for path in results], settings)
+        written = write_report([local_path(str(path), stack) for path in results], settings, tags)
     note_written([settings.page], f"{settings.page.stat().st_size / 1e6:.1f} MB; open it in a browser")
     if written.num_missing == written.num_recordings:
         note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
@@ -32,6 +32,16 @@ class Grouping:
         self.labels = tuple(label for label, _ in ordered)
         self._classes = np.array([index for _, members in ordered for index in members])
         self._starts = np.cumsum([0, *(len(members) for _, members in ordered[:-1])])
+
+    @property
+    def classes(self) -> frozenset[int]:
+        """The indices of all classes that count."""
+        return frozenset(self._classes.tolist())
+
+    def members(self, place: int) -> Sequence[int]:
+        """The classes of the label at this place."""
+        following = self._starts[place + 1] if place + 1 < len(self._starts) else len(self._classes)
+        return cast("list[int]", self._classes[self._starts[place] : following].tolist())
 
     def __call__(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores `(labels,)` from the probabilities `(classes,)`."""

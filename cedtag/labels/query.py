@@ -65,12 +65,20 @@ def parse_condition(text: str, classes_of: Callable[[str], Sequence[int]]) -> Co
     return condition
 
 
+def compared(text: str, classes_of: Callable[[str], Sequence[int]]) -> list[tuple[Sequence[int], float]]:
+    """The classes of each comparison in a condition, and the number that their best score is compared with."""
+    parser = _Parser(text, classes_of)
+    parser.condition(0)
+    return parser.compared
+
+
 class _Parser:
     """Goes through the text once; `token` is what comes next."""
 
     def __init__(self, text: str, classes_of: Callable[[str], Sequence[int]]) -> None:
         self._text, self._classes_of = text, classes_of
         self._end = 0
+        self.compared: list[tuple[Sequence[int], float]] = []
         self.token = self._read()
 
     def condition(self, depth: int) -> Condition:
@@ -104,6 +112,7 @@ class _Parser:
             raise self.wrong("a comparison such as > 0.3 is missing")
         compare = COMPARISONS[self._next().text]
         number = self._number()
+        self.compared.append((classes, number))
         return lambda scores: compare(max(scores[index] for index in classes), number)
 
     def _label(self) -> Sequence[int]:

@@ -89,7 +89,7 @@ def selector_of(labels: Sequence[Label], wanted: TagFilter) -> Selector:
     grouping = Grouping(groups)
     special = thresholds_by_index(wanted.thresholds, ontology(labels), "threshold")
     thresholds = np.array([special.get(label.index, wanted.threshold) for label in grouping.labels])
-    where = parse_condition(wanted.where, lambda name: _classes(name, labels, wanted)) if wanted.where else None
+    where = parse_condition(wanted.where, lambda name: classes_meant(name, labels, wanted)) if wanted.where else None
     indices = frozenset(label.index for label in watched)
     return Selector(grouping, thresholds, wanted.top_k, indices, wanted.most_specific, where)
 
@@ -123,7 +123,7 @@ def _trees(labels: Sequence[Label], wanted: TagFilter) -> Groups:
     return {label: members for label, members in trimmed.items() if members}
 
 
-def _classes(name: str, labels: Sequence[Label], wanted: TagFilter) -> list[int]:
+def classes_meant(name: str, labels: Sequence[Label], wanted: TagFilter) -> list[int]:
     """The classes that a name in a condition means."""
     if not wanted.group:
         return [label.index for label in find_labels(name, labels)]

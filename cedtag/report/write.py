@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from cedtag.labels.tag_filter import TagFilter
     from cedtag.records import Result
     from cedtag.report import PageSettings
 
@@ -36,12 +37,12 @@ class Written:
     num_missing: int
 
 
-def write_report(paths: Sequence[Path], settings: PageSettings) -> Written:
-    """Make one page of the results in these files."""
+def write_report(paths: Sequence[Path], settings: PageSettings, tags: TagFilter | None = None) -> Written:
+    """Make one page of the results in these files, of which `tags` wants some."""
     page = settings.page
     output = OutputPath(page, "page")
     check_outputs([output], [*paths, *map(journal_beside, paths)], overwrite=settings.overwrite)
-    files = open_all(paths)
+    files = open_all(paths, tags)
     for file in files:
         file.require_ends("the page")
     run, results = joined(files)

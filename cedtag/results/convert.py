@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError, OutputError
 from cedtag.labels.table import Label
+from cedtag.labels.tag_filter import TagFilter
 from cedtag.records import FileFailed, SoundEvent, TagResult
 from cedtag.results.count import Written
+from cedtag.results.narrow import narrowed
 from cedtag.results.read import open_results
 from cedtag.run.outputs.files import journal_beside, make_files
 from cedtag.run.outputs.names import output_name
@@ -31,26 +33,29 @@ if TYPE_CHECKING:
     from cedtag.run.outputs.destination import Destination
 
 
-def convert(paths: Sequence[Path], destination: Destination) -> Written:
-    """Write the results in these files, all in turn, to a destination in its formats; the counts of what was written.
+def convert(paths: Sequence[Path], destination: Destination, tags: TagFilter | None = None) -> Written:
+    """Write the results in these files, of them those that `tags` wants, all in turn; the counts of what was written.
 
     InputError where a format needs what a file does not hold, such as the length of recordings.
     """
     destination.check()
-    files = open_all(paths)
+    files = open_all(paths, tags)
     for file in files:
         require_facts(file, destination)
     run, results = joined(files, destination.layout)
     return write_results(results, destination.arranged(run), destination, paths)
 
 
-def open_all(paths: Sequence[Path]) -> list[WrittenResults]:
-    """The files, of which none may hold results of another run than the others."""
+def open_all(paths: Sequence[Path], tags: TagFilter | None = None) -> list[WrittenResults]:
+    """The files, of which none may hold results of another run than the others, with the rows that `tags` wants."""
     files = [open_results(path) for path in paths]
     runs = [(file.run.settings, file.run.labels) for file in files if file.run is not None]
     if any(run != runs[0] for run in runs):
         raise InputError("these results were made with different settings or models; convert them one by one")
-    return files
+    if tags is None or tags == TagFilter():
+        return files
+    labels = known_labels(files)
+    return [narrowed(file, tags, labels) for file in files]
 
 
 def joined(files: Sequence[WrittenResults], layout: str = "long") -> tuple[RunInfo, Iterator[Result]]:

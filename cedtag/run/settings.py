@@ -97,8 +97,6 @@ class Scoring:
 
 def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dict[str, Any]:
     """The settings that decide the results of a run, by option name: runs with equal ones give equal rows."""
-    tags, kept = settings.tags, scoring.selector.grouping.labels
-    threshold, special = _most_frequent(scoring.selector.thresholds.tolist())
     made_of = {
         "model": model.checkpoint.name,
         "commit": model.checkpoint.commit,
@@ -107,16 +105,7 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
         "preprocessor": _preprocessor_hash(model),
         "window": scoring.window / SAMPLE_RATE_HZ,
         "hop": scoring.hop / SAMPLE_RATE_HZ,
-        "top-k": scoring.selector.top_k,
-        "threshold": threshold,
-        "thresholds": {kept[place].name: value for place, value in special.items()},
-        "labels": list(tags.labels),
-        "exclude": list(tags.exclude),
-        "group": tags.group,
-        "level": tags.depth,
-        "most-specific": tags.most_specific,
-        "where": tags.where,
-        "watch": list(tags.watch),
+        **tag_settings(settings.tags, scoring.selector),
         "refine": _refine(settings, scoring),
         "raw": settings.reading.raw,
         **model.scorer.settings,
@@ -129,6 +118,24 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
         made_of["track"] = settings.reading.track
     clock = settings.clock
     return made_of if clock.is_off else made_of | {"start-time": clock.start_time, "timezone": clock.timezone}
+
+
+def tag_settings(tags: TagFilter, selector: Selector) -> dict[str, Any]:
+    """The settings that decide which tags windows get, by option name."""
+    kept = selector.grouping.labels
+    threshold, special = _most_frequent(selector.thresholds.tolist())
+    return {
+        "top-k": selector.top_k,
+        "threshold": threshold,
+        "thresholds": {kept[place].name: value for place, value in special.items()},
+        "labels": list(tags.labels),
+        "exclude": list(tags.exclude),
+        "group": tags.group,
+        "level": tags.depth,
+        "most-specific": tags.most_specific,
+        "where": tags.where,
+        "watch": list(tags.watch),
+    }
 
 
 def _refine(settings: RunSettings, scoring: Scoring) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Everything else shapes how recordings are scored, which is over when there are results.
 FOR_RESULTS = {
     "paths",
+
     "window_s",
     "onset",
     "offset",
@@ -32,8 +33,11 @@ FOR_RESULTS = {
     "min_duration_off_s",
     "pad_onset_s",
     "pad_offset_s",
+    *("labels", "exclude", "threshold", "top_k", "group", "depth", "where"),
     "to",
     "formats",
+    "frame_rate",
+    "position",
     "overwrite",
     "quiet",
     "verbose",
@@ -66,5 +70,6 @@ def events_of_results(paths: Sequence[str], settings: RunSettings, logging: Logg
     with ExitStack() as stack:
         files = [local_path(name, stack) for name in paths]
         destination = for_terminal(settings.destination)
-        written = write_events(files, settings.events, destination, window_s=settings.windows.window_s)
+        window_s, tags = settings.windows.window_s, settings.tags
+        written = write_events(files, settings.events, destination, window_s=window_s, tags=tags)
     note_written(destination.to, written)

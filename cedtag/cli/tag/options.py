@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +21,9 @@ from cedtag.writers import WRITERS
 from cedtag.writers.timecode import FRAME_RATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from cedtag.cli.shared.options import OptionSpec
 
 list_options = gathered(
     "listed",
@@ -140,56 +143,68 @@ window_options = gathered(
     ),
 )
 
+# What rows that are written can be narrowed by, too.
+row_options = [
+    option(
+        "top_k",
+        "-k",
+        "--top-k",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Tags per window; 0 for all.  [default: 5, with --events all]",
+    ),
+    option(
+        "threshold",
+        "-t",
+        "--threshold",
+        "--min-conf",
+        also=("thresholds",),
+        parse=threshold_fields("threshold", "thresholds"),
+        default=(),
+        multiple=True,
+        metavar="X",
+        help="Minimum score: X, LABEL=X for one class, @FILE.csv for many; repeatable.  "
+        "[default: 0.1, with --events the lowest offset]",
+    ),
+    option("labels", "--labels", metavar="L", help="Only this class (name, MID or index); repeatable."),
+    option("exclude", "--exclude", metavar="L", help="Not this class; repeatable."),
+    option("group", "--group", help="--labels and --exclude mean a node of the ontology and all nodes below it."),
+    option(
+        "depth",
+        "--level",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Put classes in their groups at this depth of the ontology.",
+    ),
+    option(
+        "where",
+        "--where",
+        metavar="CONDITION",
+        help="Only windows for which the condition holds: 'Siren > 0.3 and not Music > 0.5'.",
+    ),
+]
+
+
+def without_defaults(options: Iterable[OptionSpec]) -> list[OptionSpec]:
+    """The options for rows that are written, where the defaults are what the rows hold."""
+    return [
+        replace(spec, settings={**spec.settings, "help": spec.settings["help"].partition("  [default")[0]})
+        for spec in options
+    ]
+
+
 tag_options = gathered(
     "tags",
     TagFilter,
     (
         "Windows and tags",
         [
-            option(
-                "top_k",
-                "-k",
-                "--top-k",
-                type=click.IntRange(min=0),
-                metavar="N",
-                help="Tags per window; 0 for all.  [default: 5, with --events all]",
-            ),
-            option(
-                "threshold",
-                "-t",
-                "--threshold",
-                "--min-conf",
-                also=("thresholds",),
-                parse=threshold_fields("threshold", "thresholds"),
-                default=(),
-                multiple=True,
-                metavar="X",
-                help="Minimum score: X, LABEL=X for one class, @FILE.csv for many; repeatable.  "
-                "[default: 0.1, with --events the lowest offset]",
-            ),
-            option("labels", "--labels", metavar="L", help="Only this class (name, MID or index); repeatable."),
-            option("exclude", "--exclude", metavar="L", help="Not this class; repeatable."),
+            *row_options,
             option("watch", "--watch", metavar="L", help="This class whenever it reaches its threshold; repeatable."),
-            option(
-                "group", "--group", help="--labels and --exclude mean a node of the ontology and all nodes below it."
-            ),
-            option(
-                "depth",
-                "--level",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Put classes in their groups at this depth of the ontology.",
-            ),
             option(
                 "most_specific",
                 "--most-specific",
                 help="Drop a tag if one of its descendants in the ontology scores at least as high.",
-            ),
-            option(
-                "where",
-                "--where",
-                metavar="CONDITION",
-                help="Only windows for which the condition holds: 'Siren > 0.3 and not Music > 0.5'.",
             ),
         ],
     ),
