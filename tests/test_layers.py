@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "cedtag"
 ROWS = (
     *("__main__", "cli"),
     *("tagger", "hf"),
-    *("demo", "doctor", "report", "training", "evaluation"),
+    *("demo", "doctor", "captions", "report", "training", "evaluation"),
     *("results", "run"),
     *("writers",),
     *("events", "scoring"),

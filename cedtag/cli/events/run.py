@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Everything else shapes how recordings are scored, which is over when there are results.
 FOR_RESULTS = {
     "paths",
-
+    *("path", "subtitles", "caption_format"),
     "window_s",
     "onset",
     "offset",

@@ -1,0 +1,1 @@
+"""Captions for people who do not hear: what sounds, between the lines of a film."""
