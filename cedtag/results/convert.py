@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack, closing
 from itertools import chain, groupby
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,10 @@ from cedtag.system.destinations import OutputPath, check_outputs, folding_of, ke
 from cedtag.writers import DEFAULT_FORMAT, writer_type
 from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import shows_clock
+from cedtag.writers.per_recording import LAYOUT
 from cedtag.writers.run_info import RunInfo
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,7 +65,7 @@ def open_all(paths: Sequence[Path], tags: TagFilter | None = None) -> list[Writt
 def joined(files: Sequence[WrittenResults], layout: str = "long") -> tuple[RunInfo, Iterator[Result]]:
     """The results of all files in turn, with the settings of the first that holds any."""
     run = next((file.run for file in files if file.run is not None), RunInfo({}, ()))
-    labels = known_labels(files) if layout == "wide" else run.labels
+    labels = run.labels if layout == "long" else known_labels(files)
     return RunInfo(run.settings, labels, layout), chain.from_iterable(file.results() for file in files)
 
 
@@ -76,10 +80,19 @@ def require_facts(file: WrittenResults, destination: Destination) -> None:
         raise InputError(
             f"{file.path}: holds no start times, which this format needs; tag again with --start-time auto"
         )
+    if destination.layout == LAYOUT:
+        file.require_ends("a row per recording")
+        if file.run is not None and (top_k := file.run.settings.get("top-k")):
+            logger.warning(
+                "%s: its run kept the %d best tags of a window, so that scores and seconds of other classes are low; "
+                "tag with -k 0 to have them whole",
+                file.path,
+                top_k,
+            )
     for writer in destination.writers():
         if getattr(writer, "needs_ends", False):
             file.require_ends("this format")
-        names_alone = destination.layout == "wide" and getattr(writer, "has_layouts", False)
+        names_alone = destination.layout != "long" and getattr(writer, "has_layouts", False)
         if getattr(writer, "needs_classes", False) and not names_alone:
             file.require_classes("this format")
 

@@ -40,6 +40,8 @@ def write_events(
     another, are put in their places. InputError where the results lack what the events need.
     """
     destination.check()
+    if destination.layout == "wide":
+        raise InputError("`layout` wide has a row per window, and events are none; leave it out")
     files = open_all(paths, tags)
     for file in files:
         require_facts(file, destination)

@@ -11,6 +11,7 @@ from cedtag.records import TagResult
 from cedtag.results.fields import event_of, outcome_of, run_of_rows, source_named, source_of, window_of, wrong_line
 from cedtag.results.rows import Row, by_recording
 from cedtag.results.written import WrittenResults
+from cedtag.writers.per_recording import LAYOUT
 from cedtag.writers.run_info import SCHEMA, RunInfo, classes_from_json
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def _fields(line: bytes) -> Container[str]:
 def _run_of(head: Mapping[str, Any]) -> RunInfo:
     if head["schema"] != SCHEMA:
         raise InputError(f"its schema is {head['schema']!r}, not {SCHEMA!r}; use another version")
+    if head.get("layout") == LAYOUT:
+        raise InputError("holds one row per recording (`layout` file), of which no windows or events can be made again")
     if not isinstance(head["settings"], dict):
         raise InputError("its settings are no object")
     return RunInfo(head["settings"], classes_from_json(head.get("classes", ())))

@@ -26,6 +26,7 @@ from cedtag.run.settings import Scoring, identity
 from cedtag.run.summary import Summary, write_summary
 from cedtag.system.destinations import kept_apart
 from cedtag.system.machine import usable_cpus
+from cedtag.writers.per_recording import LAYOUT
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -94,7 +95,12 @@ def scoring_of(settings: RunSettings, scorer: Scorer) -> Scoring:
     """How windows are cut, and which tags they get, with this scorer."""
     window, hop = settings.windows.in_samples(scorer.shortest_window, scorer.longest_window)
     if settings.events is None:
-        selector = selector_of(scorer.labels, settings.tags)
+        tags = settings.tags
+        if settings.destination.layout == LAYOUT and tags.top_k is None:
+            tags = replace(
+                tags, top_k=0
+            )  # else seconds would count only the windows in which a class is among the best
+        selector = selector_of(scorer.labels, tags)
         return Scoring(window, hop, selector)
     events = settings.events.for_labels(ontology(scorer.labels))
     return Scoring(window, hop, selector_of(scorer.labels, settings.tags.for_events(events.lowest_offset)), events)

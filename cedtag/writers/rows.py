@@ -1,4 +1,4 @@
-"""CSV and TSV: one row per tag or event, or one per window with a column per class."""
+"""CSV and TSV: one row per tag or event, or one per window or recording with columns per class."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cedtag.writers.channel_column import COLUMN as CHANNEL_COLUMN
 from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
 from cedtag.writers.clock_columns import clock_times, shows_clock
+from cedtag.writers.per_recording import Totals, is_per_recording
 from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class CsvWriter:
 
     delimiter = ","
     where = WHERE
-    needs_classes = has_layouts = has_channels = True
+    needs_classes = has_layouts = has_file_layout = has_channels = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
@@ -37,8 +38,12 @@ class CsvWriter:
         self._run = run
         self._has_clock, self._has_channel = shows_clock(run), shows_channel(run)
         self._header: tuple[str, ...] = ()
+        self._totals = Totals(run) if is_per_recording(run) else None
 
     def write(self, result: Result) -> None:
+        if self._totals is not None:
+            self._write_total(self._totals, result)
+            return
         if not isinstance(result, TagResult | SoundEvent):
             return
         self._begin(shows_events=isinstance(result, SoundEvent))
@@ -57,9 +62,24 @@ class CsvWriter:
         self._flush()
 
     def close(self) -> None:
-        if not self._header:
+        if self._totals is not None:
+            self._begin_totals(self._totals)
+        elif not self._header:
             self._begin(shows_events=self._run.events is not None)
         self._flush()
+
+    def _write_total(self, totals: Totals, result: Result) -> None:
+        if isinstance(result, TagResult | SoundEvent):
+            totals.add(result)
+            return
+        self._begin_totals(totals)
+        self._writer.writerow((result.source.name, *totals.row(result)))
+        self._flush()
+
+    def _begin_totals(self, totals: Totals) -> None:
+        if not self._header:
+            self._header = (self.where[0], *totals.header())
+            self._writer.writerow(self._header)
 
     def _begin(self, *, shows_events: bool) -> None:
         """Write the header that fits the first result; rows and events have no place below one header."""

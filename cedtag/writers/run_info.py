@@ -21,9 +21,9 @@ AUDIOSET = "AudioSet"
 class RunInfo:
     """The settings of a run by option name (JSON values), the classes that can appear, and how rows are laid out.
 
-    Two runs with equal settings give equal rows; `layout`, "long" or "wide", only arranges them, and `events` holds
-    the settings of the events that are written in place of rows. Some formats need more: the frames per second of the
-    timeline to which markers belong, and the `position` of the recorder, latitude and longitude in degrees.
+    Two runs with equal settings give equal rows; `layout`, "long", "wide" or "file", only arranges them, and `events`
+    holds the settings of the events that are written in place of rows. Some formats need more: the frames per second of
+    the timeline to which markers belong, and the `position` of the recorder, latitude and longitude in degrees.
     """
 
     settings: Mapping[str, Any]
@@ -42,6 +42,8 @@ class RunInfo:
     def to_dict(self) -> dict[str, Any]:
         """The settings of the run, and how its events are made."""
         settings = {"schema": SCHEMA, "version": __version__, "settings": dict(self.settings)}
+        if self.layout == "file":  # which cannot be read back as rows
+            settings["layout"] = self.layout
         return settings if self.events is None else settings | {"events": self.events.to_dict()}
 
     def head(self) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
 import soundfile
@@ -114,12 +112,12 @@ def test_what_the_rows_lack_is_refused(here, tmp_path, capfd, rows, options, sen
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_a_class_that_the_number_of_tags_may_have_cut_off_is_warned_about(here, capfd, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("cedtag"), "handlers", [])  # that of a quiet run before
+def test_a_class_that_the_number_of_tags_may_have_cut_off_is_warned_about(here, warned):
     assert run(["convert", "five.csv", "--labels", "Dog", "-f", "csv"]) == 0
-    assert capfd.readouterr().err.count("a.wav: its run kept the 5 best tags of a window") == 1
+    assert warned.text.count("a.wav: its run kept the 5 best tags of a window") == 1
+    warned.clear()
     assert run(["convert", "five.csv", "-t", "0.9", "-k", "2", "-f", "csv"]) == 0
-    assert capfd.readouterr().err == ""
+    assert warned.text == ""
 
 
 def test_a_table_alone_can_be_narrowed_by_classes_and_scores(here, tmp_path, capfd):

@@ -36,6 +36,7 @@ FOR_RESULTS = {
     *("labels", "exclude", "threshold", "top_k", "group", "depth", "where"),
     "to",
     "formats",
+    "layout",
     "frame_rate",
     "position",
     "overwrite",

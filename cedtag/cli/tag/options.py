@@ -250,8 +250,8 @@ target_options = [
     option(
         "layout",
         "--layout",
-        type=click.Choice(["long", "wide"]),
-        help="CSV and TSV: a row per tag, or a row per window with a column per class.",
+        type=click.Choice(["long", "wide", "file"]),
+        help="A row per tag, per window with a column per class, or per recording with best scores and seconds.",
     ),
     option(
         "frame_rate",

@@ -11,6 +11,7 @@ from cedtag.errors import InputError
 from cedtag.system.special_files import is_special
 from cedtag.writers import DEFAULT_FORMAT, format_of, writer_type
 from cedtag.writers.errors import ErrorsWriter
+from cedtag.writers.per_recording import LAYOUT
 from cedtag.writers.position import parse_position
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Destination:
     """Where results go, and what happens to those that are there.
 
     `to` holds files, or one folder (a file per recording and format), or "-" for standard output, which is also meant
-    when it is empty. `formats` are told by the suffixes of the files unless given. `layout` is "long" or "wide".
+    when it is empty. `formats` are told by the suffixes of the files unless given. `layout` is "long", "wide"
+    or "file", a row per recording.
     Formats of markers count frames, `frame_rate` a second, and those of surveys need the `position` of the recorder.
     Beside these, failures go to the file `errors`, a picture to `plot` and counts to `summary`. With `resume` a journal
     is kept and an earlier run goes on; `overwrite` replaces results; `retry_failed` tries recordings again that
@@ -73,6 +75,10 @@ class Destination:
         if self.layout == "wide" and not any(getattr(writer, "has_layouts", False) for writer in self.writers()):
             raise InputError("`layout` wide is for csv, tsv and spreadsheet; add `formats` csv, or leave it out")
         for writer in self.writers():
+            if self.layout == LAYOUT and not getattr(writer, "has_file_layout", False):
+                raise InputError(
+                    "`layout` file is one of csv, tsv, spreadsheet, json and jsonl; name one with `formats`"
+                )
             for needed, what in getattr(writer, "needs", {}).items():
                 if getattr(self, needed) is None:
                     raise InputError(f"this format needs {what}: name it with `{needed}`")
