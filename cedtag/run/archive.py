@@ -27,6 +27,7 @@ from cedtag.run.summary import Summary, write_summary
 from cedtag.system.destinations import kept_apart
 from cedtag.system.machine import usable_cpus
 from cedtag.writers.per_recording import LAYOUT
+from cedtag.writers.raven import RavenWriter
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from cedtag.inputs.clock import Clock
     from cedtag.records import Outcome
     from cedtag.run.outputs import Kept, Output
-    from cedtag.run.outputs.destination import Destination
     from cedtag.run.settings import RunSettings
     from cedtag.scoring import Compute, LoadedModel, Scorer
 
@@ -112,7 +112,9 @@ def pipeline_settings(
     """The numbers of threads and their time limit; input that `is_live` may be silent for any time."""
     scorers = scoring_threads(settings.compute, scorer)
     timeout_s = None if is_live or settings.reading.timeout_s == 0 else settings.reading.timeout_s
-    return PipelineSettings(scoring.window, scoring.hop, settings.compute.jobs or usable_cpus(), scorers, timeout_s)
+    return PipelineSettings(
+        scoring.window, scoring.hop, settings.compute.jobs or usable_cpus(), scorers, timeout_s, settings.reading.part
+    )
 
 
 def scoring_threads(compute: Compute, scorer: Scorer) -> int:
@@ -138,7 +140,7 @@ def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, st
     outputs = check_destination(settings.destination, named, run=info)
     output = stack.enter_context(closing(open_output(settings.destination, info, settings.search.shard, named)))
     found = kept_apart(
-        find_sources(paths, settings.search, one_recording=_single_recording_output(settings.destination)),
+        find_sources(paths, settings.search, one_recording=_single_recording_output(settings)),
         outputs,
         lambda item: item.path if isinstance(item, Source) else None,
     )
@@ -173,8 +175,11 @@ def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
         )
 
 
-def _single_recording_output(destination: Destination) -> str | None:
+def _single_recording_output(settings: RunSettings) -> str | None:
     """What says why only one recording can be written; None where any number can."""
+    destination = settings.destination
+    if settings.reading.to_s is not None and not destination.is_folder and RavenWriter in destination.writers():
+        return "raven lines recordings up by their whole lengths, and with `to_s` holds"
     if destination.plot:
         return "`plot` draws"
     return "this format holds" if destination.shows_one_recording() else None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cedtag.errors import InputError
 from cedtag.inputs.clock import Clock
 from cedtag.inputs.search import Search
-from cedtag.inputs.window_settings import WindowSettings
+from cedtag.inputs.slices import Slice
+from cedtag.inputs.window_settings import WindowSettings, samples_of
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.model.config import CedConfig
 from cedtag.model.preprocessor import front_end_of
@@ -42,13 +43,21 @@ class Reading:
 
     `raw` is the format of headerless PCM, such as "s16le,16000,1". A recording is given up when its decoder produces no
     samples for `timeout_s` seconds; 0 waits for ever. `channel` is "mix" (the mean of all), a number from 1, or "each":
-    every channel is scored by itself. `track` is the number, from 1, or the language of a sound track.
+    every channel is scored by itself. `track` is the number, from 1, or the language of a sound track. Of a recording
+    the part from second `from_s` to second `to_s`, or to its end, is scored.
     """
 
     raw: str | None = None
     timeout_s: float = 120.0
     channel: str = MIX
     track: str | None = None
+    from_s: float = 0.0
+    to_s: float | None = None
+
+    @property
+    def part(self) -> Slice:
+        """What of each recording is scored."""
+        return Slice(samples_of(self.from_s), None if self.to_s is None else samples_of(self.to_s))
 
     @property
     def decoding(self) -> Decoding:
@@ -64,6 +73,10 @@ class Reading:
     def __post_init__(self) -> None:
         if not 0 <= self.timeout_s <= LONGEST_S:
             raise InputError(f"`timeout_s` {self.timeout_s:g}: expected seconds from 0 (for ever) to {LONGEST_S:g}")
+        if not 0 <= self.from_s <= LONGEST_S:
+            raise InputError(f"`from_s` {self.from_s:g}: expected seconds from 0 to {LONGEST_S:g}")
+        if self.to_s is not None and not self.from_s < self.to_s <= LONGEST_S:
+            raise InputError(f"`to_s` {self.to_s:g}: expected seconds after `from_s` {self.from_s:g}, to {LONGEST_S:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,10 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
         made_of["channel"] = settings.reading.channel
     if settings.reading.track is not None:
         made_of["track"] = settings.reading.track
+    if settings.reading.from_s:
+        made_of["from"] = settings.reading.from_s
+    if settings.reading.to_s is not None:
+        made_of["to"] = settings.reading.to_s
     clock = settings.clock
     return made_of if clock.is_off else made_of | {"start-time": clock.start_time, "timezone": clock.timezone}
 

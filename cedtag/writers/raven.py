@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING
 
-from cedtag.records import SAMPLE_RATE_HZ, FileEnd
-from cedtag.writers.segments import Segment, SegmentWriter, plain, six_decimals
+from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed
+from cedtag.writers.segments import Segment, SegmentWriter, SingleRecording, plain, six_decimals
 
 if TYPE_CHECKING:
     from cedtag.records import Result, Source
@@ -38,8 +38,12 @@ class RavenWriter(SegmentWriter):
         super().__init__(out, run)
         self._selection = 0
         self._before = 0  # samples of the recordings before this one
+        # Their lengths are not known where they were read up to a time only.
+        self._only = SingleRecording() if "to" in run.settings else None
 
     def write(self, result: Result) -> None:
+        if self._only is not None and not isinstance(result, FileFailed):
+            self._only.check(result.source)
         super().write(result)
         if isinstance(result, FileEnd):
             self._before += result.num_samples

@@ -34,6 +34,8 @@ DECIDES: dict[str, Any] = {
     "reading.raw": "s16le,16000,1",
     "reading.channel": "2",
     "reading.track": "eng",
+    "reading.from_s": 1.0,
+    "reading.to_s": 2.0,
     "windows.window_s": 0.5,
     "windows.hop_s": 0.5,
     "windows.overlap": "50%",

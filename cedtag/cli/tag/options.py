@@ -12,6 +12,7 @@ from cedtag.cli.shared.thresholds import threshold_fields
 from cedtag.cli.tag.inputs import PathList
 from cedtag.inputs.clock import Clock
 from cedtag.inputs.search import Search, parse_shard
+from cedtag.inputs.slices import parse_offset
 from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.run.outputs.destination import Destination
@@ -95,6 +96,21 @@ reading_options = gathered(
                 "--track",
                 metavar="N|LANG",
                 help="Sound track of a video or another container, by number from 1 or language.  [default: the best]",
+            ),
+            option(
+                "from_s",
+                "--from",
+                parse=lambda text: {"from_s": parse_offset(text, "from_s")},
+                default="0",
+                metavar="TIME",
+                help="Score each recording from this time on: seconds, or H:MM:SS.",
+            ),
+            option(
+                "to_s",
+                "--to",
+                parse=lambda text: {"to_s": None if text is None else parse_offset(text, "to_s")},
+                metavar="TIME",
+                help="Score each recording up to this time.  [default: its end]",
             ),
             option(
                 "timeout_s",

@@ -7,8 +7,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from cedtag.errors import AudioError
-from cedtag.inputs.windows import by_channel, sliding_windows
-from cedtag.records import PASSING_STAGES, FileEnd, FileFailed
+from cedtag.inputs.windows import by_channel
+from cedtag.records import PASSING_STAGES, FileEnd, FileFailed, seconds
 from cedtag.run.pipeline.lane import WindowGroup
 
 if TYPE_CHECKING:
@@ -61,7 +61,11 @@ class LaneDecoder:
         finally:
             recording.close()
         problems, warnings = tuple(recording.problems), tuple(recording.warnings)
-        return FileEnd(source, lane.num_samples, lane.num_windows, problems, warnings, recording.cause)
+        part = self._settings.part
+        num_samples = lane.num_samples if part.stop is None else min(lane.num_samples, part.stop)
+        if num_samples <= part.start and part.start:
+            warnings += (f"ends at {seconds(num_samples):.3f} s, and the part begins at {seconds(part.start):.3f} s",)
+        return FileEnd(source, num_samples, lane.num_windows, problems, warnings, recording.cause)
 
     def _opened(self, lane: Lane) -> Recording:
         lane.waiting_since = time.monotonic()
@@ -72,7 +76,8 @@ class LaneDecoder:
 
     def _cut(self, lane: Lane, recording: Recording) -> None:
         settings = self._settings
-        windows = sliding_windows(lane.watched(recording.blocks()), lane.source, settings.window, settings.hop)
+        blocks = lane.watched(recording.blocks())
+        windows = settings.part.windows(blocks, lane.source, settings.window, settings.hop)
         while group := tuple(chain.from_iterable(map(by_channel, islice(windows, self._group_size)))):
             lane.room.acquire()
             if lane.abandoned:

@@ -5,19 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cedtag.inputs.slices import Slice
+
 if TYPE_CHECKING:
     from cedtag.scoring import Scorer
 
 
+WHOLE = Slice()
+
+
 @dataclass(frozen=True, slots=True)
 class PipelineSettings:
-    """Window and hop in samples, numbers of threads, and after how long without samples a decoder is given up."""
+    """Window and hop in samples, numbers of threads, and after how long without samples a decoder is given up.
+
+    `part` is what of each recording is scored.
+    """
 
     window: int
     hop: int
     decoders: int = 1
     scorers: int = 1
     timeout_s: float | None = None
+    part: Slice = WHOLE
 
 
 @dataclass(frozen=True, slots=True)
