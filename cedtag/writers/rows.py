@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from typing import IO, TYPE_CHECKING
 
@@ -28,10 +29,12 @@ class CsvWriter:
 
     delimiter = ","
     where = WHERE
-    needs_classes = has_layouts = has_file_layout = has_channels = True
+    needs_classes = has_layouts = has_file_layout = has_channels = has_bom = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out
+        if run.bom:
+            out.write(codecs.BOM_UTF8)
         self._text = io.StringIO()
         self._writer = RowWriter(self._text, self.delimiter)
         self._columns = {label.index: i for i, label in enumerate(run.labels)} if run.layout == "wide" else None

@@ -24,6 +24,7 @@ class RunInfo:
     Two runs with equal settings give equal rows; `layout`, "long", "wide" or "file", only arranges them, and `events`
     holds the settings of the events that are written in place of rows. Some formats need more: the frames per second of
     the timeline to which markers belong, and the `position` of the recorder, latitude and longitude in degrees.
+    `bom` is whether tables begin with a byte order mark.
     """
 
     settings: Mapping[str, Any]
@@ -32,11 +33,12 @@ class RunInfo:
     events: EventSettings | None = None
     frame_rate: str | None = None
     position: str | None = None
+    bom: bool = False
 
     @property
     def arrangement(self) -> dict[str, Any]:
         """What arranges the rows in a file, and changes none of them."""
-        named = {"frame-rate": self.frame_rate, "position": self.position}
+        named = {"frame-rate": self.frame_rate, "position": self.position, "bom": self.bom}
         return {"layout": self.layout, **{name: value for name, value in named.items() if value}}
 
     def to_dict(self) -> dict[str, Any]:

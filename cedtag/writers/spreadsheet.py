@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from cedtag.writers.rows import CsvWriter
@@ -25,9 +26,8 @@ class SpreadsheetWriter(CsvWriter):
     where = ("recording", "start", "end")
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
-        super().__init__(out, run)
+        super().__init__(out, replace(run, bom=True))
         self._writer = _InertRows(self._text, self.delimiter)
-        out.write(b"\xef\xbb\xbf")
 
 
 class _InertRows(RowWriter):

@@ -136,3 +136,32 @@ def test_another_frame_rate_makes_the_file_anew_and_scores_nothing(archive):
     assert b"FCM: DROP FRAME" in edl("29.97df")
     summary = json.loads((archive / "counts.json").read_text())
     assert (summary["already_done"], summary["windows"]) == (1, 0)
+
+
+@pytest.mark.parametrize(("suffix", "layout"), [("csv", "long"), ("tsv", "wide"), ("csv", "file")])
+def test_a_byte_order_mark_is_all_that_bom_adds(archive, suffix, layout):
+    for name, more in {"plain": [], "marked": ["--bom"]}.items():
+        assert tag("in", "-o", f"{name}.{suffix}", "--layout", layout, *more) == 0
+    assert (archive / f"marked.{suffix}").read_bytes() == b"\xef\xbb\xbf" + (archive / f"plain.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_tables_with_a_byte_order_mark_are_read_back(archive, layout):
+    assert tag("in", "-o", "marked.csv", "--bom", "--layout", layout) == 0
+    assert tag("in", "-o", "plain.csv", "--layout", layout) == 0
+    for name in ("marked", "plain"):
+        assert run(["convert", f"{name}.csv", "-o", f"{name}.jsonl"]) == 0
+        assert run(["events", f"{name}.csv", "-o", f"{name}.events.tsv", "--bom"]) == 0
+    assert (archive / "marked.jsonl").read_bytes() == (archive / "plain.jsonl").read_bytes()
+    assert (archive / "marked.events.tsv").read_bytes() == (archive / "plain.events.tsv").read_bytes()
+    assert (archive / "marked.events.tsv").read_bytes().startswith(b"\xef\xbb\xbffile\t")
+
+
+def test_json_beside_a_marked_table_has_no_mark(archive):
+    assert tag("in", "-o", "rows.csv", "-o", "rows.json", "--bom") == 0
+    assert (archive / "rows.json").read_bytes().startswith(b"{")
+
+
+def test_bom_without_a_table_is_refused(archive, capfd):
+    assert tag("in", "-o", "rows.json", "--bom") == 2
+    assert "--bom is a mark at the beginning of csv and tsv" in capfd.readouterr().err

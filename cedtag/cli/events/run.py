@@ -37,6 +37,7 @@ FOR_RESULTS = {
     "to",
     "formats",
     "layout",
+    "bom",
     "frame_rate",
     "position",
     "overwrite",

@@ -269,6 +269,7 @@ target_options = [
         type=click.Choice(["long", "wide", "file"]),
         help="A row per tag, per window with a column per class, or per recording with best scores and seconds.",
     ),
+    option("bom", "--bom", help="Begin csv and tsv with a byte order mark, so that spreadsheets read them as UTF-8."),
     option(
         "frame_rate",
         "--frame-rate",

@@ -30,6 +30,7 @@ class Destination:
     when it is empty. `formats` are told by the suffixes of the files unless given. `layout` is "long", "wide"
     or "file", a row per recording.
     Formats of markers count frames, `frame_rate` a second, and those of surveys need the `position` of the recorder.
+    With `bom` tables begin with a byte order mark, by which spreadsheets know UTF-8.
     Beside these, failures go to the file `errors`, a picture to `plot` and counts to `summary`. With `resume` a journal
     is kept and an earlier run goes on; `overwrite` replaces results; `retry_failed` tries recordings again that
     failed, or are partial for a cause that can pass; `keep_going` goes on after a recording that failed.
@@ -40,6 +41,7 @@ class Destination:
     layout: str = "long"
     frame_rate: str | None = None
     position: str | None = None
+    bom: bool = False
     resume: bool = True
     overwrite: bool = False
     retry_failed: bool = False
@@ -82,6 +84,8 @@ class Destination:
             for needed, what in getattr(writer, "needs", {}).items():
                 if getattr(self, needed) is None:
                     raise InputError(f"this format needs {what}: name it with `{needed}`")
+        if self.bom and not any(getattr(writer, "has_bom", False) for writer in self.writers()):
+            raise InputError("`bom` is a mark at the beginning of csv and tsv; name one of them with `formats`")
         if self.position is not None:
             parse_position(self.position)
         if not self.is_folder:
@@ -93,7 +97,7 @@ class Destination:
 
     def arranged(self, run: RunInfo) -> RunInfo:
         """The facts about a run, with how its rows are arranged here."""
-        return replace(run, layout=self.layout, frame_rate=self.frame_rate, position=self.position)
+        return replace(run, layout=self.layout, frame_rate=self.frame_rate, position=self.position, bom=self.bom)
 
     def files(self) -> dict[Path, type[Writer]]:
         """Each file of `to` with its writer: by its suffix, or by its format where each has one."""
