@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cedtag.captions.subtitle_file import Cue
-from cedtag.labels.table import descendants
+from cedtag.labels.table import ancestors, descendants
 from cedtag.records import SAMPLES_PER_MS
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def captions(events: Iterable[SoundEvent], lines: Sequence[tuple[int, int]], *, 
     free = list(_gaps(lines))
     cues: list[Cue] = []
     num_left_out = 0
-    for sound in _merged(event for event in events if event.mid not in left_out):
+    for sound in _merged(_most_specific([event for event in events if event.mid not in left_out])):
         if _joins(sound, cues):
             cues[-1] = replace(cues[-1], text=_both(cues[-1], sound))
         elif cue := next((cue for gap in free if (cue := _within(sound, *gap, cues))), None):
@@ -80,6 +81,20 @@ def words_of(label: str) -> str:
         text = text[: LONGEST_TEXT - 1]
         text = (text.rpartition(" ")[0] or text[: LONGEST_TEXT - 2]).rstrip(" ,-")
     return f"[{text}]"
+
+
+def _most_specific(events: Sequence[SoundEvent]) -> Iterator[SoundEvent]:
+    """The events without those of a class that only says less: one below it occurs then, and begins before or soon."""
+    by_mid: dict[str, list[SoundEvent]] = {}
+    for event in sorted(events, key=lambda event: event.start):
+        by_mid.setdefault(event.mid, []).append(event)
+    starts = {mid: [event.start for event in found] for mid, found in by_mid.items()}
+    below = {mid: [other for other in by_mid if mid in ancestors(other)] for mid in by_mid}
+    for event in events:
+        soon = event.start + REPEAT_MS * SAMPLES_PER_MS
+        latest = (by_mid[mid][place - 1] for mid in below[event.mid] if (place := bisect_left(starts[mid], soon)))
+        if not any(other.stop > event.start and other.start < event.stop for other in latest):
+            yield event
 
 
 def _merged(events: Iterable[SoundEvent]) -> list[Cue]:

@@ -58,6 +58,17 @@ def test_sounds_that_begin_together_share_a_cue_and_a_later_one_cuts_it_short():
     assert placed([event(0, 5000, "Music"), event(3000, 4000)]) == [(0, 3000, "[music]"), (3000, 4000, "[dog]")]
 
 
+def test_a_class_that_only_says_less_has_no_cue():
+    animal, dog, bark = ("Animal", "/m/0jbk"), ("Dog", "/m/0bt9lr"), ("Bark", "/m/05tny_")
+    together = [event(0, 4000, *animal), event(500, 3000, *dog), event(1000, 2500, *bark)]
+    assert placed(together) == [(1000, 2500, "[dog barking]")]
+    assert placed([event(0, 60_000, *animal), event(30_000, 31_000, *bark)]) == [
+        (0, 7000, "[animal]"),
+        (30_000, 31_000, "[dog barking]"),
+    ]
+    assert placed([event(0, 2000, *bark), event(40_000, 41_000, *animal)])[1] == (40_000, 41_000, "[animal]")
+
+
 def test_speech_and_silence_have_no_cue_unless_classes_are_named():
     events = [event(0, 5000, "Speech", "/m/09x0r"), event(9000, 10_000, "Conversation", "/m/01h8n0")]
     assert placed(events, all_classes=False) == []
