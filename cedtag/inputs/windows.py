@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cedtag.inputs.slices import Slice
     from cedtag.records import Source
 
 # A shorter remainder is scored together with the sound before it: a tenth of a second is too little for a model.
@@ -52,6 +53,28 @@ def sliding_windows(blocks: Iterable[NDArray[np.float32]], source: Source, size:
     if end > covered:
         start = max(0, min(start, end - shortest))
         yield Window(source, index, start, buffer[start - first : filled].copy())
+
+
+def windows_of_part(
+    blocks: Iterable[NDArray[np.float32]], part: Slice, source: Source, size: int, hop: int
+) -> Iterator[Window]:
+    """The windows of a part of a recording, as `sliding_windows` cuts it, at their places in the recording.
+
+    Blocks are asked for no further than the part goes.
+    """
+    for window in sliding_windows(_cut(blocks, part), source, size, hop):
+        yield replace(window, start=part.start + window.start)
+
+
+def _cut(blocks: Iterable[NDArray[np.float32]], part: Slice) -> Iterator[NDArray[np.float32]]:
+    at = 0
+    for block in blocks:
+        stop = len(block) if part.stop is None else min(len(block), part.stop - at)
+        if len(inside := block[max(0, part.start - at) : stop]):
+            yield inside
+        at += len(block)
+        if part.stop is not None and at >= part.stop:
+            return
 
 
 def by_channel(window: Window) -> Iterator[Window]:

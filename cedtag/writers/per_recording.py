@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cedtag.records import SoundEvent, TagResult, seconds
+from cedtag.records import SAMPLES_PER_MS, SoundEvent, TagResult
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
 from cedtag.writers.clock_columns import clock_times, shows_clock
-from cedtag.writers.segments import whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,24 +22,24 @@ _EMPTY_TIMES = ("", "")
 
 @dataclass(slots=True)
 class ClassTotal:
-    """The best score of a class in a recording, and the samples, without those that count twice, in which it occurs."""
+    """The best score of a class in a recording, and the milliseconds in which it occurs, each once."""
 
     index: int
     mid: str
     label: str
     best: float = 0.0
-    num_samples: int = 0
+    num_ms: int = 0
     _until: int = 0
 
     def add(self, start: int, stop: int, score: float) -> None:
-        """Take a window or an event; they come by their starts."""
+        """Take a window or an event, in milliseconds; they come by their starts."""
         self.best = max(self.best, score)
-        self.num_samples += max(0, stop - max(start, self._until))
+        self.num_ms += max(0, stop - max(start, self._until))
         self._until = max(self._until, stop)
 
     @property
     def seconds(self) -> float:
-        return seconds(self.num_samples)
+        return self.num_ms / 1000
 
 
 @dataclass(slots=True)
@@ -59,7 +58,7 @@ class Totals:
             found = [(tag.index, tag.mid, tag.label, tag.score) for tag in tags]
         for index, mid, label, score in found:
             total = self.by_class.setdefault((index, label), ClassTotal(index, mid, label))
-            total.add(whole(piece.start), whole(piece.stop), score)
+            total.add(piece.start // SAMPLES_PER_MS, piece.stop // SAMPLES_PER_MS, score)
 
     def _threshold_of(self, label: str) -> float:
         made = self.run.settings

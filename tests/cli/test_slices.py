@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cedtag.errors import InputError
 from cedtag.inputs.slices import Slice, parse_offset
-from cedtag.inputs.windows import sliding_windows
+from cedtag.inputs.windows import sliding_windows, windows_of_part
 from cedtag.records import Source
 
 A = Source("a", "a", "a")
@@ -37,7 +37,7 @@ def test_windows_of_a_part_are_those_of_its_samples_at_their_places(sizes, start
     signal = np.arange(sum(sizes), dtype=np.float32)
     blocks = np.split(signal, np.cumsum(sizes)[:-1])
     stop = None if length is None else start + length
-    found = list(Slice(start, stop).windows(blocks, A, 4000, hop))
+    found = list(windows_of_part(blocks, Slice(start, stop), A, 4000, hop))
     alone = list(sliding_windows([signal[start:stop]], A, 4000, hop))
     assert [(one.start, one.index) for one in found] == [(start + one.start, one.index) for one in alone]
     assert all(np.array_equal(signal[one.start : one.stop], one.samples) for one in found)
@@ -49,7 +49,7 @@ def test_no_block_is_asked_for_after_the_end_of_the_part():
             yield np.zeros(1000, np.float32)
         pytest.fail("the part is over")
 
-    assert [one.stop for one in Slice(500, 4000).windows(blocks(), A, 4000, 4000)] == [4000]
+    assert [one.stop for one in windows_of_part(blocks(), Slice(500, 4000), A, 4000, 4000)] == [4000]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from cedtag.errors import AudioError
-from cedtag.inputs.windows import by_channel
+from cedtag.inputs.windows import by_channel, windows_of_part
 from cedtag.records import PASSING_STAGES, FileEnd, FileFailed, seconds
 from cedtag.run.pipeline.lane import WindowGroup
 
@@ -77,7 +77,7 @@ class LaneDecoder:
     def _cut(self, lane: Lane, recording: Recording) -> None:
         settings = self._settings
         blocks = lane.watched(recording.blocks())
-        windows = settings.part.windows(blocks, lane.source, settings.window, settings.hop)
+        windows = windows_of_part(blocks, settings.part, lane.source, settings.window, settings.hop)
         while group := tuple(chain.from_iterable(map(by_channel, islice(windows, self._group_size)))):
             lane.room.acquire()
             if lane.abandoned:
