@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,9 @@ def test_json_and_csv_hold_the_same_numbers(cedtag, data: Path) -> None:
     assert document["measures"]["mAP"] == {"value": 1, "low": 1, "high": 1}
     assert [one["label"] for one in document["classes"]] == ["Rain", "Wind"]
     assert document["classes"][0]["mid"] == "/m/06mb1"
-    assert cedtag("evaluate", "--scores", "rows.csv", "data.csv", "-o", "deep/out.csv").stdout == b""
+    written = cedtag("evaluate", "--scores", "rows.csv", "data.csv", "-o", "deep/out.csv")
+    assert written.stdout == b""
+    assert re.fullmatch(r"cedtag: deep/out\.csv: \d+ clips\n", written.stderr)
     with (data / "deep/out.csv").open(newline="") as file:
         found = {(row["measure"], row["label"]): float(row["value"]) for row in csv.DictReader(file)}
     assert found["mAP", ""] == document["measures"]["mAP"]["value"]

@@ -15,6 +15,7 @@ from cedtag.cli.evaluate.options import (
     progress_options,
     report_options,
 )
+from cedtag.cli.shared.common_options import note_written
 from cedtag.cli.shared.options import Option, SectionedCommand, model_options
 
 if TYPE_CHECKING:
@@ -81,3 +82,5 @@ def command(
     write_evaluation(evaluation, files)
     if files.measures is None:
         click.echo(FORMATS[files.format_name](evaluation.report), nl=False)
+    written = [file for file in (files.measures, files.thresholds, files.plot) if file is not None]
+    note_written(written, f"{len(labelled.examples):,} clips")
