@@ -61,6 +61,7 @@ LINES = (
     "report one.csv -o page.html",
     "extract one.csv -o clips",
     "extract one.csv -o clips",
+    "av: phone -o phone.csv --dry-run",
     "av: phone -o phone.csv",
     "phone -o phone.csv",
     "av: phone/0.m4a",
@@ -139,10 +140,10 @@ def folded(text: str) -> list[str]:
 def all_screens() -> str:
     """The screens of all lines, one below the other."""
     command = [sys.executable, "-m", "tests.screens", "drive"]
-    environment = {"PYTHONPATH": str(ROOT), "COLUMNS": str(COLUMNS)}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(os.path.realpath(place))
         prepare(folder)
+        environment = {"PYTHONPATH": str(ROOT), "COLUMNS": str(COLUMNS), "HF_HOME": str(folder / "no cache")}
         _, shown, _ = on_terminal(command, columns=COLUMNS, env=environment, folder=folder)
     parts = re.split(f"{END}(-?[0-9]+)\n", shown)[:-1]
     screens = zip(LINES, parts[::2], parts[1::2], strict=True)

@@ -112,7 +112,8 @@ class Summary:
         said += "".join(f", {count:,} {name}" for count, name in rest)
         if self.windows:
             audio, elapsed = duration(self.audio_s), duration(self.elapsed_s)
-            said += f"; {self.windows:,} windows, {audio} of audio in {elapsed}, {self.speed:.1f}x realtime"
+            windows = f"{self.windows:,} window{'' if self.windows == 1 else 's'}"
+            said += f"; {windows}, {audio} of audio in {elapsed}, {self.speed:.1f}x realtime"
         elif self.found and self.already_done + self.failed_earlier == self.found:
             said += "; nothing was left to do"
         return said

@@ -44,7 +44,7 @@ FAILED = FileFailed(SOURCE, "decode", "no audio")
 @pytest.mark.parametrize(
     ("events", "text"),
     [
-        ([DONE], "1 recording done; 1 windows, 10.0 s of audio in "),
+        ([DONE], "1 recording done; 1 window, 10.0 s of audio in "),
         (
             [DONE, CUT, FAILED, Skipped(SOURCE, "a device")],
             "1 recording done, 1 partial, 1 failed, 1 skipped; 2 windows, 20.0 s",
@@ -55,7 +55,7 @@ FAILED = FileFailed(SOURCE, "decode", "no audio")
             [AlreadyDone(SOURCE, "ok"), AlreadyDone(SOURCE, "partial"), AlreadyDone(SOURCE, "failed")],
             "1 recording done earlier, 1 partial earlier, 1 failed earlier; nothing was left to do",
         ),
-        ([DONE, AlreadyDone(SOURCE, "ok")], "1 recording done, 1 done earlier; 1 windows, 10.0 s of audio in "),
+        ([DONE, AlreadyDone(SOURCE, "ok")], "1 recording done, 1 done earlier; 1 window, 10.0 s of audio in "),
         ([], "0 recordings done"),
     ],
 )

@@ -10,24 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cedtag.audio.audio_file import open_audio
 from cedtag.checkpoints import cache
 from cedtag.checkpoints.locate import HubName, locate
 from cedtag.cli.shared.console import Console
 from cedtag.cli.shared.failures import run_code
 from cedtag.cli.shared.inputs import files_of_options
 from cedtag.cli.tag.run import nothing_to_tag
+from cedtag.errors import AudioError
 from cedtag.inputs.extent import Extent, stated_length_s
 from cedtag.inputs.sources import find_sources
-from cedtag.records import AlreadyDone, FileFailed, Skipped, Source
+from cedtag.records import MISSING, AlreadyDone, FileFailed, Skipped, Source
 from cedtag.run.journal import pending_in
 from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.folder import journal_in
 from cedtag.run.outputs.places import check_destination
 from cedtag.run.summary import Summary, duration
+from cedtag.system.extras import EXTRAS, has, install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cedtag.audio import RawFormat
     from cedtag.checkpoints.choice import ModelChoice
     from cedtag.cli.shared.options import Logging
     from cedtag.cli.tag.inputs import PathList
@@ -45,6 +49,7 @@ class Plan:
     earlier: dict[str, int] = field(default_factory=lambda: {"ok": 0, "partial": 0, "failed": 0})
     skipped: int = 0
     failed: int = 0
+    lacking: int = 0  # of the untimed, those that PyAV reads, which is not installed
 
     def lines(self, settings: RunSettings, choice: ModelChoice) -> Iterator[tuple[str, str]]:
         """Each subject, and what is to be said of it."""
@@ -55,6 +60,8 @@ class Plan:
                 yield f"{name} earlier", f"{count:,}{again}"
         if self.failed:
             yield "not readable", f"{self.failed:,}"
+        if self.lacking:
+            yield "need PyAV", f"{self.lacking:,}, and it is not installed: {install_command(*EXTRAS['av'])}"
         if self.skipped:
             yield "skipped", f"{self.skipped:,}"
         yield "output", ", ".join(settings.destination.to) or "standard output"
@@ -91,6 +98,7 @@ def _planned(paths: Iterable[str], settings: RunSettings, console: Console) -> P
     for one in _pending(find_sources(paths, settings.search), settings.destination):
         if isinstance(one, Source):
             length_s = stated_length_s(one, raw)
+            plan.lacking += length_s is None and not has("av") and _needs_pyav(one, raw)
             (plan.untimed if length_s is None else plan.timed).add(one, length_s)
         elif isinstance(one, AlreadyDone):
             plan.earlier[one.status] += 1
@@ -99,6 +107,15 @@ def _planned(paths: Iterable[str], settings: RunSettings, console: Console) -> P
             plan.skipped += isinstance(one, Skipped)
             console.report(one, summary)
     return plan
+
+
+def _needs_pyav(source: Source, raw: RawFormat | None) -> bool:
+    """Whether a recording cannot be opened because PyAV is not installed."""
+    try:
+        open_audio(source, raw).close()
+    except AudioError as error:
+        return error.stage == MISSING
+    return False
 
 
 def _pending(sources: Iterable[Listed], destination: Destination) -> Iterable[Listed]:
