@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.file_bytes import FileBytes
-from cedtag.audio.containers.identify import Container, identify
+from cedtag.audio.containers.identify import Container
 from cedtag.audio.containers.other_files import describe_other
+from cedtag.audio.containers.span import Span, identify_span
 from cedtag.audio.open import open_regular, size_and_mtime, unreadable
 from cedtag.audio.selection import Selection
 from cedtag.errors import AudioError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 class AudioFile:
     """An open file and what it holds: a container, or headerless PCM; `selection` is what of it is scored.
 
+    `span` are the bytes that a decoder may see: tags are outside.
     `size_and_mtime` are those from when it was opened. Whoever has the value closes it.
     """
 
@@ -34,10 +36,15 @@ class AudioFile:
     format: Container | RawFormat
     size_and_mtime: tuple[int, int]
     selection: Selection = field(default_factory=Selection)
+    span: Span = field(default_factory=Span)
 
     @property
     def needs_pyav(self) -> bool:
         return isinstance(self.format, Container) and self.format.demuxer is not None
+
+    def contents(self) -> FileBytes:
+        """Return the bytes of the span."""
+        return FileBytes(self.fd, self.span.start, self.span.stop)
 
     def close(self) -> None:
         os.close(self.fd)
@@ -51,7 +58,8 @@ def open_audio(source: Source, raw: RawFormat | None = None, selection: Selectio
     fd = open_regular(source)
     with closed_on_error(source.name, fd):
         opened = size_and_mtime(fd)
-        file = AudioFile(source.name, fd, raw or _identified(source.name, fd), opened, selection or Selection())
+        container, span = (raw, Span()) if raw is not None else _identified(source.name, fd)
+        file = AudioFile(source.name, fd, container, opened, selection or Selection(), span)
         if file.needs_pyav and not _has_pyav():
             assert isinstance(file.format, Container)
             hint = f'{file.format.name} is decoded by PyAV; install it with: pip install "cedtag[av]"'
@@ -72,12 +80,13 @@ def closed_on_error(name: str, fd: int) -> Iterator[None]:
         raise
 
 
-def _identified(name: str, fd: int) -> Container:
+def _identified(name: str, fd: int) -> tuple[Container, Span]:
     file = FileBytes(fd)
-    container = identify(file)
+    container, span = identify_span(file)
     if container is None:
-        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_other(file)}", stage="open")
-    return container
+        what = describe_other(file.part(span.start))
+        raise AudioError(f"{name}: is no audio that cedtag knows, but {what}", stage="open")
+    return container, span
 
 
 def _has_pyav() -> bool:

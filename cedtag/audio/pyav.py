@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
+from cedtag.audio.containers.span import Span
 from cedtag.audio.limits import FRAMES_PER_READ, check_limits
 from cedtag.errors import AudioError
 from cedtag.records import NOTE
@@ -19,6 +20,7 @@ from cedtag.records import NOTE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cedtag.audio.audio_file import AudioFile
     from cedtag.audio.mono import Samples
 
 # What full scale is in each sample format, planar or not.
@@ -36,21 +38,21 @@ _DAMAGE = (av.FFmpegError, ValueError, AttributeError, IndexError)
 
 
 class AvDecoder:
-    """The frames of the best audio stream in the file that is open as `fd` and is what `demuxer` reads."""
+    """The frames of the best audio stream in a file that is what `demuxer` reads, or of the selected one."""
 
     declared_frames: int | None = None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def __init__(self, fd: int, name: str, demuxer: str, track: str | None = None) -> None:
-        """`track` is the number, from 1, or the language of the sound track; None takes the best."""
-        self._name, self._track = name, track
+    def __init__(self, file: AudioFile, demuxer: str) -> None:
+        self._name, self._track = file.name, file.selection.track
         self.rate_hz = self.channels = 0
         self._num_frames = self._silent_packets = 0
         self._damage: AudioError | None = None
-        only_this = {"protocol_whitelist": "file", "format_whitelist": demuxer}
+        url, protocols = _address(file)
+        only_this = {"protocol_whitelist": protocols, "format_whitelist": demuxer}
         try:
-            self._file = av.open(f"/dev/fd/{fd}", format=demuxer, options=only_this, metadata_errors="replace")
+            self._file = av.open(url, format=demuxer, options=only_this, metadata_errors="replace")
         except _DAMAGE as error:
             raise self._undecodable(error) from error
         try:
@@ -60,7 +62,7 @@ class AvDecoder:
             # The decoder may correct what the header says (HE-AAC doubles the rate), so the first frame decides.
             first = next(self._pieces, None)
             if first is None:
-                raise self._damage or AudioError(f"{name}: holds no audio")
+                raise self._damage or AudioError(f"{self._name}: holds no audio")
             self._first = first
         except BaseException:
             self._file.close()
@@ -144,6 +146,14 @@ class AvDecoder:
     def _undecodable(self, error: Exception) -> AudioError:
         reason = error.strerror if isinstance(error, av.FFmpegError) else str(error)
         return AudioError(f"{self._name}: cannot be decoded ({reason})")
+
+
+def _address(file: AudioFile) -> tuple[str, str]:
+    """FFmpeg's name of the span of a file, and the protocols that it needs."""
+    url, span = f"/dev/fd/{file.fd}", file.span
+    if span == Span():
+        return url, "file"
+    return f"subfile,,start,{span.start},end,{span.stop or 0},,:{url}", "subfile,file"
 
 
 def _choice(tracks: Sequence[av.AudioStream], taken: av.AudioStream, *, note: bool) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.chunks import LAYOUTS, chunks
 from cedtag.audio.containers.file_bytes import FileBytes
+from cedtag.audio.containers.span import without_leading_tags
 from cedtag.audio.open import open_regular
 from cedtag.errors import AudioError
 from cedtag.inputs.clock import ISO_TIME, offset_of, time_of_parts
@@ -92,7 +93,7 @@ def _read_chunks(source: Source, kinds: tuple[bytes, ...]) -> dict[bytes, list[b
     except AudioError:  # the run will report it
         return {}
     try:
-        file = FileBytes(fd)
+        file = without_leading_tags(FileBytes(fd))
         if file.at(0, 4) not in (b"RIFF", b"RF64"):
             return {}
         layout = LAYOUTS[b"RIFF"]

@@ -14,17 +14,23 @@ _SEARCH_BYTES = 1 << 14
 
 
 class FileBytes:
-    """The bytes of one open regular file; small reads come out of a window that is read at once.
+    """The bytes of one open regular file from `start` to `stop`, counted from `start`.
 
+    Small reads come out of a window that is read at once.
     Not a memory map: a mapped file that shrinks while it is read kills the process, and a large one needs as much
     address space as it has bytes.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, start: int = 0, stop: int | None = None) -> None:
         self.fd = fd
-        self.size = os.fstat(fd).st_size
+        self.start = start
+        self.size = (os.fstat(fd).st_size if stop is None else stop) - start
         self._start = 0
         self._window = b""
+
+    def part(self, start: int, stop: int | None = None) -> FileBytes:
+        """Return the bytes from `start` to `stop` of these, as if they were a file."""
+        return FileBytes(self.fd, self.start + start, self.start + (self.size if stop is None else stop))
 
     def at(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`, fewer only where the file ends."""
@@ -56,7 +62,8 @@ class FileBytes:
 
     def _read(self, offset: int, length: int) -> bytes:
         chunks = []
-        while length > 0 and (chunk := os.pread(self.fd, length, offset)):
+        length = min(length, self.size - offset)
+        while length > 0 and (chunk := os.pread(self.fd, length, self.start + offset)):
             chunks.append(chunk)
             offset += len(chunk)
             length -= len(chunk)
@@ -68,6 +75,7 @@ class HeadBytes(FileBytes):
 
     def __init__(self, head: bytes) -> None:
         self.fd = -1
+        self.start = 0
         self.size = len(head)
         self._start = 0
         self._window = self._head = head

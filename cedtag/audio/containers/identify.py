@@ -19,7 +19,7 @@ _LEADING_JUNK_BYTES = 1 << 16
 class Container:
     """A kind of audio file. `demuxer` is FFmpeg's name of it where PyAV is its decoder, else libsndfile reads it.
 
-    `start` is the offset of its first byte that counts: behind leading tags or junk where the decoder needs to know.
+    `start` is the offset of its first byte that counts: behind leading junk where the decoder needs to know.
     """
 
     name: str
@@ -38,10 +38,8 @@ _MAGICS: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"dns.", Container("au")),
     (0, b"Creative Voice File", Container("voc")),
     (0, b"NIST_1A", Container("nist")),
-    (0, b"\x64\xa3\x01\x00", Container("ircam")),
-    (0, b"\x64\xa3\x02\x00", Container("ircam")),
-    (0, b"\x00\x01\xa3\x64", Container("ircam")),
-    (0, b"\x00\x02\xa3\x64", Container("ircam")),
+    *((0, bytes((0x64, 0xA3, machine, 0)), Container("ircam")) for machine in range(1, 5)),
+    *((0, bytes((0, machine, 0xA3, 0x64)), Container("ircam")) for machine in range(1, 5)),
     (0, b"ALawSoundFile", Container("wve")),
     (0, b"\x1aE\xdf\xa3", Container("matroska", "matroska")),
     (0, b"0&\xb2u\x8ef\xcf\x11", Container("asf", "asf")),
@@ -67,6 +65,7 @@ _FORM_TYPES = {
     (b"FORM", b"AIFF"): Container("aiff"),
     (b"FORM", b"AIFC"): Container("aiff"),
     (b"FORM", b"8SVX"): Container("8svx"),
+    (b"FORM", b"16SV"): Container("8svx"),
 }
 
 # Ogg is libsndfile's only with Vorbis in it. Its Opus breaks off in one valid file of five made by FFmpeg ("malformed",
@@ -75,12 +74,18 @@ _OGG_CODEC_OF_LIBSNDFILE = b"\x01vorbis"
 
 
 def identify(file: FileBytes) -> Container | None:
-    """Return the container of `file`, or None for an unknown one."""
+    """Return the container of `file`, which has no tags before it, or None for an unknown one."""
     head = file.at(0, 64)
     container = _by_magic(head)
     if container is not None or other_type(file) is not None:
         return container
     return _mpeg_audio(file)
+
+
+def is_magic(head: bytes) -> bool:
+    """Return whether a recording with unmistakable first bytes begins like this."""
+    container = _by_magic(head)
+    return container is not None and container.name != "ac3"  # two bytes, which any data have now and then
 
 
 def describe_if_no_pcm(file: FileBytes) -> str | None:
@@ -91,7 +96,7 @@ def describe_if_no_pcm(file: FileBytes) -> str | None:
     start = id3_end(file)
     head = file.at(start, 64)
     container = _by_magic(head)
-    if container is not None and container.name != "ac3":  # two bytes, which samples have now and then
+    if container is not None and is_magic(head):
         return f"a recording ({container.name})"
     if start or head[:3] == b"ID3" or _is_adts(file, 0) or find_frame(file, 0, 1, in_a_row=4) == 0:
         return "a recording (MPEG audio)"
@@ -110,16 +115,13 @@ def _by_magic(head: bytes) -> Container | None:
 
 def _mpeg_audio(file: FileBytes) -> Container | None:
     """Find what has no magic but repeats a frame header: MP3, AAC (ADTS), an MPEG transport stream."""
-    start = id3_end(file)
-    if start and (tagged := _by_magic(file.at(start, 64))) is not None:
-        return tagged
-    if _is_adts(file, start):
+    if _is_adts(file, 0):
         return Container("aac", "aac")
-    if find_frame(file, start, start + 1) == start:
-        return Container("mp3", start=start)
+    if find_frame(file, 0, 1) == 0:
+        return Container("mp3")
     if _is_transport_stream(file):
         return Container("mpeg-ts", "mpegts")
-    found = find_frame(file, start, min(start + _LEADING_JUNK_BYTES, file.size), in_a_row=4)
+    found = find_frame(file, 0, min(_LEADING_JUNK_BYTES, file.size), in_a_row=4)
     return Container("mp3", start=found) if found >= 0 else None
 
 

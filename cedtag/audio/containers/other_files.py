@@ -35,7 +35,7 @@ def describe_other(file: FileBytes) -> str:
     """Return what a file looks like that is no known container, in words for the user."""
     head = file.at(0, 512)
     if not head:
-        return "an empty file"
+        return "tags without audio" if file.start else "an empty file"
     if (known := other_type(file)) is not None:
         return known
     if head[:3] == b"ID3":
