@@ -12,8 +12,8 @@ from cedtag.audio.containers.audit import audit
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.identify import Container
 from cedtag.audio.containers.span import Span
-from cedtag.audio.mono import ChannelStreams, MonoStream, Samples
 from cedtag.audio.open import size_and_mtime, unreadable
+from cedtag.audio.parts import Parts
 from cedtag.audio.raw import RawDecoder, RawFormat
 from cedtag.audio.repaired import RepairedFile, repaired
 from cedtag.audio.selection import Selection
@@ -25,15 +25,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from cedtag.audio.mono import Samples
+
 
 class Decoder(Protocol):
-    """Frames at the recording's own rate; damage is an `AudioError` from `frames`."""
+    """Frames at the recording's own rate; damage is an `AudioError` from `frames`.
+
+    `rate_hz` and `channels` are those of the first piece, then of the last that `frames` has yielded: they may change.
+    """
 
     rate_hz: int
     channels: int
     declared_frames: int | None
-    problems: tuple[str, ...]
 
+    @property
+    def problems(self) -> tuple[str, ...]: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
 
@@ -53,7 +59,10 @@ class InProcessRecording:
         self._name = name
         self._decoder = decoder
         self._file = file
-        self._mono = self._stream(selection or (file.selection if file is not None else Selection()))
+        selection = selection or (file.selection if file is not None else Selection())
+        self._mono = Parts(name, selection, decoder.rate_hz, decoder.channels)
+        if decoder.channels > 1 and (channel := selection.channel_of(name, decoder.channels)) is not None:
+            self.warnings.append(f"{NOTE}channel {channel + 1} of {decoder.channels}")
         self._in_use = threading.Lock()
         self._abandoned = False
         self._closed = False
@@ -94,15 +103,6 @@ class InProcessRecording:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _stream(self, selection: Selection) -> MonoStream | ChannelStreams:
-        rate_hz, num_channels = self._decoder.rate_hz, self._decoder.channels
-        if selection.is_each:
-            return ChannelStreams(rate_hz, num_channels)
-        channel = selection.channel_of(self._name, num_channels)
-        if channel is not None and num_channels > 1:
-            self.warnings.append(f"{NOTE}channel {channel + 1} of {num_channels}")
-        return MonoStream(rate_hz, channel)
-
     def _decoded(self) -> Iterator[Samples]:
         """Yield resampled pieces; the decoder is locked while it works, as closing it then would crash."""
         frames = self._decoder.frames()
@@ -117,7 +117,7 @@ class InProcessRecording:
                     raise unreadable(self._name, error) from error
                 if piece is None:
                     return
-                block = self._mono.push(piece)
+                block = self._mono.push(piece, self._decoder.rate_hz)
             yield block
 
     def _release(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from cedtag.audio.in_process import decoder_of, open_in_process
+from cedtag.audio.parts import SteadyDecoder
 from cedtag.audio.subprocess_channel import BLOCK, ENDED, FAILED, FORMAT, receive_file, send_json, send_message
 from cedtag.errors import AudioError
 from cedtag.system.processes import on_input_closed
@@ -52,8 +53,8 @@ def _send_mono(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
 
 
 def _send_frames(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
-    """Send all frames as they are stored; return the message for their end."""
-    with closing(file), closing(decoder_of(file)) as decoder:
+    """Send all frames as they are stored, in the format of the first; return the message for their end."""
+    with closing(file), closing(SteadyDecoder(decoder_of(file))) as decoder:
         send_json(answers, FORMAT, {"rate_hz": decoder.rate_hz, "channels": decoder.channels})
         for frames in decoder.frames():
             send_message(answers, BLOCK, np.ascontiguousarray(frames, np.float32).reshape(-1).data)
