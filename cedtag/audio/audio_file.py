@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cedtag.audio.bugs import bugs_reported
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.identify import Container
 from cedtag.audio.containers.other_files import describe_other
@@ -56,7 +57,7 @@ def open_audio(source: Source, raw: RawFormat | None = None, selection: Selectio
     The reason why it cannot be decoded is an `AudioError`: what else it is, or that its decoder is not installed.
     """
     fd = open_regular(source)
-    with closed_on_error(source.name, fd):
+    with closed_on_error(source.name, fd), bugs_reported(source.name):
         opened = size_and_mtime(fd)
         container, span = (raw, Span()) if raw is not None else _identified(source.name, fd)
         file = AudioFile(source.name, fd, container, opened, selection or Selection(), span)

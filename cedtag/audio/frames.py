@@ -45,7 +45,7 @@ def opened_frames(source: Source, track: str | None = None, timeout_s: float = T
 
 def _decoder(file: AudioFile, timeout_s: float) -> Decoder:
     try:
-        return SubprocessFrames(file, timeout_s) if file.needs_pyav else SteadyDecoder(decoder_of(file))
+        return SubprocessFrames(file, timeout_s) if file.needs_pyav else SteadyDecoder(decoder_of(file), file.name)
     except OSError as error:
         raise unreadable(file.name, error) from error
 
@@ -94,7 +94,7 @@ class SubprocessFrames:
             raise self._crashed() if in_time else self._timed_out()
         if answer[0] == FAILED:
             said = json.loads(answer[1])
-            raise AudioError(said["error"], stage=said["stage"])
+            raise AudioError(**said)
         return answer
 
     def _timed_out(self) -> AudioError:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
 from cedtag.audio.audio_file import AudioFile, closed_on_error
+from cedtag.audio.bugs import bugs_reported
 from cedtag.audio.containers.audit import audit
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.identify import Container
@@ -55,7 +56,7 @@ class InProcessRecording:
     ) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
-        self.cause = ""
+        self.cause = self.traceback = ""
         self._name = name
         self._decoder = decoder
         self._file = file
@@ -81,8 +82,10 @@ class InProcessRecording:
         except AudioError as error:
             if self._abandoned or self._mono.num_frames == 0:
                 raise
-            damage = error
-        if len(rest := self._mono.flush()):
+            damage, self.traceback = error, error.traceback
+        with bugs_reported(self._name):
+            rest = self._mono.flush()
+        if len(rest):
             yield rest
         self._conclude(damage)
 
@@ -111,14 +114,18 @@ class InProcessRecording:
                 if self._abandoned:
                     self._release()
                     raise AudioError(f"{self._name}: was closed while it was read", stage="timeout")
-                try:
-                    piece = next(frames, None)
-                except OSError as error:
-                    raise unreadable(self._name, error) from error
-                if piece is None:
-                    return
-                block = self._mono.push(piece, self._decoder.rate_hz)
+                block = self._next_block(frames)
+            if block is None:
+                return
             yield block
+
+    def _next_block(self, frames: Iterator[Samples]) -> Samples | None:
+        with bugs_reported(self._name):
+            try:
+                piece = next(frames, None)
+            except OSError as error:
+                raise unreadable(self._name, error) from error
+            return None if piece is None else self._mono.push(piece, self._decoder.rate_hz)
 
     def _release(self) -> None:
         if not self._closed:
@@ -175,15 +182,19 @@ class InProcessRecording:
         fd = self._file.fd
         read_to = max(0, os.lseek(fd, 0, os.SEEK_CUR) - self._file.span.start)
         try:
-            return audit(self._file.contents(), self._file.format, self._mono.num_frames, read_to)
+            with bugs_reported(self._name):
+                return audit(self._file.contents(), self._file.format, self._mono.num_frames, read_to)
         except OSError as error:
             self.cause = "read"
             return Findings((f"whether it is complete could not be checked ({error.strerror})",))
+        except AudioError as error:
+            self.cause, self.traceback = error.stage, error.traceback
+            return Findings((f"whether it is complete could not be checked: {error}",))
 
 
 def open_in_process(file: AudioFile) -> InProcessRecording:
     """Decode a file in this process; its descriptor is closed with the recording, or here when there is none."""
-    with closed_on_error(file.name, file.fd), ExitStack() as stack:
+    with closed_on_error(file.name, file.fd), bugs_reported(file.name), ExitStack() as stack:
         decoder = decoder_of(file)
         stack.callback(decoder.close)
         recording = InProcessRecording(file.name, decoder, file)

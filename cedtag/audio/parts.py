@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
+from cedtag.audio.bugs import bugs_reported
 from cedtag.audio.limits import check_limits
 from cedtag.audio.mono import ChannelStreams, MonoStream, downmix
 from cedtag.errors import AudioError
@@ -77,7 +78,7 @@ class Parts:
         check_limits(self._name, rate_hz, channels)
         if self._selection.is_each and channels != self._format[1]:
             change = f"changes from {self._format[1]} to {channels} channels"
-            raise AudioError(f"{self._name}: {change}, and with `channel` each the rest was not read")
+            raise AudioError(f"{self._name}: {change}, and as each is scored by itself, the rest was not read")
         return self._stream(f"{self._name}: its next part", rate_hz, channels)
 
     def _stream(self, name: str, rate_hz: int, channels: int) -> MonoStream | ChannelStreams:
@@ -92,13 +93,11 @@ class SteadyDecoder:
     Where the number of channels changes, each one becomes the mean of them all.
     """
 
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
+    def __init__(self, decoder: Decoder, name: str) -> None:
+        self._decoder, self._name = decoder, name
         self.rate_hz, self.channels = decoder.rate_hz, decoder.channels
         self.declared_frames = decoder.declared_frames
-        self.subtype: str = getattr(
-            decoder, "subtype", ""
-        )  # how samples are stored, where libsndfile has a name for it
+        self.subtype: str = getattr(decoder, "subtype", "")  # libsndfile's name for how samples are stored
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -110,6 +109,13 @@ class SteadyDecoder:
 
     def frames(self) -> Iterator[Samples]:
         """Yield `(n, channels)` float32; each piece may be overwritten by the next."""
+        with bugs_reported(self._name):
+            yield from self._converted()
+
+    def close(self) -> None:
+        self._decoder.close()
+
+    def _converted(self) -> Iterator[Samples]:
         rate_hz, resampler = self.rate_hz, None
         empty = np.zeros((0, self.channels), np.float32)
         for frames in self._decoder.frames():
@@ -124,6 +130,3 @@ class SteadyDecoder:
             yield frames if resampler is None else resampler.resample_chunk(frames)
         if resampler is not None:
             yield resampler.resample_chunk(empty, last=True)
-
-    def close(self) -> None:
-        self._decoder.close()

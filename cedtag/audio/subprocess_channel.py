@@ -21,8 +21,8 @@ from cedtag.audio.selection import Selection
 if TYPE_CHECKING:
     from io import FileIO
 
-# Kinds of messages: a block of float32; the recording has ended (problems, warnings); it failed (error, stage); the
-# shape of the blocks that follow, where they have channels (rate_hz, channels).
+# Kinds of messages: a block of float32; the recording has ended (what a `Recording` then holds); it failed (what an
+# `AudioError` takes); the shape of the blocks that follow, where they have channels (rate_hz, channels).
 BLOCK, ENDED, FAILED, FORMAT = range(4)
 
 _MESSAGE = struct.Struct("<BI")

@@ -86,7 +86,7 @@ def command(results: Sequence[Path], settings: ClipSettings) -> int:
     FOLDER/clips.csv holds the place of each clip in its recording. A --name may hold {label} {mid} {index} {number}
     {score} {name} {start} {end}, such as "{label}_{number:03d}", and folders.
     """
-    from cedtag.cli.shared.failures import run_code
+    from cedtag.cli.shared.failures import printable_traceback, run_code
     from cedtag.results.convert import read_all
     from cedtag.results.extract import extract_clips
     from cedtag.system.terminal import printable
@@ -95,7 +95,7 @@ def command(results: Sequence[Path], settings: ClipSettings) -> int:
 
     def report(error: AudioError) -> None:
         failures.append(error)
-        click.echo(f"cedtag: {printable(str(error))}", err=True)
+        click.echo(f"{printable_traceback(error)}cedtag: {printable(str(error))}", err=True)
 
     run, rows = read_all(results)
     settings = replace(settings, track=settings.track or run.settings.get("track"))

@@ -15,6 +15,7 @@ from cedtag.errors import AudioError
 from cedtag.inputs.clock import ISO_TIME, offset_of, time_of_parts
 from cedtag.inputs.found_time import FoundTime
 from cedtag.inputs.name_time import YEARS
+from cedtag.system.shortages import is_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,5 +103,9 @@ def _read_chunks(source: Source, kinds: tuple[bytes, ...]) -> dict[bytes, list[b
             if chunk.kind in kinds:
                 found.setdefault(chunk.kind, []).insert(0, file.at(chunk.offset, min(chunk.size, MAX_CHUNK_BYTES)))
         return found
+    except OSError as error:
+        if is_shortage(error):
+            raise
+        return {}  # the run will report a bad disk, too
     finally:
         os.close(fd)

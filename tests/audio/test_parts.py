@@ -81,7 +81,7 @@ def test_each_channel_is_read_while_their_number_stays() -> None:
     for number in range(2):
         expected = [alone(frames[:, number : number + 1], rate_hz) for frames, rate_hz in (PARTS[0], slower)]
         np.testing.assert_allclose(samples[:, number], np.concatenate(expected), atol=1e-6)
-    change = "changes from 2 to 1 channels, and with `channel` each the rest was not read"
+    change = "changes from 2 to 1 channels, and as each is scored by itself, the rest was not read"
     assert problems == [f"decoded {44_100 + 22_050} frames: {change}"]
 
 
@@ -95,7 +95,7 @@ def test_a_part_at_a_rate_that_no_recording_has_ends_it() -> None:
 def test_frames_keep_the_format_of_the_first_part(first: int) -> None:
     parts = PARTS[first:] + PARTS[:first]
     rate_hz, channels = parts[0][1], parts[0][0].shape[1]
-    decoder = SteadyDecoder(Joined(parts))
+    decoder = SteadyDecoder(Joined(parts), "a")
     frames = np.concatenate(list(decoder.frames()))
     assert (decoder.rate_hz, decoder.channels) == (rate_hz, channels)
     assert frames.shape[1] == channels

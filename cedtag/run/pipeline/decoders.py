@@ -50,18 +50,19 @@ class LaneDecoder:
         try:
             recording = self._opened(lane)
         except AudioError as error:
-            return FileFailed(source, error.stage, str(error))
+            return FileFailed(source, error.stage, str(error), error.traceback)
         try:
             self._cut(lane, recording)
         except AudioError as error:
             if not lane.num_windows:
-                return FileFailed(source, error.stage, str(error))
+                return FileFailed(source, error.stage, str(error), error.traceback)
             recording.problems.append(str(error))
             recording.cause = error.stage if error.stage in PASSING_STAGES else recording.cause
+            recording.traceback = error.traceback
         finally:
             recording.close()
-        problems, warnings = tuple(recording.problems), tuple(recording.warnings)
-        return FileEnd(source, lane.num_samples, lane.num_windows, problems, warnings, recording.cause)
+        said = tuple(recording.problems), tuple(recording.warnings), recording.cause, recording.traceback
+        return FileEnd(source, lane.num_samples, lane.num_windows, *said)
 
     def _opened(self, lane: Lane) -> Recording:
         lane.waiting_since = time.monotonic()
