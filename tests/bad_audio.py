@@ -207,7 +207,7 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str, str, str, str]] = {
         lambda data: data * 2,
         "partial: were not read",
         "partial: another FLAC stream",
-        "partial: a chain of 2",
+        "ok",
         "ok",
     ),
     "junk_after": (
@@ -379,11 +379,11 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "page_missing.ogg": (
         lambda: b"".join(page for i, page in enumerate(ogg_pages(long_ogg())) if i != 3),
-        "partial: of 352800 frames",
+        "partial: silence in their place",
     ),
     "page_damaged.ogg": (
         lambda: b"".join(flipped(page, 0.5, 1) if i == 3 else page for i, page in enumerate(ogg_pages(long_ogg()))),
-        "partial: of 352800 frames",
+        "partial: silence in their place",
     ),
     "headers_only.ogg": (
         lambda: b"".join(ogg_pages(long_ogg())[:2]),
@@ -391,7 +391,7 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "chained.ogg": (
         lambda: encoded("ogg") + encoded("ogg", seconds=1, rate_hz=16_000),
-        "partial: a chain of 2 recordings",
+        "ok",
     ),
     "untagged.mp3": (lambda: b"".join(mp3_frames(encoded("mp3"))[1:]), "ok"),
     "untagged_vbr.mp3": (

@@ -13,6 +13,7 @@ from cedtag.audio.containers.audit import audit
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.identify import Container
 from cedtag.audio.containers.span import Span
+from cedtag.audio.ogg_chain import OggDecoder
 from cedtag.audio.open import size_and_mtime, unreadable
 from cedtag.audio.parts import Parts
 from cedtag.audio.raw import RawDecoder, RawFormat
@@ -204,6 +205,8 @@ def open_in_process(file: AudioFile) -> InProcessRecording:
 
 def decoder_of(file: AudioFile) -> Decoder:
     """Return the one decoder of a file's format, at the beginning of the file; it leaves the descriptor open."""
+    if isinstance(file.format, Container) and file.format.name == "ogg":
+        return OggDecoder(file, file.format)
     if isinstance(file.format, Container) and file.format.demuxer is not None:
         from cedtag.audio.pyav import AvDecoder
 

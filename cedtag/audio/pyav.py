@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cedtag.audio.audio_file import AudioFile
     from cedtag.audio.mono import Samples
+    from cedtag.audio.spliced import SplicedFile
 
 # What full scale is in each sample format, planar or not.
 _FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63, "flt": 1, "dbl": 1}
@@ -44,7 +45,8 @@ class AvDecoder:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def __init__(self, file: AudioFile, demuxer: str) -> None:
+    def __init__(self, file: AudioFile, demuxer: str, part: SplicedFile | None = None) -> None:
+        """`part` takes the place of what stands in the file."""
         self._name, self._track = file.name, file.selection.track
         self.rate_hz = self.channels = 0
         self._num_frames = self._silent_packets = 0
@@ -52,7 +54,7 @@ class AvDecoder:
         url, protocols = _address(file)
         only_this = {"protocol_whitelist": protocols, "format_whitelist": demuxer}
         try:
-            self._file = av.open(url, format=demuxer, options=only_this, metadata_errors="replace")
+            self._file = av.open(part or url, "r", format=demuxer, options=only_this, metadata_errors="replace")
         except _DAMAGE as error:
             raise self._undecodable(error) from error
         try:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cedtag.audio.mono import Samples
     from cedtag.audio.repaired import RepairedFile
+    from cedtag.audio.spliced import SplicedFile
 
 # From here on, libsndfile's number of frames stands for an unknown length: 2^63 - 1, or what a false header gives.
 _UNKNOWN_FRAMES = 1 << 62
@@ -48,7 +49,7 @@ class SoundFileDecoder:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def __init__(self, file: int | RepairedFile, name: str) -> None:
+    def __init__(self, file: int | RepairedFile | SplicedFile, name: str) -> None:
         self._name = name
         try:
             self._file = _ForwardOnly(file, closefd=False)

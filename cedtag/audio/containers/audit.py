@@ -11,7 +11,6 @@ from cedtag.audio.containers.chunks import inspect_chunks
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.flac import inspect_flac
 from cedtag.audio.containers.mpeg_walk import inspect_mpeg
-from cedtag.audio.containers.ogg import inspect_ogg
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
@@ -26,8 +25,6 @@ def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: i
         return inspect_chunks(file)
     if container.name == "mp3":
         return inspect_mpeg(file, decoded_frames)
-    if container.name == "ogg":
-        return inspect_ogg(file, reads_chains=container.demuxer is not None)
     if container.name == "flac":
         return inspect_flac(file, decoded_frames, read_to)
     return Findings()

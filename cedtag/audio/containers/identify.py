@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.mpeg import find_frame, id3_end
+from cedtag.audio.containers.ogg import is_vorbis_alone
+from cedtag.audio.containers.ogg_codecs import codec_name
 from cedtag.audio.containers.other_files import other_type
 
 if TYPE_CHECKING:
@@ -70,13 +72,15 @@ _FORM_TYPES = {
 
 # Ogg is libsndfile's only with Vorbis in it. Its Opus breaks off in one valid file of five made by FFmpeg ("malformed",
 # or a few hundred samples short; libsndfile 1.2.2) and takes twice as long as FFmpeg's own.
-_OGG_CODEC_OF_LIBSNDFILE = b"\x01vorbis"
+_OGG_VORBIS, _OGG_OTHER = Container("ogg"), Container("ogg", "ogg")
 
 
 def identify(file: FileBytes) -> Container | None:
     """Return the container of `file`, which has no tags before it, or None for an unknown one."""
     head = file.at(0, 64)
     container = _by_magic(head)
+    if container == _OGG_VORBIS and not is_vorbis_alone(file):
+        return _OGG_OTHER
     if container is not None or other_type(file) is not None:
         return container
     return _mpeg_audio(file)
@@ -109,7 +113,7 @@ def _by_magic(head: bytes) -> Container | None:
             return container
     if head[:4] == b"OggS":
         packet = head[27 + head[26] :] if len(head) > 27 else b""
-        return Container("ogg") if packet.startswith(_OGG_CODEC_OF_LIBSNDFILE) else Container("ogg", "ogg")
+        return _OGG_VORBIS if codec_name(packet) == "Vorbis" else _OGG_OTHER
     return _FORM_TYPES.get((head[:4], head[8:12]))
 
 
