@@ -13,6 +13,7 @@ from cedtag.audio.containers.audit import audit
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.identify import Container
 from cedtag.audio.containers.span import Span
+from cedtag.audio.flac import FlacDecoder
 from cedtag.audio.ogg_chain import OggDecoder
 from cedtag.audio.open import size_and_mtime, unreadable
 from cedtag.audio.parts import Parts
@@ -139,7 +140,7 @@ class InProcessRecording:
         decoded = self._mono.num_frames
         findings = self._audit()
         if decoded == 0:
-            raise AudioError("; ".join([f"{self._name}: holds no audio", *findings.problems]))
+            raise AudioError("; ".join([f"{self._name}: holds no audio", *self._decoder.problems, *findings.problems]))
         self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
         self.warnings += findings.warnings
         self.cause = self.cause or self._cause(damage)
@@ -214,6 +215,8 @@ def decoder_of(file: AudioFile) -> Decoder:
     file.selection.check_single_track(file.name)
     if isinstance(file.format, RawFormat):
         return RawDecoder(os.fdopen(os.dup(file.fd), "rb", buffering=0), file.format)
+    if file.format.name == "flac":
+        return FlacDecoder(file)
     return SoundFileDecoder(_for_libsndfile(file, file.format), file.name)
 
 
@@ -224,7 +227,7 @@ def _for_libsndfile(file: AudioFile, container: Container) -> int | RepairedFile
         return other
     # From the descriptor's position on these two are read as if the file began there. An MP3 decoder knows the tags
     # that end a file.
-    if file.span == Span() or container.name == "mp3" or (container.name == "flac" and file.span.stop is None):
+    if file.span == Span() or container.name == "mp3":
         os.lseek(file.fd, file.span.start, os.SEEK_SET)
         return file.fd
     return RepairedFile(contents)

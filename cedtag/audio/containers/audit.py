@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.chunks import inspect_chunks
 from cedtag.audio.containers.findings import Findings
-from cedtag.audio.containers.flac import inspect_flac
 from cedtag.audio.containers.mpeg_walk import inspect_mpeg
 
 if TYPE_CHECKING:
@@ -25,6 +24,4 @@ def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: i
         return inspect_chunks(file)
     if container.name == "mp3":
         return inspect_mpeg(file, decoded_frames)
-    if container.name == "flac":
-        return inspect_flac(file, decoded_frames, read_to)
     return Findings()

@@ -8,12 +8,15 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class FrameHeader:
-    """The header of one frame, read. `number` is that of the frame, or of its first sample if `counts_samples`."""
+    """The header of one frame, read. `number` is that of the frame, or of its first sample if `counts_samples`.
+
+    `form` is what all frames of a stream share: the codes of rate and sample size, and the number of channels.
+    """
 
     number: int
     counts_samples: bool
     block_size: int
-    form: tuple[int, int, int]  # sampling rate, channels, bits per sample: as they are written
+    form: tuple[int, int, int]
 
     def begin(self, stream_block: int) -> int:
         """Return the number of its first sample in a stream whose blocks have `stream_block` samples."""
@@ -38,7 +41,8 @@ def frame_header(head: bytes) -> FrameHeader | None:
     block = _block_size(size_code, head[at : at + size_bytes])
     at += size_bytes
     rate_bytes = {12: 1, 13: 2, 14: 2}.get(head[2] & 15, 0)
-    form = head[2] & 15, head[3] >> 4, head[3] >> 1 & 7
+    channels = 2 if head[3] >> 4 >= 8 else (head[3] >> 4) + 1
+    form = head[2] & 15, head[3] >> 1 & 7, channels
     at += rate_bytes
     if at >= len(head) or _crc8(head[:at]) != head[at]:
         return None
