@@ -344,8 +344,8 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
         "failed: cannot be decoded",
     ),
     "unknown_codec.wav": (
-        lambda: format_field(encoded("wav"), 0, b"\x22\0"),
-        "failed: cannot be decoded",
+        lambda: format_field(encoded("wav"), 0, b"\x34\x12"),
+        "failed: its audio codec is not known",
     ),
     "nan.wav": (lambda: special(np.nan, np.nan), "partial: not finite or out of any range, read as 0: 2"),
     "infinite.wav": (lambda: special(np.inf, -np.inf), "partial: not finite or out of any range, read as 0: 2"),

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cedtag.audio.bugs import bugs_reported
+from cedtag.audio.containers.codecs import undecodable_codec
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.identify import Container
-from cedtag.audio.containers.other_files import describe_other
+from cedtag.audio.containers.other_files import describe_other, undecodable
 from cedtag.audio.containers.span import Span, identify_span
 from cedtag.audio.open import open_regular, size_and_mtime, unreadable
 from cedtag.audio.selection import Selection
@@ -84,9 +85,12 @@ def closed_on_error(name: str, fd: int) -> Iterator[None]:
 def _identified(name: str, fd: int) -> tuple[Container, Span]:
     file = FileBytes(fd)
     container, span = identify_span(file)
+    contents = file.part(span.start)
     if container is None:
-        what = describe_other(file.part(span.start))
-        raise AudioError(f"{name}: is no audio that cedtag knows, but {what}", stage="open")
+        what = undecodable(contents.at(0, 8)) or f"no audio that cedtag knows, but {describe_other(contents)}"
+        raise AudioError(f"{name}: is {what}", stage="open")
+    if (codec := undecodable_codec(container.name, contents)) is not None:
+        raise AudioError(f"{name}: holds {codec}", stage="open")
     return container, span
 
 

@@ -34,6 +34,8 @@ _DURATION_SLACK_S = 0.15
 # An undecodable packet becomes silence of its length, if that is a length that packets have.
 _LONGEST_PACKET_S = 10
 
+_SKIP_MANUAL = 1 << 29  # FFmpeg's AV_CODEC_FLAG2_SKIP_MANUAL
+
 # What PyAV raises for files that are damaged; the last two for streams without a known codec.
 _DAMAGE = (av.FFmpegError, ValueError, AttributeError, IndexError)
 
@@ -91,6 +93,9 @@ class AvDecoder:
         if len(tracks) > 1:
             self.warnings = (_choice(tracks, stream, note=self._track is not None),)
         stream.codec_context.thread_count = 1  # recordings are decoded side by side already
+        if stream.codec_context.name == "alac" and self._file.format.name == "caf":
+            # The last frame states its own length; FFmpeg cuts it once more, by the remainder that CAF states.
+            stream.codec_context.flags2 |= _SKIP_MANUAL
         return stream
 
     def _wanted(self, tracks: Sequence[av.AudioStream], track: str) -> av.AudioStream:

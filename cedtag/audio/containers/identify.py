@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cedtag.audio.containers.codecs import demuxer_of_codec
 from cedtag.audio.containers.mpeg import find_frame, id3_end
 from cedtag.audio.containers.ogg import is_vorbis_alone
 from cedtag.audio.containers.ogg_codecs import codec_name
@@ -29,6 +30,9 @@ class Container:
     start: int = 0
 
 
+# Of a DTS frame, in words of 16 or 14 bits and either order of bytes.
+_DTS_SYNCS = (b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1f\x00\xe8")
+
 # (offset, bytes, container), the first match counts.
 _MAGICS: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"fLaC", Container("flac")),
@@ -43,11 +47,17 @@ _MAGICS: tuple[tuple[int, bytes, Container], ...] = (
     *((0, bytes((0x64, 0xA3, machine, 0)), Container("ircam")) for machine in range(1, 5)),
     *((0, bytes((0, machine, 0xA3, 0x64)), Container("ircam")) for machine in range(1, 5)),
     (0, b"ALawSoundFile", Container("wve")),
+    (0, b"2BIT", Container("avr")),
+    (0, b"PVF1\n", Container("pvf")),
+    (0, b" paf", Container("paf")),
+    (0, b"fap ", Container("paf")),
+    (0, b"Extended Instrument: ", Container("xi")),
     (0, b"\x1aE\xdf\xa3", Container("matroska", "matroska")),
     (0, b"0&\xb2u\x8ef\xcf\x11", Container("asf", "asf")),
     (0, b"#!AMR", Container("amr", "amr")),
     (0, b"\x0bw", Container("ac3", "ac3")),
-    (0, b"\x7f\xfe\x80\x01", Container("dts", "dts")),
+    *((0, sync, Container("dts", "dts")) for sync in _DTS_SYNCS),
+    (0, b"DTSHDHDR", Container("dts", "dtshd")),
     (0, b"wvpk", Container("wavpack", "wv")),
     (0, b"TTA1", Container("tta", "tta")),
     (0, b"DSD ", Container("dsf", "dsf")),
@@ -55,19 +65,41 @@ _MAGICS: tuple[tuple[int, bytes, Container], ...] = (
     (0, b"MPCK", Container("musepack", "mpc8")),
     (0, b"MP+", Container("musepack", "mpc")),
     (0, b"tBaK", Container("tak", "tak")),
+    (0, b"ajkg", Container("shorten", "shn")),
+    (0, b"OSQ ", Container("osq", "osq")),
+    (0, b"RKA7", Container("rka", "rka")),
+    (0, b"\0BONK", Container("bonk", "bonk")),
+    (0, b"qoaf", Container("qoa", "qoa")),
+    (0, b"TWIN", Container("vqf", "vqf")),
+    (0, b"ea3\x03", Container("oma", "oma")),
+    (0, b"EA3\x01\x00\x60", Container("oma", "oma")),
+    (0, b".RMF\0\0\0", Container("realmedia", "rm")),
+    (0, b".ra\xfd", Container("realmedia", "rm")),
+    (0, b"\x02dss", Container("dss", "dss")),
+    (0, b"\x03dss", Container("dss", "dss")),
+    (0, b"1bit", Container("wsd", "wsd")),
+    (0, b"MMMD", Container("mmf", "mmf")),
+    (0, b"nut/multimedia container\0", Container("nut", "nut")),
+    (0, b"\x06\x0e+4\x02\x05\x01\x01\x0d\x01\x02\x01", Container("mxf", "mxf")),
+    (0, b"\0\0\0\0\x01\xbc\0\0", Container("gxf", "gxf")),
+    (0, b"\xb7\xd8\0 7I\xda\x11\xa6N\0\x07\xe9^\xad\x8d", Container("wtv", "wtv")),
     (0, b"FLV\x01", Container("flv", "flv")),
     (0, b"\x00\x00\x01\xba", Container("mpeg-ps", "mpeg")),
     (4, b"\xf8ro\xba", Container("truehd", "truehd")),
+    (4, b"\xf8ro\xbb", Container("mlp", "mlp")),
     *((4, atom, Container("mp4", "mov")) for atom in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")),
 )
 
 _FORM_TYPES = {
     (b"RIFF", b"WAVE"): Container("wav"),
     (b"RIFF", b"AVI "): Container("avi", "avi"),
+    (b"RIFF", b"QLCM"): Container("qcp", "qcp"),
+    (b"RIFF", b"XWMA"): Container("xwma", "xwma"),
     (b"FORM", b"AIFF"): Container("aiff"),
     (b"FORM", b"AIFC"): Container("aiff"),
     (b"FORM", b"8SVX"): Container("8svx"),
     (b"FORM", b"16SV"): Container("8svx"),
+    (b"FORM", b"MAUD"): Container("maud", "iff"),
 }
 
 # Ogg is libsndfile's only with Vorbis in it. Its Opus breaks off in one valid file of five made by FFmpeg ("malformed",
@@ -79,11 +111,13 @@ def identify(file: FileBytes) -> Container | None:
     """Return the container of `file`, which has no tags before it, or None for an unknown one."""
     head = file.at(0, 64)
     container = _by_magic(head)
+    if container is None:
+        return _mpeg_audio(file) if other_type(file) is None else None
     if container == _OGG_VORBIS and not is_vorbis_alone(file):
         return _OGG_OTHER
-    if container is not None or other_type(file) is not None:
-        return container
-    return _mpeg_audio(file)
+    if container.demuxer is None:
+        return replace(container, demuxer=demuxer_of_codec(container.name, file))
+    return container
 
 
 def is_magic(head: bytes) -> bool:
@@ -114,13 +148,19 @@ def _by_magic(head: bytes) -> Container | None:
     if head[:4] == b"OggS":
         packet = head[27 + head[26] :] if len(head) > 27 else b""
         return _OGG_VORBIS if codec_name(packet) == "Vorbis" else _OGG_OTHER
+    if head[:4] == b"FRM8" and head[12:16] == b"DSD ":
+        return Container("dff", "iff")
+    if head[:2] == b"\x80\0" and head[4:6] in (b"\3\x12", b"\4\x12"):
+        return Container("adx", "adx")
     return _FORM_TYPES.get((head[:4], head[8:12]))
 
 
 def _mpeg_audio(file: FileBytes) -> Container | None:
-    """Find what has no magic but repeats a frame header: MP3, AAC (ADTS), an MPEG transport stream."""
+    """Find what has no magic but repeats a frame header: MP3, AAC (ADTS, LOAS), an MPEG transport stream."""
     if _is_adts(file, 0):
         return Container("aac", "aac")
+    if _is_loas(file):
+        return Container("aac", "loas")
     if find_frame(file, 0, 1) == 0:
         return Container("mp3")
     if _is_transport_stream(file):
@@ -138,6 +178,17 @@ def _is_transport_stream(file: FileBytes) -> bool:
         ):
             return True
     return False
+
+
+def _is_loas(file: FileBytes) -> bool:
+    """Return whether three AAC frames of a LOAS stream follow one another."""
+    offset = 0
+    for _ in range(3):
+        head = file.uint32(offset) >> 8
+        if head >> 13 != 0x2B7:
+            return False
+        offset += 3 + (head & 0x1FFF)
+    return True
 
 
 def _is_adts(file: FileBytes, offset: int) -> bool:

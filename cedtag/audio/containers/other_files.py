@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 # A file counts as nothing but zeros when this many of its first bytes are.
 _ZERO_BYTES = 1 << 16
 
+_CONVERT = "which cedtag cannot decode; convert it to WAV with the program that made it"
+
 _OTHER_TYPES: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a Git LFS pointer: fetch the recording itself with `git lfs pull`"),
     (b"<!doctype html", "an HTML page"),
@@ -24,11 +26,32 @@ _OTHER_TYPES: tuple[tuple[bytes, str], ...] = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"rar!", "a RAR archive"),
     (b"mthd", "MIDI notes, which hold no sound"),
+    (b"extended module: ", "a tracker's notes, which hold no recording"),
+    (b"impm", "a tracker's notes, which hold no recording"),
     (b"#extm3u", "a playlist"),
     (b"ffconcat", "a playlist"),
     (b"\x7felf", "a program"),
     (b"sqlite format 3", "an SQLite database"),
 )
+
+
+# Audio that neither libsndfile nor FFmpeg decodes.
+_UNDECODABLE: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"OFR ", "OptimFROG audio, which cedtag cannot decode; convert it with: ofr --decode FILE"),
+    *((0, b"LA0%d" % version, f"La (Lossless Audio), {_CONVERT}") for version in (2, 3, 4)),
+    (0, b"LPAC", f"LPAC audio, {_CONVERT}"),
+    (0, b"TTA2", f"True Audio 2, {_CONVERT}"),
+    *((0, sync, f"Dolby AC-4, {_CONVERT}") for sync in (b"\xac\x40", b"\xac\x41")),
+    (0, b"\xc0\xde\xc2", f"Codec 2 speech, {_CONVERT}"),
+    (0, b"\x1c\xcc\x12\0", f"LC3 audio, {_CONVERT}"),
+    (0, b"\x03ds2", f"dictation in DS2, {_CONVERT}"),
+    (4, b"\x57\x90\x75\x36", "an Audible book, which is encrypted; cedtag cannot decode it"),
+)
+
+
+def undecodable(head: bytes) -> str | None:
+    """Return what audio a file is, by its first bytes, that nothing here decodes, and what does; None for all else."""
+    return next((what for at, magic, what in _UNDECODABLE if head[at : at + len(magic)] == magic), None)
 
 
 def describe_other(file: FileBytes) -> str:
