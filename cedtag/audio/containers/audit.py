@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.chunks import inspect_chunks
 from cedtag.audio.containers.findings import Findings
+from cedtag.audio.containers.matroska import inspect_matroska
 from cedtag.audio.containers.mpeg_walk import inspect_mpeg
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cedtag.audio.containers.file_bytes import FileBytes
     from cedtag.audio.containers.identify import Container
 
 _CHUNKED = frozenset(["wav", "w64", "aiff", "caf", "au"])
+# Those that show what is missing by their structure alone.
+_STRUCTURES: dict[str, Callable[[FileBytes], Findings]] = {
+    "matroska": inspect_matroska,
+}
 
 
 def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: int) -> Findings:
@@ -25,3 +32,5 @@ def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: i
     if container.name == "mp3":
         return inspect_mpeg(file, decoded_frames)
     return Findings()
+    inspect = _STRUCTURES.get(container.name)
+    return Findings() if inspect is None else inspect(file)

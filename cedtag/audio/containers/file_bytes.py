@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import re
 
 WINDOW_BYTES = 1 << 18
+_PAGE_BYTES = 1 << 12
 # Less than the window, so that looking closer at what was found does not read it again.
 _SEARCH_BYTES = 1 << 14
 
@@ -32,13 +33,17 @@ class FileBytes:
         """Return the bytes from `start` to `stop` of these, as if they were a file."""
         return FileBytes(self.fd, self.start + start, self.start + (self.size if stop is None else stop))
 
-    def at(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`, fewer only where the file ends."""
+    def at(self, offset: int, length: int, ahead: int = WINDOW_BYTES) -> bytes:
+        """Return up to `length` bytes from `offset`, fewer only where the file ends; read `ahead` at least."""
         begin = offset - self._start
         if begin < 0 or begin + length > len(self._window):
-            self._window = self._read(offset, max(length, WINDOW_BYTES))
+            self._window = self._read(offset, max(length, ahead))
             self._start, begin = offset, 0
         return self._window[begin : begin + length]
+
+    def peek(self, offset: int, length: int) -> bytes:
+        """Return the same as `at` where places lie far apart: no more than a page is read."""
+        return self.at(offset, length, _PAGE_BYTES)
 
     def uint32(self, offset: int) -> int:
         """Return the big-endian number at `offset`, as if zeros followed the file."""
