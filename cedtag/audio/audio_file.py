@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio.bugs import bugs_reported
 from cedtag.audio.containers.codecs import undecodable_codec
+from cedtag.audio.containers.encryption import is_encrypted
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.identify import Container
 from cedtag.audio.containers.other_files import describe_other, undecodable
@@ -91,6 +92,10 @@ def _identified(name: str, fd: int) -> tuple[Container, Span]:
         raise AudioError(f"{name}: is {what}", stage="open")
     if (codec := undecodable_codec(container.name, contents)) is not None:
         raise AudioError(f"{name}: holds {codec}", stage="open")
+    if is_encrypted(file.part(span.start, span.stop), container):
+        raise AudioError(
+            f"{name}: is encrypted (DRM) and cannot be decoded; use a copy without protection", stage="open"
+        )
     return container, span
 
 

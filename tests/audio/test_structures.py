@@ -12,28 +12,34 @@ import pytest
 
 from cedtag.audio.containers.audit import audit
 from cedtag.audio.containers.file_bytes import FileBytes
+from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.identify import identify
+from cedtag.audio.containers.matroska import is_encrypted_matroska
+from cedtag.errors import AudioError
 from tests.sounds import bursts, decoded, write_av
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from cedtag.audio.containers.findings import Findings
 
 pytest.importorskip("av")
 
 RATE_HZ = 48_000
 SOUNDS: dict[str, tuple[str, str, dict[str, str]]] = {  # muxer, codec, its options
     "sound.mka": ("matroska", "flac", {}),
+    "sound.m4a": ("mp4", "aac", {"movflags": "faststart"}),
+    "sound.mov": ("mov", "alac", {"movflags": "faststart"}),
 }
 FILMS: dict[str, tuple[str, str, dict[str, str]]] = {
     "film.mkv": ("matroska", "aac", {}),
     "film_live.webm": ("webm", "libopus", {"live": "1", "cluster_time_limit": "500"}),
+    "film.mp4": ("mp4", "aac", {"movflags": "faststart"}),
+    "film_fragments.mp4": ("mp4", "aac", {"movflags": "empty_moov+default_base_moof", "frag_duration": "200000"}),
     "film_without_checksums.mkv": ("matroska", "aac", {"write_crc32": "0"}),
 }
 EVERY = [*SOUNDS, *FILMS]
-# Which kinds of damage leave no trace in the structure.
-NO_TRACE: dict[str, set[str]] = {}
+# Kinds of damage that leave no trace in the structure, at some place at least: inside of samples decoders must find it.
+_INSIDE = {"zeroed", "overwritten"}
+NO_TRACE = dict.fromkeys(("sound.m4a", "sound.mov", "film.mp4", "film_fragments.mp4"), _INSIDE)
 DAMAGE: dict[str, Callable[[bytes, int, int], bytes]] = {
     "cut": lambda data, at, _: data[:at],
     "zeroed": lambda data, at, size: data[:at] + bytes(size) + data[at + size :],
@@ -120,3 +126,45 @@ def test_a_recording_that_is_cut_is_partial(tmp_path: Path, name: str) -> None:
     samples, problems, _ = decoded(path)
     assert len(samples) > 0
     assert any("cut off" in problem for problem in problems)
+
+
+def test_what_decoders_find_inside_of_mp4_samples_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(DAMAGE["zeroed"](written("film.mp4"), len(written("film.mp4")) // 2, 30_000))
+    assert decoded(path)[1]
+
+
+def test_a_lost_fragment_is_a_problem(tmp_path: Path) -> None:
+    data = written("film_fragments.mp4")
+    starts = [at - 4 for at in range(len(data)) if data.startswith(b"moof", at)]
+    findings = inspected(tmp_path / "film.mp4", data[: starts[4]] + data[starts[5] :])
+    assert findings is not None
+    assert "fragments are missing in 1 places" in findings.problems[0]
+
+
+def test_fragments_from_the_middle_of_a_stream_are_complete(tmp_path: Path) -> None:
+    data = written("film_fragments.mp4")
+    starts = [at - 4 for at in range(len(data)) if data.startswith(b"moof", at)]
+    assert inspected(tmp_path / "film.mp4", data[: starts[0]] + data[starts[3] :]) == Findings()
+
+
+@pytest.mark.parametrize("entry", [b"enca", b"drms", b"aavd"])
+def test_an_encrypted_mp4_is_refused(tmp_path: Path, entry: bytes) -> None:
+    path = tmp_path / "bought.m4a"
+    path.write_bytes(written("sound.m4a").replace(b"mp4a", entry, 1))
+    with pytest.raises(AudioError, match="encrypted"):
+        decoded(path)
+
+
+def test_a_webm_with_encrypted_sound_is_refused(tmp_path: Path) -> None:
+    def element(kind: int, body: bytes) -> bytes:
+        return kind.to_bytes(-(-kind.bit_length() // 8), "big") + (1 << 28 | len(body)).to_bytes(4, "big") + body
+
+    encryption = element(0x6D80, element(0x6240, element(0x5035, element(0x47E1, b"\5"))))
+    for track_type, said in (b"\2", True), (b"\1", False):
+        track = element(0xAE, element(0xD7, b"\1") + element(0x83, track_type) + encryption)
+        body = element(0x1A45DFA3, b"") + element(0x18538067, element(0x1654AE6B, track))
+        path = tmp_path / "film.webm"
+        path.write_bytes(body)
+        with path.open("rb") as stream:
+            assert is_encrypted_matroska(FileBytes(stream.fileno())) is said

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cedtag.audio.containers.chunks import inspect_chunks
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.matroska import inspect_matroska
+from cedtag.audio.containers.mp4 import inspect_mp4
 from cedtag.audio.containers.mpeg_walk import inspect_mpeg
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _CHUNKED = frozenset(["wav", "w64", "aiff", "caf", "au"])
 # Those that show what is missing by their structure alone.
 _STRUCTURES: dict[str, Callable[[FileBytes], Findings]] = {
     "matroska": inspect_matroska,
+    "mp4": inspect_mp4,
 }
 
 
