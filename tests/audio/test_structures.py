@@ -6,6 +6,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -26,12 +27,16 @@ pytest.importorskip("av")
 RATE_HZ = 48_000
 SOUNDS: dict[str, tuple[str, str, dict[str, str]]] = {  # muxer, codec, its options
     "sound.mka": ("matroska", "flac", {}),
+    "sound.wma": ("asf", "wmav2", {}),
     "sound.m4a": ("mp4", "aac", {"movflags": "faststart"}),
     "sound.mov": ("mov", "alac", {"movflags": "faststart"}),
 }
 FILMS: dict[str, tuple[str, str, dict[str, str]]] = {
     "film.mkv": ("matroska", "aac", {}),
     "film_live.webm": ("webm", "libopus", {"live": "1", "cluster_time_limit": "500"}),
+    "film.avi": ("avi", "mp2", {}),
+    "film.wmv": ("asf", "wmav2", {}),
+    "film.flv": ("flv", "aac", {}),
     "film.mp4": ("mp4", "aac", {"movflags": "faststart"}),
     "film_fragments.mp4": ("mp4", "aac", {"movflags": "empty_moov+default_base_moof", "frag_duration": "200000"}),
     "film_without_checksums.mkv": ("matroska", "aac", {"write_crc32": "0"}),
@@ -70,7 +75,7 @@ def _write_film(path: Path, kind: str, codec: str, options: dict[str, str]) -> N
         picture.pix_fmt = "yuv420p"
         sound = file.add_stream(codec, rate=RATE_HZ, layout="stereo")
         sound_format = sound.codec_context.codec.audio_formats[-1]
-        sound.codec_context.format = sound_format
+        sound.codec_context.format, sound.codec_context.bit_rate = sound_format, 128_000
         size, done = sound.codec_context.frame_size or 1024, 0
         for number in range(75):
             seen = rng.integers(0, 255, (64, 64, 3), np.uint8)
@@ -168,3 +173,31 @@ def test_a_webm_with_encrypted_sound_is_refused(tmp_path: Path) -> None:
         path.write_bytes(body)
         with path.open("rb") as stream:
             assert is_encrypted_matroska(FileBytes(stream.fileno())) is said
+
+
+def test_a_wma_with_a_licence_is_refused(tmp_path: Path) -> None:
+    licence = UUID("2211b3fb-bd23-11d2-b4b7-00a0c955fc6e").bytes_le + (24).to_bytes(8, "little")
+    data = written("sound.wma")
+    size = (int.from_bytes(data[16:24], "little") + len(licence)).to_bytes(8, "little")
+    path = tmp_path / "bought.wma"
+    path.write_bytes(data[:16] + size + data[24:30] + licence + data[30:])
+    with pytest.raises(AudioError, match="encrypted"):
+        decoded(path)
+
+
+def test_a_wma_whose_header_has_grown_is_complete(tmp_path: Path) -> None:
+    cover = bytes(16) + (5_024).to_bytes(8, "little") + bytes(5_000)
+    data = written("sound.wma")
+    size = (int.from_bytes(data[16:24], "little") + len(cover)).to_bytes(8, "little")
+    assert inspected(tmp_path / "a.wma", data[:16] + size + data[24:30] + cover + data[30:]) == Findings()
+
+
+def test_an_avi_of_two_riffs_is_walked_to_its_end(tmp_path: Path) -> None:
+    data = written("film.avi")
+    second = b"AVIXLIST" + (4 + 1_008).to_bytes(4, "little") + b"movi" + b"01wb" + (1_000).to_bytes(4, "little")
+    second += bytes(1_000)
+    longer = data + b"RIFF" + len(second).to_bytes(4, "little") + second
+    assert inspected(tmp_path / "a.avi", longer) == Findings()
+    findings = inspected(tmp_path / "a.avi", longer[:-500])
+    assert findings is not None
+    assert findings.problems == (f"is cut off: {len(longer) - 500} of {len(longer)} bytes are there",)

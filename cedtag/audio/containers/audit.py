@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cedtag.audio.containers.asf import inspect_asf
+from cedtag.audio.containers.avi import inspect_avi
 from cedtag.audio.containers.chunks import inspect_chunks
 from cedtag.audio.containers.findings import Findings
+from cedtag.audio.containers.flv import inspect_flv
 from cedtag.audio.containers.matroska import inspect_matroska
 from cedtag.audio.containers.mp4 import inspect_mp4
 from cedtag.audio.containers.mpeg_walk import inspect_mpeg
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 _CHUNKED = frozenset(["wav", "w64", "aiff", "caf", "au"])
 # Those that show what is missing by their structure alone.
 _STRUCTURES: dict[str, Callable[[FileBytes], Findings]] = {
+    "asf": inspect_asf,
+    "avi": inspect_avi,
+    "flv": inspect_flv,
     "matroska": inspect_matroska,
     "mp4": inspect_mp4,
 }
@@ -33,6 +39,5 @@ def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: i
         return inspect_chunks(file)
     if container.name == "mp3":
         return inspect_mpeg(file, decoded_frames)
-    return Findings()
     inspect = _STRUCTURES.get(container.name)
     return Findings() if inspect is None else inspect(file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cedtag.audio.containers.asf import is_encrypted_asf
 from cedtag.audio.containers.matroska import is_encrypted_matroska
 from cedtag.audio.containers.mp4 import is_encrypted_mp4
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cedtag.audio.containers.identify import Container
 
 _ENCRYPTED: dict[str, Callable[[FileBytes], bool]] = {
+    "asf": is_encrypted_asf,
     "matroska": is_encrypted_matroska,
     "mp4": is_encrypted_mp4,
 }
