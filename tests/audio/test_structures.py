@@ -37,6 +37,9 @@ FILMS: dict[str, tuple[str, str, dict[str, str]]] = {
     "film.avi": ("avi", "mp2", {}),
     "film.wmv": ("asf", "wmav2", {}),
     "film.flv": ("flv", "aac", {}),
+    "film.ts": ("mpegts", "mp2", {}),
+    "film.m2ts": ("mpegts", "ac3", {"mpegts_m2ts_mode": "1"}),
+    "film.vob": ("vob", "mp2", {}),
     "film.mp4": ("mp4", "aac", {"movflags": "faststart"}),
     "film_fragments.mp4": ("mp4", "aac", {"movflags": "empty_moov+default_base_moof", "frag_duration": "200000"}),
     "film_without_checksums.mkv": ("matroska", "aac", {"write_crc32": "0"}),
@@ -46,7 +49,7 @@ EVERY = [*SOUNDS, *FILMS]
 _INSIDE = {"zeroed", "overwritten"}
 NO_TRACE = dict.fromkeys(("sound.m4a", "sound.mov", "film.mp4", "film_fragments.mp4"), _INSIDE)
 DAMAGE: dict[str, Callable[[bytes, int, int], bytes]] = {
-    "cut": lambda data, at, _: data[:at],
+    "cut": lambda data, at, _: data[: at | 7],  # not between two packets: see below
     "zeroed": lambda data, at, size: data[:at] + bytes(size) + data[at + size :],
     "overwritten": lambda data, at, size: data[:at] + np.random.default_rng(at).bytes(size) + data[at + size :],
     "left out": lambda data, at, size: data[:at] + data[at + size :],
@@ -201,3 +204,47 @@ def test_an_avi_of_two_riffs_is_walked_to_its_end(tmp_path: Path) -> None:
     findings = inspected(tmp_path / "a.avi", longer[:-500])
     assert findings is not None
     assert findings.problems == (f"is cut off: {len(longer) - 500} of {len(longer)} bytes are there",)
+
+
+def ts_packets(data: bytes, kind: int) -> list[bytes]:
+    """Return the packets of a stream; 0x100 is the picture and 0x101 the sound where FFmpeg is the writer."""
+    packets = [data[at : at + 188] for at in range(0, len(data), 188)]
+    return [packet for packet in packets if int.from_bytes(packet[1:3], "big") & 0x1FFF == kind]
+
+
+def test_a_lost_ts_packet_of_sound_is_a_problem_and_one_of_the_picture_is_none(tmp_path: Path) -> None:
+    data = written("film.ts")
+    for stream, problems in (0x101, ("packets of sound are missing in 1 places, first after",)), (0x100, ()):
+        lost = ts_packets(data, stream)[40]
+        findings = inspected(tmp_path / "film.ts", data.replace(lost, b"", 1))
+        assert findings is not None
+        assert len(findings.problems) == len(problems)
+        assert all(said.startswith(start) for said, start in zip(findings.problems, problems, strict=True))
+
+
+def test_joined_transport_streams_are_complete(tmp_path: Path) -> None:
+    assert inspected(tmp_path / "film.ts", 2 * written("film.ts")) == Findings()
+
+
+def test_a_ts_packet_that_came_twice_is_no_loss(tmp_path: Path) -> None:
+    data = written("film.ts")
+    packet = ts_packets(data, 0x101)[40]
+    assert inspected(tmp_path / "film.ts", data.replace(packet, packet * 2, 1)) == Findings()
+
+
+def test_received_errors_are_a_problem(tmp_path: Path) -> None:
+    data = written("film.ts")
+    packet = ts_packets(data, 0x101)[40]
+    findings = inspected(tmp_path / "film.ts", data.replace(packet, b"G" + bytes([packet[1] | 0x80]) + packet[2:], 1))
+    assert findings == Findings(("packets of sound that were received with errors: 1",))
+
+
+def test_a_scrambled_transport_stream_is_refused(tmp_path: Path) -> None:
+    data = bytearray(written("film.ts"))
+    for at in range(0, len(data), 188):
+        if data[at + 1] & 0x1F == 1 and data[at + 2] == 1:
+            data[at + 3] |= 0x80
+    path = tmp_path / "film.ts"
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match="encrypted"):
+        decoded(path)

@@ -14,6 +14,8 @@ from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.flv import inspect_flv
 from cedtag.audio.containers.matroska import inspect_matroska
 from cedtag.audio.containers.mp4 import inspect_mp4
+from cedtag.audio.containers.mpeg_ps import inspect_mpeg_ps
+from cedtag.audio.containers.mpeg_ts import inspect_mpeg_ts
 from cedtag.audio.containers.mpeg_walk import inspect_mpeg
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ _STRUCTURES: dict[str, Callable[[FileBytes], Findings]] = {
     "avi": inspect_avi,
     "flv": inspect_flv,
     "matroska": inspect_matroska,
+    "mpeg-ps": inspect_mpeg_ps,
+    "mpeg-ts": inspect_mpeg_ts,
     "mp4": inspect_mp4,
 }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cedtag.audio.containers.asf import is_encrypted_asf
 from cedtag.audio.containers.matroska import is_encrypted_matroska
 from cedtag.audio.containers.mp4 import is_encrypted_mp4
+from cedtag.audio.containers.mpeg_ts import is_encrypted_mpeg_ts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _ENCRYPTED: dict[str, Callable[[FileBytes], bool]] = {
     "asf": is_encrypted_asf,
     "matroska": is_encrypted_matroska,
+    "mpeg-ts": is_encrypted_mpeg_ts,
     "mp4": is_encrypted_mp4,
 }
 
