@@ -1,0 +1,82 @@
+"""Packets that are damaged or missing: each costs its own time, and it is said that it is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from cedtag.audio import Decoders
+from cedtag.errors import AudioError
+from tests.bad_audio import encoded_av
+from tests.sounds import decoded_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest.importorskip("av")
+
+# Containers whose codec has a checksum for each packet, and that codec.
+CHECKED = {"wv": "wavpack", "tta": "tta", "ac3": "ac3", "eac3": "eac3", "matroska": "flac", "mp4": "flac"}
+PACKETS = "packets that could not be decoded, left out or read as silence"
+
+
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    with Decoders() as decoders:
+        yield decoders
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+@pytest.mark.parametrize("share", [0.35, 0.5, 0.65])
+def test_a_flipped_bit_costs_its_packet_alone(decoders: Decoders, tmp_path: Path, kind: str, share: float) -> None:
+    data = encoded_av(kind, CHECKED[kind], 4)
+    (tmp_path / "good").write_bytes(data)
+    (tmp_path / "bad").write_bytes(with_flipped_bit(data, share))
+    good, problems, warnings = decoded_by(decoders, tmp_path / "good")
+    assert (problems, warnings) == ([], [])
+    bad, problems, _ = decoded_by(decoders, tmp_path / "bad")
+    assert f"{PACKETS}: 1" in problems
+    assert abs(len(bad) - len(good)) < 2_000
+    assert np.mean(np.abs(good[: len(bad)] - bad[: len(good)]) < 1e-4) > 0.7  # packets are up to a second long
+
+
+def with_flipped_bit(data: bytes, share: float) -> bytes:
+    changed = bytearray(data)
+    changed[int(share * len(data))] ^= 0x10
+    return bytes(changed)
+
+
+def test_nothing_but_packets_that_cannot_be_decoded_is_said(decoders: Decoders, tmp_path: Path) -> None:
+    data = encoded_av("mp4", "aac")
+    begin = data.index(b"mdat") + 4
+    (tmp_path / "a.m4a").write_bytes(data[:begin] + bytes(data.index(b"moov") - begin) + data[data.index(b"moov") :])
+    with pytest.raises(AudioError, match=r"none of its \d+ packets could be decoded \(AAC .*: Invalid data"):
+        decoded_by(decoders, tmp_path / "a.m4a")
+
+
+@pytest.mark.parametrize("kind", ["ac3", "aac"])
+def test_a_stream_of_two_rates_is_read_to_its_end(decoders: Decoders, tmp_path: Path, kind: str) -> None:
+    import av
+
+    from tests.sounds import bursts
+
+    paths = [tmp_path / f"{rate_hz}.{kind}" for rate_hz in (48_000, 32_000)]
+    for path, rate_hz in zip(paths, (48_000, 32_000), strict=True):
+        with av.open(str(path), "w") as file:
+            stream = file.add_stream(kind, rate=rate_hz, layout="mono", bit_rate=96_000)
+            samples = bursts(2, rate_hz).T
+            for at in range(0, samples.shape[1], 1_000):
+                piece = np.ascontiguousarray(samples[:, at : at + 1_000])
+                frame = av.AudioFrame.from_ndarray(piece, format="flt", layout="mono")
+                frame.sample_rate, frame.pts = rate_hz, at
+                file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
+    first, second = (decoded_by(decoders, path)[0] for path in paths)
+    (tmp_path / "both").write_bytes(b"".join(path.read_bytes() for path in paths))
+    both, problems, _ = decoded_by(decoders, tmp_path / "both")
+    assert problems == []
+    assert len(both) == pytest.approx(len(first) + len(second), abs=200)
+    assert np.std(both[len(first) + 2_000 :]) == pytest.approx(np.std(second[2_000:]), rel=0.05)
