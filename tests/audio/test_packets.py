@@ -57,6 +57,17 @@ def test_nothing_but_packets_that_cannot_be_decoded_is_said(decoders: Decoders, 
         decoded_by(decoders, tmp_path / "a.m4a")
 
 
+def test_what_follows_a_hole_is_read_at_its_time(decoders: Decoders, tmp_path: Path) -> None:
+    blocks = [b"wvpk" + block for block in encoded_av("wv", "wavpack", 8).split(b"wvpk")[1:]]
+    (tmp_path / "a.wv").write_bytes(b"".join([*blocks[:3], *blocks[4:]]))
+    (tmp_path / "good.wv").write_bytes(b"".join(blocks))
+    good = decoded_by(decoders, tmp_path / "good.wv")[0]
+    samples, problems, _ = decoded_by(decoders, tmp_path / "a.wv")
+    assert len(samples) == len(good)
+    np.testing.assert_allclose(samples[-16_000:], good[-16_000:], atol=1e-4)
+    assert problems == [f"decoded {len(good) / 16_000 - 1:.2f} of {len(good) / 16_000:.2f} s"]
+
+
 @pytest.mark.parametrize("kind", ["ac3", "aac"])
 def test_a_stream_of_two_rates_is_read_to_its_end(decoders: Decoders, tmp_path: Path, kind: str) -> None:
     import av

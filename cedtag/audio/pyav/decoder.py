@@ -1,4 +1,4 @@
-"""From a container to frames."""
+"""From a container to frames, on the clock of the container."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import av
 from cedtag.audio.containers.identify import Container
 from cedtag.audio.containers.span import Span
 from cedtag.audio.limits import check_limits
+from cedtag.audio.pyav.clock import Clock
 from cedtag.audio.pyav.conversion import Assembler
 from cedtag.audio.pyav.damage import DAMAGE, Complaints, Tally, missing, reason_of
-from cedtag.audio.pyav.streams import audio_stream
+from cedtag.audio.pyav.streams import audio_stream, presentation_start_s
 from cedtag.errors import AudioError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class AvDecoder:
         self._file = self._opened(file, part)
         try:
             self._stream, self._choice = audio_stream(file.name, self._file, file.selection.track)
+            self._clock = Clock(presentation_start_s(self._file, self._stream), is_chained=demuxer == "ogg")
             self._time_base = float(self._stream.time_base or 0)
             self._complaints.listen_to(self._stream.codec_context.name)
             self._pieces = self._joined()
@@ -125,17 +127,20 @@ class AvDecoder:
         except DAMAGE as error:
             self._tally.refuse(error, is_first=self._assembler is None)
             duration_s = (packet.duration or 0) * self._time_base
-            # Nothing before the first sound: whoever tunes in begins there.
+            # Nothing before the first sound: its time stamp tells how much is missing.
             if self._assembler is not None and 0 < duration_s <= _LONGEST_PACKET_S:
                 self._num_frames += round(duration_s * self._assembler.rate_hz)
-                yield duration_s, None
+                yield self._gap_s(packet.pts, duration_s) + duration_s, None
             return
         is_doubtful = packet.is_corrupt or self._complaints.are_new()
         for frame in frames:
             is_doubtful = is_doubtful or frame.is_corrupt
             self._num_frames += frame.samples
-            yield 0.0, frame
+            yield self._gap_s(frame.pts, frame.samples / frame.sample_rate), frame
         self._tally.doubtful += is_doubtful
+
+    def _gap_s(self, stamp: int | None, duration_s: float) -> float:
+        return self._clock.silence_before(None if stamp is None else stamp * self._time_base, duration_s)
 
     def _assembled(self, silence_s: float, frame: av.AudioFrame | None) -> Iterator[Samples]:
         """Append silence and then a frame; yield what they complete."""
@@ -155,9 +160,11 @@ class AvDecoder:
         if missed := missing(self._file, self._stream, self._tally.packets, self._num_frames):
             yield missed
         yield from self._tally.problems(self._demuxer)
+        yield from self._clock.problems()
 
     def _find_warnings(self) -> Iterator[str]:
         yield from self._tally.warnings(self._demuxer, self._skipped_bytes)
+        yield from self._clock.warnings()
 
     def _is_beyond_the_end(self) -> bool:
         """Whether all samples that Ogg counts are there: an empty packet that only marks the end is an error."""

@@ -32,6 +32,17 @@ def audio_stream(
     return stream, (_choice(tracks, stream, note=track is not None),) if len(tracks) > 1 else ()
 
 
+def presentation_start_s(file: av.container.InputContainer, stream: av.AudioStream) -> float:
+    """Return the time stamp at which a player begins: that of the first sound or picture, whichever is earlier."""
+    pictures = (video for video in file.streams.video if not video.disposition & av.stream.Disposition.attached_pic)
+    starts = (
+        float(each.start_time * each.time_base)
+        for each in (*file.streams.audio, *pictures, stream)
+        if each.start_time is not None and each.time_base is not None
+    )
+    return min(starts, default=0.0)
+
+
 def _set_up(context: av.AudioCodecContext) -> None:
     context.thread_count = 1  # recordings are decoded side by side already
     if (channels := context.layout.nb_channels) > 0:
