@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from cedtag.audio import Decoders
+from cedtag.audio.containers.file_bytes import HeadBytes
+from cedtag.audio.containers.raw_streams import find_raw_stream
 from cedtag.errors import AudioError
 from tests.bad_audio import encoded_av
 from tests.sounds import decoded_by
@@ -20,6 +22,9 @@ pytest.importorskip("av")
 
 # Containers whose codec has a checksum for each packet, and that codec.
 CHECKED = {"wv": "wavpack", "tta": "tta", "ac3": "ac3", "eac3": "eac3", "matroska": "flac", "mp4": "flac"}
+# Streams of frames alone.
+RAW = {"aac": ("adts", "aac"), "ac3": ("ac3", "ac3"), "eac3": ("eac3", "eac3"), "latm": ("latm", "aac")}
+TUNED_IN = "begins in the middle of a frame, and was read from its first whole one on"
 PACKETS = "packets that could not be decoded, left out or read as silence"
 
 
@@ -68,6 +73,21 @@ def test_what_follows_a_hole_is_read_at_its_time(decoders: Decoders, tmp_path: P
     assert problems == [f"decoded {len(good) / 16_000 - 1:.2f} of {len(good) / 16_000:.2f} s"]
 
 
+@pytest.mark.parametrize("kind", RAW)
+@pytest.mark.parametrize("skipped", [1, 57, 444])
+def test_a_stream_that_begins_in_the_middle_of_a_frame_is_read_from_the_next(
+    decoders: Decoders, tmp_path: Path, kind: str, skipped: int
+) -> None:
+    data = encoded_av(*RAW[kind])
+    (tmp_path / "whole").write_bytes(data)
+    (tmp_path / "tuned_in").write_bytes(data[skipped:])
+    whole = decoded_by(decoders, tmp_path / "whole")[0]
+    samples, problems, warnings = decoded_by(decoders, tmp_path / "tuned_in")
+    assert (problems, warnings) == ([], [TUNED_IN])
+    assert 0 < len(whole) - len(samples) < 4_000
+    assert np.std(samples[-16_000:]) == pytest.approx(np.std(whole[-16_000:]), rel=0.01)
+
+
 @pytest.mark.parametrize("kind", ["ac3", "aac"])
 def test_a_stream_of_two_rates_is_read_to_its_end(decoders: Decoders, tmp_path: Path, kind: str) -> None:
     import av
@@ -91,3 +111,17 @@ def test_a_stream_of_two_rates_is_read_to_its_end(decoders: Decoders, tmp_path: 
     assert problems == []
     assert len(both) == pytest.approx(len(first) + len(second), abs=200)
     assert np.std(both[len(first) + 2_000 :]) == pytest.approx(np.std(second[2_000:]), rel=0.05)
+
+
+def test_dts_is_known_in_every_order_of_bytes() -> None:
+    frame = bytes.fromhex("7ffe8001fc3c3ff0b5e0").ljust(1_024, b"\x55")  # states 1024 bytes
+    assert find_raw_stream(HeadBytes(b"junk" + 4 * frame), 100) == ("dts", 4)
+    little = bytes(frame[place ^ 1] for place in range(len(frame)))
+    assert find_raw_stream(HeadBytes(b"junk" + 4 * little), 100) == ("dts", 4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_noise_is_no_stream(seed: int) -> None:
+    noise = np.random.default_rng(seed).bytes(1 << 16)
+    assert find_raw_stream(HeadBytes(noise), len(noise)) is None
+    assert find_raw_stream(HeadBytes(b"\xff\xf1" * (1 << 15)), 1 << 16) is None

@@ -10,11 +10,12 @@ from cedtag.audio.containers.mpeg import find_frame, id3_end
 from cedtag.audio.containers.ogg import is_vorbis_alone
 from cedtag.audio.containers.ogg_codecs import codec_name
 from cedtag.audio.containers.other_files import other_type
+from cedtag.audio.containers.raw_streams import find_raw_stream
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
 
-# An MP3 that does not begin with a frame (a cut stream, padding, a player's junk) is looked for in this many bytes.
+# A stream that does not begin with a frame (cut, padding, a player's junk) is looked for in this many bytes.
 _LEADING_JUNK_BYTES = 1 << 16
 
 
@@ -156,7 +157,7 @@ def _by_magic(head: bytes) -> Container | None:
 
 
 def _mpeg_audio(file: FileBytes) -> Container | None:
-    """Find what has no magic but repeats a frame header: MP3, AAC (ADTS, LOAS), an MPEG transport stream."""
+    """Find what has no magic but repeats a frame header, maybe after junk: MP3, AAC, AC-3, DTS, a transport stream."""
     if _is_adts(file, 0):
         return Container("aac", "aac")
     if _is_loas(file):
@@ -165,7 +166,10 @@ def _mpeg_audio(file: FileBytes) -> Container | None:
         return Container("mp3")
     if _is_transport_stream(file):
         return Container("mpeg-ts", "mpegts")
-    found = find_frame(file, 0, min(_LEADING_JUNK_BYTES, file.size), in_a_row=4)
+    stop = min(_LEADING_JUNK_BYTES, file.size)
+    found = find_frame(file, 0, stop, in_a_row=4)
+    if (raw := find_raw_stream(file, found if found >= 0 else stop)) is not None:
+        return Container(raw[0], raw[0], start=raw[1])
     return Container("mp3", start=found) if found >= 0 else None
 
 
