@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from cedtag.audio.audio_file import AudioFile
     from cedtag.audio.mono import Samples
-    from cedtag.audio.repaired import RepairedFile
+    from cedtag.audio.spliced import SplicedFile
 
 # An undecodable packet becomes silence of its length, if that is a length that packets have.
 _LONGEST_PACKET_S = 10
@@ -42,8 +42,8 @@ class AvDecoder:
     channels: int
     _first: Samples
 
-    def __init__(self, file: AudioFile, demuxer: str, part: RepairedFile | None = None) -> None:
-        """`part` takes the place of what stands in the file."""
+    def __init__(self, file: AudioFile, demuxer: str, part: SplicedFile | None = None) -> None:
+        """`part` takes the place of what stands in the file; then time stamps are left to the caller."""
         self._name, self._demuxer = file.name, demuxer
         self._skipped_bytes = file.format.start if isinstance(file.format, Container) else 0
         self._num_frames = 0  # with the silence for packets that could not be decoded
@@ -52,6 +52,7 @@ class AvDecoder:
         self._assembler: Assembler | None = None
         self._damage: AudioError | None = None
         self._file = self._opened(file, part)
+        self._has_clock = part is None
         try:
             self._stream, self._choice = audio_stream(file.name, self._file, file.selection.track)
             self._clock = Clock(presentation_start_s(self._file, self._stream), is_chained=demuxer == "ogg")
@@ -83,7 +84,7 @@ class AvDecoder:
         self._complaints.close()
         self._file.close()
 
-    def _opened(self, file: AudioFile, part: RepairedFile | None) -> av.container.InputContainer:
+    def _opened(self, file: AudioFile, part: SplicedFile | None) -> av.container.InputContainer:
         url, protocols = _address(file)
         only_this = {"protocol_whitelist": protocols, "format_whitelist": self._demuxer}
         try:
@@ -140,6 +141,8 @@ class AvDecoder:
         self._tally.doubtful += is_doubtful
 
     def _gap_s(self, stamp: int | None, duration_s: float) -> float:
+        if not self._has_clock:
+            return 0.0
         return self._clock.silence_before(None if stamp is None else stamp * self._time_base, duration_s)
 
     def _assembled(self, silence_s: float, frame: av.AudioFrame | None) -> Iterator[Samples]:

@@ -13,6 +13,8 @@ from cedtag.records import NOTE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_SKIP_MANUAL = 1 << 29  # FFmpeg's AV_CODEC_FLAG2_SKIP_MANUAL
+
 
 def audio_stream(
     name: str, file: av.container.InputContainer, track: str | None
@@ -28,7 +30,7 @@ def audio_stream(
     stream = best if track is None else _wanted(name, tracks, track)
     if stream.codec_context is None:
         raise AudioError(f"{name}: its audio codec is not known to FFmpeg; convert it to WAV or FLAC first")
-    _set_up(stream.codec_context)
+    _set_up(stream.codec_context, file.format.name)
     return stream, (_choice(tracks, stream, note=track is not None),) if len(tracks) > 1 else ()
 
 
@@ -43,12 +45,15 @@ def presentation_start_s(file: av.container.InputContainer, stream: av.AudioStre
     return min(starts, default=0.0)
 
 
-def _set_up(context: av.AudioCodecContext) -> None:
+def _set_up(context: av.AudioCodecContext, container: str) -> None:
     context.thread_count = 1  # recordings are decoded side by side already
     if (channels := context.layout.nb_channels) > 0:
         # PyAV 18.1 frees a custom layout, as MOV has them, once more than it was made. Only the number counts here.
         context.layout = f"{channels}C"
     context.options = checks_of(context.name)
+    if context.name == "alac" and container == "caf":
+        # The last frame states its own length; FFmpeg cuts it once more, by the remainder that CAF states.
+        context.flags2 |= _SKIP_MANUAL
 
 
 def _wanted(name: str, tracks: Sequence[av.AudioStream], track: str) -> av.AudioStream:
