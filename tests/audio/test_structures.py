@@ -27,6 +27,9 @@ pytest.importorskip("av")
 RATE_HZ = 48_000
 SOUNDS: dict[str, tuple[str, str, dict[str, str]]] = {  # muxer, codec, its options
     "sound.mka": ("matroska", "flac", {}),
+    "sound.aac": ("adts", "aac", {}),
+    "sound.ac3": ("ac3", "ac3", {}),
+    "sound.eac3": ("eac3", "eac3", {}),
     "sound.wma": ("asf", "wmav2", {}),
     "sound.m4a": ("mp4", "aac", {"movflags": "faststart"}),
     "sound.mov": ("mov", "alac", {"movflags": "faststart"}),
@@ -44,7 +47,42 @@ FILMS: dict[str, tuple[str, str, dict[str, str]]] = {
     "film_fragments.mp4": ("mp4", "aac", {"movflags": "empty_moov+default_base_moof", "frag_duration": "200000"}),
     "film_without_checksums.mkv": ("matroska", "aac", {"write_crc32": "0"}),
 }
-EVERY = [*SOUNDS, *FILMS]
+
+
+def dts_frame(rng: np.random.Generator) -> bytes:
+    size = int(rng.integers(500, 900))
+    return (0x7FFE8001 << 32 | 63 << 25 | 15 << 18 | size - 1 << 4).to_bytes(8, "big") + rng.bytes(size - 8)
+
+
+def truehd_unit(rng: np.random.Generator, *, is_first: bool) -> bytes:
+    """Return an access unit of one substream whose parity is right."""
+    sync = b"\xf8ro\xba" + bytes(12) + b"\x10" + bytes(11) if is_first else b""
+    size = len(sync) + 6 + 2 * int(rng.integers(100, 200))
+    header = (size // 2).to_bytes(2, "big") + bytes(2)
+    directory = b"\0" + bytes([(0x0F ^ header[0] ^ header[1] ^ header[1] >> 4) & 15])
+    return header + sync + directory + rng.bytes(size - len(sync) - 6)
+
+
+def amr_frame(rng: np.random.Generator, sizes: dict[int, int]) -> bytes:
+    kind = int(rng.choice(list(sizes)))
+    return bytes([kind << 3 | 4]) + rng.bytes(sizes[kind] - 1)
+
+
+def _by_hand(name: str) -> bytes:
+    """Return what no encoder at hand writes: the structure is right, and what is in it is noise."""
+    rng = np.random.default_rng(0)
+    if name == "hand.dts":
+        return b"".join(dts_frame(rng) for _ in range(60))
+    if name == "hand.thd":
+        return b"".join(truehd_unit(rng, is_first=number % 50 == 0) for number in range(200))
+    if name == "hand.amr":
+        return b"#!AMR\n" + b"".join(amr_frame(rng, {7: 32, 4: 20, 8: 6}) for _ in range(900))
+    return b"#!AMR-WB\n" + b"".join(amr_frame(rng, {8: 61, 2: 33, 9: 6}) for _ in range(900))
+
+
+BY_HAND = ["hand.dts", "hand.thd", "hand.amr", "hand.awb"]
+DECODABLE = [*SOUNDS, *FILMS]
+EVERY = [*DECODABLE, *BY_HAND]
 # Kinds of damage that leave no trace in the structure, at some place at least: inside of samples decoders must find it.
 _INSIDE = {"zeroed", "overwritten"}
 NO_TRACE = dict.fromkeys(("sound.m4a", "sound.mov", "film.mp4", "film_fragments.mp4"), _INSIDE)
@@ -58,6 +96,8 @@ DAMAGE: dict[str, Callable[[bytes, int, int], bytes]] = {
 
 @cache
 def written(name: str) -> bytes:
+    if name in BY_HAND:
+        return _by_hand(name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recording"
         if name in SOUNDS:
@@ -127,7 +167,7 @@ def test_damage_at_every_tenth_is_found(tmp_path: Path, name: str, kind: str) ->
     assert bool(missed) == (kind in NO_TRACE.get(name, ())), missed
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", DECODABLE)
 def test_a_recording_that_is_cut_is_partial(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(written(name)[: len(written(name)) * 7 // 10])
@@ -206,6 +246,14 @@ def test_an_avi_of_two_riffs_is_walked_to_its_end(tmp_path: Path) -> None:
     assert findings.problems == (f"is cut off: {len(longer) - 500} of {len(longer)} bytes are there",)
 
 
+@pytest.mark.parametrize("name", ["sound.mka", "sound.m4a", "film.avi"])
+def test_what_follows_a_file_that_states_its_end_is_a_warning(tmp_path: Path, name: str) -> None:
+    findings = inspected(tmp_path / name, written(name) + 5_000 * b"~junk")
+    assert findings is not None
+    assert findings.problems == ()
+    assert "its last 25000 bytes are no" in findings.warnings[0]
+
+
 def ts_packets(data: bytes, kind: int) -> list[bytes]:
     """Return the packets of a stream; 0x100 is the picture and 0x101 the sound where FFmpeg is the writer."""
     packets = [data[at : at + 188] for at in range(0, len(data), 188)]
@@ -248,3 +296,18 @@ def test_a_scrambled_transport_stream_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(AudioError, match="encrypted"):
         decoded(path)
+
+
+@pytest.mark.parametrize("name", ["sound.ac3", "sound.aac", "hand.dts"])
+def test_a_stream_from_its_middle_is_complete_and_its_first_bytes_are_named(tmp_path: Path, name: str) -> None:
+    data = written(name)
+    (tmp_path / name).write_bytes(data)
+    with (tmp_path / name).open("rb") as stream:
+        container = identify(FileBytes(stream.fileno()))
+    assert container is not None
+    (tmp_path / name).write_bytes(data[50:])
+    with (tmp_path / name).open("rb") as stream:
+        findings = audit(FileBytes(stream.fileno()), container, RATE_HZ, 0)
+    assert findings.problems == ()
+    assert len(findings.warnings) == 1
+    assert "its first" in findings.warnings[0]

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cedtag.audio.containers.aac import inspect_adts, inspect_loas
+from cedtag.audio.containers.ac3 import inspect_ac3
+from cedtag.audio.containers.amr import inspect_amr
 from cedtag.audio.containers.asf import inspect_asf
 from cedtag.audio.containers.avi import inspect_avi
 from cedtag.audio.containers.chunks import inspect_chunks
+from cedtag.audio.containers.dts import inspect_dts
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.flv import inspect_flv
 from cedtag.audio.containers.matroska import inspect_matroska
+from cedtag.audio.containers.mlp import inspect_mlp
 from cedtag.audio.containers.mp4 import inspect_mp4
 from cedtag.audio.containers.mpeg_ps import inspect_mpeg_ps
 from cedtag.audio.containers.mpeg_ts import inspect_mpeg_ts
@@ -27,13 +32,20 @@ if TYPE_CHECKING:
 _CHUNKED = frozenset(["wav", "w64", "aiff", "caf", "au"])
 # Those that show what is missing by their structure alone.
 _STRUCTURES: dict[str, Callable[[FileBytes], Findings]] = {
+    "aac": inspect_adts,
+    "ac3": inspect_ac3,
+    "amr": inspect_amr,
     "asf": inspect_asf,
     "avi": inspect_avi,
+    "dts": inspect_dts,
     "flv": inspect_flv,
+    "loas": inspect_loas,
     "matroska": inspect_matroska,
+    "mlp": inspect_mlp,
     "mpeg-ps": inspect_mpeg_ps,
     "mpeg-ts": inspect_mpeg_ts,
     "mp4": inspect_mp4,
+    "truehd": inspect_mlp,
 }
 
 

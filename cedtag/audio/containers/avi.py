@@ -36,7 +36,7 @@ def inspect_avi(file: FileBytes) -> Findings:
     if stated > file.size + _SLACK_BYTES:
         problems.append(f"is cut off: {file.size} of {stated} bytes are there")
         found.cut, found.end = None, file.size
-    findings = findings_of(file, units, found)
+    findings = findings_of(file, units, found, is_complete=0 < stated <= found.end + _SLACK_BYTES)
     return Findings((*problems, *findings.problems), findings.warnings)
 
 

@@ -42,7 +42,8 @@ def inspect_matroska(file: FileBytes) -> Findings:
     if clusters.damaged:
         times = clusters.when(clusters.damaged[0])
         problems.append(f"clusters whose checksum is wrong: {len(clusters.damaged)}, first {times}")
-    findings = findings_of(file, units, found, clusters.when)
+    is_complete = stop is not None and found.end >= stop
+    findings = findings_of(file, units, found, clusters.when, is_complete=is_complete)
     return Findings((*problems, *findings.problems), findings.warnings)
 
 

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
 
 _ENCRYPTED_ENTRIES = frozenset([b"enca", b"drms", b"aavd"])
+_TOP_KINDS = frozenset([b"ftyp", b"moov", b"mdat", b"moof", b"mfra", b"sidx", b"styp", b"free", b"skip", b"uuid"])
 _TABLE_BYTES = 1 << 16
 
 
 def inspect_mp4(file: FileBytes) -> Findings:
     """Walk the boxes: none may be cut, and every sound sample must lie in the file, every fragment follow the last."""
-    units = Units("MP4 box", box_size, re.compile(rb"....(moof|styp|sidx|mdat|moov|free|emsg)", re.DOTALL), 8)
+    units = Units("MP4 box", _top_box_bytes, re.compile(rb"....(moof|styp|sidx|mdat|moov|free|emsg)", re.DOTALL), 8)
     found = walk(file, units, 0, file.size)
-    findings = findings_of(file, units, found)
+    is_fragmented = any(box.kind == b"moof" for box in boxes(file, 0, file.size))
+    findings = findings_of(file, units, found, is_complete=not is_fragmented)
     problems = list(findings.problems)
     for track in sound_tracks(file):
         outside, total = _samples_outside(file, track)
@@ -37,6 +39,12 @@ def inspect_mp4(file: FileBytes) -> Findings:
 def is_encrypted_mp4(file: FileBytes) -> bool:
     """Return whether a sound track is encrypted."""
     return any(_is_encrypted(file, track) for track in sound_tracks(file))
+
+
+def _top_box_bytes(file: FileBytes, offset: int) -> int:
+    """Return how long a box is; one of an unknown kind that is longer than the file is none."""
+    size = box_size(file, offset)
+    return size if offset + size <= file.size or file.peek(offset + 4, 4) in _TOP_KINDS else 0
 
 
 def _is_encrypted(file: FileBytes, track: Box) -> bool:
