@@ -23,7 +23,7 @@ from cedtag.audio.rifx import plain_rifx
 from cedtag.audio.selection import Selection
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
-from cedtag.records import NOTE, PASSING_STAGES
+from cedtag.records import NOTE, PASSING_STAGES, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -143,6 +143,10 @@ class InProcessRecording:
         if decoded == 0:
             raise AudioError("; ".join([f"{self._name}: holds no audio", *self._decoder.problems, *findings.problems]))
         self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
+        if self._mono.num_samples == 0:
+            frames = f"frames: {decoded}, at {self._decoder.rate_hz} Hz"
+            little = f"holds less than one sample at {SAMPLE_RATE_HZ} Hz ({frames})"
+            raise AudioError("; ".join([f"{self._name}: {little}", *self.problems]))
         self.warnings += findings.warnings
         self.cause = self.cause or self._cause(damage)
         if self._mono.num_bad:

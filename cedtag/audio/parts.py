@@ -29,6 +29,7 @@ class Parts:
     def __init__(self, name: str, selection: Selection, rate_hz: int, channels: int) -> None:
         """AudioError where the selected channel is not there."""
         self._name, self._selection = name, selection
+        self.num_samples = 0  # that were returned
         self._format = rate_hz, channels
         self._streams = [self._stream(name, rate_hz, channels)]
 
@@ -39,16 +40,20 @@ class Parts:
         """
         form = rate_hz, frames.shape[1]
         if form == self._format:
-            return self._streams[-1].push(frames)
+            return self._counted(self._streams[-1].push(frames))
         stream = self._next_stream(*form)
         rest = self.flush()
         self._format = form
         self._streams.append(stream)
-        return np.concatenate([rest, stream.push(frames)])
+        return np.concatenate([rest, self._counted(stream.push(frames))])
 
     def flush(self) -> Samples:
         """Return the samples that the resampler still holds."""
-        return self._streams[-1].flush()
+        return self._counted(self._streams[-1].flush())
+
+    def _counted(self, samples: Samples) -> Samples:
+        self.num_samples += len(samples)
+        return samples
 
     @property
     def num_frames(self) -> int:
