@@ -17,9 +17,9 @@ from cedtag.audio.flac import FlacDecoder
 from cedtag.audio.ogg_chain import OggDecoder
 from cedtag.audio.open import size_and_mtime, unreadable
 from cedtag.audio.parts import Parts
+from cedtag.audio.plain_header import with_plain_header
 from cedtag.audio.raw import RawDecoder, RawFormat
 from cedtag.audio.repaired import RepairedFile, repaired
-from cedtag.audio.rifx import plain_rifx
 from cedtag.audio.selection import Selection
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
@@ -228,7 +228,7 @@ def decoder_of(file: AudioFile) -> Decoder:
 def _for_libsndfile(file: AudioFile, container: Container) -> int | RepairedFile:
     """The descriptor where libsndfile can read the file itself: through Python it takes a fifth longer for MP3."""
     contents = file.contents()
-    if (other := plain_rifx(contents) or repaired(contents, container)) is not None:
+    if (other := with_plain_header(contents, container) or repaired(contents, container)) is not None:
         return other
     # From the descriptor's position on these two are read as if the file began there. An MP3 decoder knows the tags
     # that end a file.

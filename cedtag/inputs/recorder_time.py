@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cedtag.records import Source
 
 MAX_CHUNK_BYTES = 1 << 20
+_MOST_CHUNKS = 4  # of one kind that are kept, the last: no sound file has more
 
 _AUDIOMOTH = re.compile(
     r"Recorded at (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d+))? "
@@ -101,7 +102,9 @@ def _read_chunks(source: Source, kinds: tuple[bytes, ...]) -> dict[bytes, list[b
         found: dict[bytes, list[bytes]] = {}
         for chunk in chunks(file, layout, layout.first_chunk):
             if chunk.kind in kinds:
-                found.setdefault(chunk.kind, []).insert(0, file.at(chunk.offset, min(chunk.size, MAX_CHUNK_BYTES)))
+                of_kind = found.setdefault(chunk.kind, [])
+                of_kind.insert(0, file.at(chunk.offset, min(chunk.size, MAX_CHUNK_BYTES)))
+                del of_kind[_MOST_CHUNKS:]
         return found
     except OSError as error:
         if is_shortage(error):
