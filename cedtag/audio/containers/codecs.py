@@ -24,8 +24,8 @@ _EXTENDED_IN_WAV = frozenset([_PCM, 0x0002, _FLOAT, 0x0006, 0x0007])
 # The rest of the GUID of an extensible format whose beginning is a code, and that of ambisonic recordings.
 _CODE_GUIDS = (bytes.fromhex("000000001000800000aa00389b71"), bytes.fromhex("00002107d3118644c8c1ca000000"))
 
-# How frames of DTS begin, in words of 16 and of 14 bits, and bursts of IEC 61937 with their type.
-_BITSTREAM = re.compile(rb"\xfe\x7f\x01\x80..|\xff\x1f\x00\xe8.\x07|\x72\xf8\x1f\x4e[\x01-\x1f].", re.DOTALL)
+# How frames of DTS begin, in words of 16 and of 14 bits, and the bursts of IEC 61937.
+_BITSTREAMS = (b"\xfe\x7f\x01\x80", b"\xff\x1f\x00\xe8", b"\x72\xf8\x1f\x4e")
 _LONGEST_BURST = 1 << 14
 
 # FFmpeg keeps the predictor of IMA ADPCM in AIFF-C as QuickTime does; libsndfile adds noise (2 dB in the mean).
@@ -108,8 +108,8 @@ def _is_bitstream(file: FileBytes) -> bool:
     audio = find_audio(file)
     if audio is None:
         return False
-    stop = min(file.size, audio.offset + _LONGEST_BURST)
-    return file.search(_BITSTREAM, 6, audio.offset, stop) >= 0
+    beginning = file.at(audio.offset, _LONGEST_BURST)
+    return any(sync in beginning for sync in _BITSTREAMS)
 
 
 def _is_decoded_in_caf(file: FileBytes) -> bool:

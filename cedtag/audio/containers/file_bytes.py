@@ -31,6 +31,8 @@ class FileBytes:
 
     def part(self, start: int, stop: int | None = None) -> FileBytes:
         """Return the bytes from `start` to `stop` of these, as if they were a file."""
+        if start == 0 and stop is None:
+            return self  # with what it has read
         return FileBytes(self.fd, self.start + start, self.start + (self.size if stop is None else stop))
 
     def at(self, offset: int, length: int, ahead: int = WINDOW_BYTES) -> bytes:
