@@ -112,23 +112,20 @@ class InProcessRecording:
     def _decoded(self) -> Iterator[Samples]:
         """Yield resampled pieces; the decoder is locked while it works, as closing it then would crash."""
         frames = self._decoder.frames()
-        while True:
-            with self._in_use:
-                if self._abandoned:
-                    self._release()
-                    raise AudioError(f"{self._name}: was closed while it was read", stage="timeout")
-                block = self._next_block(frames)
-            if block is None:
-                return
-            yield block
-
-    def _next_block(self, frames: Iterator[Samples]) -> Samples | None:
         with bugs_reported(self._name):
-            try:
-                piece = next(frames, None)
-            except OSError as error:
-                raise unreadable(self._name, error) from error
-            return None if piece is None else self._mono.push(piece, self._decoder.rate_hz)
+            while True:
+                with self._in_use:
+                    if self._abandoned:
+                        self._release()
+                        raise AudioError(f"{self._name}: was closed while it was read", stage="timeout")
+                    try:
+                        piece = next(frames, None)
+                    except OSError as error:
+                        raise unreadable(self._name, error) from error
+                    if piece is None:
+                        return
+                    block = self._mono.push(piece, self._decoder.rate_hz)
+                yield block
 
     def _release(self) -> None:
         if not self._closed:

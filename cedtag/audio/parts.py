@@ -40,7 +40,9 @@ class Parts:
         """
         form = rate_hz, frames.shape[1]
         if form == self._format:
-            return self._counted(self._streams[-1].push(frames))
+            samples = self._streams[-1].push(frames)
+            self.num_samples += len(samples)
+            return samples
         stream = self._next_stream(*form)
         rest = self.flush()
         self._format = form
