@@ -5,23 +5,13 @@ Nothing is decoded for it. Decoders read a truncated file as a short one, withou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from cedtag.audio.containers.aac import inspect_adts, inspect_loas
-from cedtag.audio.containers.ac3 import inspect_ac3
-from cedtag.audio.containers.amr import inspect_amr
-from cedtag.audio.containers.asf import inspect_asf
-from cedtag.audio.containers.avi import inspect_avi
 from cedtag.audio.containers.chunks import inspect_chunks
-from cedtag.audio.containers.dts import inspect_dts
 from cedtag.audio.containers.findings import Findings
-from cedtag.audio.containers.flv import inspect_flv
-from cedtag.audio.containers.matroska import inspect_matroska
-from cedtag.audio.containers.mlp import inspect_mlp
-from cedtag.audio.containers.mp4 import inspect_mp4
-from cedtag.audio.containers.mpeg_ps import inspect_mpeg_ps
-from cedtag.audio.containers.mpeg_ts import inspect_mpeg_ts
 from cedtag.audio.containers.mpeg_walk import inspect_mpeg
+from cedtag.audio.containers.stated_end import STATE_THEIR_END, inspect_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,21 +21,32 @@ if TYPE_CHECKING:
 
 _CHUNKED = frozenset(["wav", "w64", "aiff", "caf", "au"])
 # Those that show what is missing by their structure alone.
-_STRUCTURES: dict[str, Callable[[FileBytes], Findings]] = {
-    "aac": inspect_adts,
-    "ac3": inspect_ac3,
-    "amr": inspect_amr,
-    "asf": inspect_asf,
-    "avi": inspect_avi,
-    "dts": inspect_dts,
-    "flv": inspect_flv,
-    "loas": inspect_loas,
-    "matroska": inspect_matroska,
-    "mlp": inspect_mlp,
-    "mpeg-ps": inspect_mpeg_ps,
-    "mpeg-ts": inspect_mpeg_ts,
-    "mp4": inspect_mp4,
-    "truehd": inspect_mlp,
+_STRUCTURES = {
+    "8svx": "stated_sizes:inspect_iff",
+    "aac": "aac:inspect_aac",
+    "ac3": "ac3:inspect_ac3",
+    "avr": "stated_sizes:inspect_avr",
+    "ape": "stated_sizes:inspect_ape",
+    "amr": "amr:inspect_amr",
+    "asf": "asf:inspect_asf",
+    "avi": "avi:inspect_avi",
+    "dff": "stated_sizes:inspect_dff",
+    "dsf": "stated_sizes:inspect_dsf",
+    "dts": "dts:inspect_dts",
+    "flv": "flv:inspect_flv",
+    "matroska": "matroska:inspect_matroska",
+    "maud": "stated_sizes:inspect_iff",
+    "mlp": "mlp:inspect_mlp",
+    "mpeg-ps": "mpeg_ps:inspect_mpeg_ps",
+    "mpeg-ts": "mpeg_ts:inspect_mpeg_ts",
+    "mp4": "mp4:inspect_mp4",
+    "musepack": "musepack:inspect_musepack",
+    "nist": "stated_sizes:inspect_nist",
+    "truehd": "mlp:inspect_mlp",
+    "tta": "stated_sizes:inspect_tta",
+    "voc": "stated_sizes:inspect_voc",
+    "wavpack": "wavpack:inspect_wavpack",
+    "wve": "stated_sizes:inspect_wve",
 }
 
 
@@ -55,5 +56,13 @@ def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: i
         return inspect_chunks(file)
     if container.name == "mp3":
         return inspect_mpeg(file, decoded_frames)
-    inspect = _STRUCTURES.get(container.name)
-    return Findings() if inspect is None else inspect(file)
+    if container.name in STATE_THEIR_END:
+        return inspect_end(container.name, file, decoded_frames)
+    if container.name in _STRUCTURES:
+        return _inspector(container.name)(file)
+    return Findings()
+
+
+def _inspector(name: str) -> Callable[[FileBytes], Findings]:
+    module, _, function = _STRUCTURES[name].partition(":")
+    return cast("Callable[[FileBytes], Findings]", getattr(import_module(f"{__package__}.{module}"), function))
