@@ -10,12 +10,16 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cedtag.audio.containers.audit import audit
-from cedtag.audio.containers.file_bytes import FileBytes
+from cedtag.audio.containers.encryption import is_encrypted
+from cedtag.audio.containers.file_bytes import FileBytes, HeadBytes
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.identify import identify
 from cedtag.audio.containers.matroska import is_encrypted_matroska
+from cedtag.audio.containers.span import identify_span
 from cedtag.errors import AudioError
 from tests.sounds import bursts, decoded, write_av
 
@@ -30,6 +34,8 @@ SOUNDS: dict[str, tuple[str, str, dict[str, str]]] = {  # muxer, codec, its opti
     "sound.aac": ("adts", "aac", {}),
     "sound.ac3": ("ac3", "ac3", {}),
     "sound.eac3": ("eac3", "eac3", {}),
+    "sound.wv": ("wv", "wavpack", {}),
+    "sound.tta": ("tta", "tta", {}),
     "sound.wma": ("asf", "wmav2", {}),
     "sound.m4a": ("mp4", "aac", {"movflags": "faststart"}),
     "sound.mov": ("mov", "alac", {"movflags": "faststart"}),
@@ -81,11 +87,11 @@ def _by_hand(name: str) -> bytes:
 
 
 BY_HAND = ["hand.dts", "hand.thd", "hand.amr", "hand.awb"]
-DECODABLE = [*SOUNDS, *FILMS]
-EVERY = [*DECODABLE, *BY_HAND]
+DECODABLE = [name for name in (*SOUNDS, *FILMS) if name != "sound.tta"]  # of which no part can be decoded
+EVERY = [*SOUNDS, *FILMS, *BY_HAND]
 # Kinds of damage that leave no trace in the structure, at some place at least: inside of samples decoders must find it.
 _INSIDE = {"zeroed", "overwritten"}
-NO_TRACE = dict.fromkeys(("sound.m4a", "sound.mov", "film.mp4", "film_fragments.mp4"), _INSIDE)
+NO_TRACE = dict.fromkeys(("sound.wv", "sound.tta", "sound.m4a", "sound.mov", "film.mp4", "film_fragments.mp4"), _INSIDE)
 DAMAGE: dict[str, Callable[[bytes, int, int], bytes]] = {
     "cut": lambda data, at, _: data[: at | 7],  # not between two packets: see below
     "zeroed": lambda data, at, size: data[:at] + bytes(size) + data[at + size :],
@@ -143,8 +149,9 @@ def inspected(path: Path, data: bytes) -> Findings | None:
     path.write_bytes(data)
     with path.open("rb") as stream:
         file = FileBytes(stream.fileno())
-        container = identify(file)
-        return None if container is None else audit(file, container, 3 * RATE_HZ, file.size)
+        container, span = identify_span(file)
+        contents = file.part(span.start, span.stop)
+        return None if container is None else audit(contents, container, 3 * RATE_HZ, contents.size)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -311,3 +318,29 @@ def test_a_stream_from_its_middle_is_complete_and_its_first_bytes_are_named(tmp_
     assert findings.problems == ()
     assert len(findings.warnings) == 1
     assert "its first" in findings.warnings[0]
+
+
+def test_a_lost_wavpack_block_is_a_problem(tmp_path: Path) -> None:
+    blocks = written("sound.wv").split(b"wvpk")
+    findings = inspected(tmp_path / "a.wv", b"wvpk".join(blocks[:3] + blocks[4:]))
+    assert findings is not None
+    assert "samples that are missing between its blocks" in findings.problems[0]
+
+
+@pytest.mark.parametrize("name", EVERY)
+@settings(max_examples=25)
+@given(seed=st.integers(0, 2**32 - 1), num_bytes=st.integers(1, 200), cut=st.floats(0, 1))
+def test_no_damage_confuses_the_walk(
+    tmp_path_factory: pytest.TempPathFactory, name: str, seed: int, num_bytes: int, cut: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    data = bytearray(written(name))
+    container = identify(HeadBytes(bytes(data[:8192])))
+    assert container is not None
+    for at in np.concatenate([rng.integers(0, len(data), num_bytes), rng.integers(0, 2_000, 20)]):
+        data[at] = rng.integers(256)
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(data[: int(cut * len(data))])
+    with path.open("rb") as stream:
+        audit(FileBytes(stream.fileno()), container, RATE_HZ, 0)
+        is_encrypted(FileBytes(stream.fileno()), container)

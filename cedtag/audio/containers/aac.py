@@ -15,14 +15,11 @@ _ADTS = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
 _LOAS = re.compile(rb"\x56[\xe0-\xff]")
 
 
-def inspect_adts(file: FileBytes) -> Findings:
+def inspect_aac(file: FileBytes) -> Findings:
     """Walk the frames: none may be cut or damaged."""
-    return inspect_units(file, Units("AAC frame", _adts_bytes, _ADTS, 2))
-
-
-def inspect_loas(file: FileBytes) -> Findings:
-    """Walk the frames: none may be cut or damaged."""
-    return inspect_units(file, Units("AAC frame", _loas_bytes, _LOAS, 2))
+    is_loas = _LOAS.match(file.at(0, 2)) is not None
+    size, sync = (_loas_bytes, _LOAS) if is_loas else (_adts_bytes, _ADTS)
+    return inspect_units(file, Units("AAC frame", size, sync, 2))
 
 
 def _adts_bytes(file: FileBytes, offset: int) -> int:

@@ -72,6 +72,7 @@ class _Clusters:
         self._offsets: list[int] = []
         self._times: list[int] = []
         self._scale_ns = _timestamp_scale(file)
+        self._checked: tuple[int, bool | None] = (-1, None)  # where the last cluster was, and whether it is sound
         self.damaged: list[int] = []
 
     def size(self, file: FileBytes, offset: int) -> int:
@@ -80,7 +81,9 @@ class _Clusters:
         if element is None or element[0] not in _KNOWN:
             return 0
         kind, contents, size = element
-        if kind == _SEGMENT or (kind == _CLUSTER and not _is_sound(file, element)):
+        if kind == _CLUSTER:
+            self._checked = (offset, _is_sound(file, element))
+        if kind == _SEGMENT or (kind == _CLUSTER and not self._checked[1]):
             return contents - offset
         return 0 if size is None else contents + size - offset
 
@@ -92,7 +95,7 @@ class _Clusters:
         stamp = next((child for child in children if child[0] == _TIMESTAMP), None)
         self._offsets.append(offset)
         self._times.append(self._times[-1] if stamp is None and self._times else _uint(self._file, stamp))
-        if _is_sound(self._file, element) is False:
+        if self._checked == (offset, False):
             self.damaged.append(offset)
 
     def when(self, offset: int) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cedtag.audio.containers.findings import Findings
 
 _SYNC = re.compile(rb"[\x00-\xff]{4}\xf8ro[\xba\xbb]", re.DOTALL)
+_TRUEHD = 0xBA  # the last byte of its sync word
 _SYNC_HEADER_BYTES = 28
 
 
@@ -25,8 +26,9 @@ def inspect_mlp(file: FileBytes) -> Findings:
         head = file.peek(offset, 128)
         size = 2 * (int.from_bytes(head[:2], "big") & 0xFFF)
         directory = 4
-        if _SYNC.match(head) is not None and len(head) >= 32:
-            directory += _SYNC_HEADER_BYTES + (2 + 2 * (head[30] >> 4) if head[29] & 1 else 0)
+        if _SYNC.match(head) is not None and len(head) >= directory + _SYNC_HEADER_BYTES:
+            is_extended = head[7] == _TRUEHD and head[29] & 1
+            directory += _SYNC_HEADER_BYTES + (2 + 2 * (head[30] >> 4) if is_extended else 0)
         end = directory
         for _ in range(num_substreams):
             has_extra_word = head[end : end + 1] >= b"\x80"
