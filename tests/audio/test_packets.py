@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from cedtag.audio import Decoders
+from cedtag.audio.audio_file import open_audio
 from cedtag.audio.containers.file_bytes import HeadBytes
+from cedtag.audio.containers.identify import Container
 from cedtag.audio.containers.raw_streams import find_raw_stream
+from cedtag.audio.in_process import open_in_process
 from cedtag.errors import AudioError
-from tests.bad_audio import encoded_av
-from tests.sounds import decoded_by
+from tests.bad_audio import encoded_av, ogg_pages
+from tests.sounds import bursts, decoded, decoded_by, source_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,8 +96,6 @@ def test_a_stream_that_begins_in_the_middle_of_a_frame_is_read_from_the_next(
 def test_a_stream_of_two_rates_is_read_to_its_end(decoders: Decoders, tmp_path: Path, kind: str) -> None:
     import av
 
-    from tests.sounds import bursts
-
     paths = [tmp_path / f"{rate_hz}.{kind}" for rate_hz in (48_000, 32_000)]
     for path, rate_hz in zip(paths, (48_000, 32_000), strict=True):
         with av.open(str(path), "w") as file:
@@ -125,3 +127,51 @@ def test_noise_is_no_stream(seed: int) -> None:
     noise = np.random.default_rng(seed).bytes(1 << 16)
     assert find_raw_stream(HeadBytes(noise), len(noise)) is None
     assert find_raw_stream(HeadBytes(b"\xff\xf1" * (1 << 15)), 1 << 16) is None
+
+
+def test_the_end_of_alac_in_caf_is_kept(tmp_path: Path) -> None:
+    samples = bursts(2, 44_100)
+    path = write(tmp_path / "a.caf", samples, 44_100, subtype="ALAC_16")
+    with open_in_process(replace(open_audio(source_of(path)), format=Container("caf", "caf"))) as recording:
+        read = np.concatenate(list(recording.blocks()))
+    assert recording.problems == []
+    np.testing.assert_allclose(read, decoded(path)[0], atol=1e-4)
+
+
+def test_an_empty_packet_that_ends_opus_is_no_damage(decoders: Decoders, tmp_path: Path) -> None:
+    pages = ogg_pages(encoded_av("ogg", "libopus"))
+    last = bytearray(pages[-1])
+    last[5] &= ~4  # no longer the last page
+    number = int.from_bytes(last[18:22], "little") + 1
+    empty = bytearray(b"OggS\0\4" + last[6:18] + number.to_bytes(4, "little") + bytes(4) + b"\1\0")
+    for page in (last, empty):
+        page[22:26] = bytes(4)
+        page[22:26] = ogg_crc(page).to_bytes(4, "little")
+    (tmp_path / "a.opus").write_bytes(b"".join([*pages[:-1], last, empty]))
+    samples, problems, warnings = decoded_by(decoders, tmp_path / "a.opus")
+    assert (problems, warnings) == ([], [])
+    assert len(samples) / 16_000 == pytest.approx(2, abs=0.02)
+
+
+def ogg_crc(page: bytes) -> int:
+    crc = 0
+    for byte in page:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7) & 0xFFFFFFFF if crc >> 31 else crc << 1
+    return crc
+
+
+def test_what_the_decoder_of_truehd_says_is_heard() -> None:
+    import av
+
+    from cedtag.audio.pyav.damage import Complaints
+
+    complaints = Complaints()
+    complaints.listen_to("truehd")
+    assert not complaints.are_new()
+    av.logging.log(av.logging.ERROR, "truehd", "checksum failed")
+    assert complaints.are_new()
+    assert not complaints.are_new()
+    complaints.close()
+    assert av.logging.get_level() is None

@@ -13,8 +13,6 @@ from cedtag.records import NOTE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SKIP_MANUAL = 1 << 29  # FFmpeg's AV_CODEC_FLAG2_SKIP_MANUAL
-
 
 def audio_stream(
     name: str, file: av.container.InputContainer, track: str | None
@@ -45,15 +43,15 @@ def presentation_start_s(file: av.container.InputContainer, stream: av.AudioStre
     return min(starts, default=0.0)
 
 
-def _set_up(context: av.AudioCodecContext, container: str) -> None:
+def _set_up(context: av.AudioCodecContext, demuxer: str) -> None:
     context.thread_count = 1  # recordings are decoded side by side already
     if (channels := context.layout.nb_channels) > 0:
         # PyAV 18.1 frees a custom layout, as MOV has them, once more than it was made. Only the number counts here.
         context.layout = f"{channels}C"
     context.options = checks_of(context.name)
-    if context.name == "alac" and container == "caf":
-        # The last frame states its own length; FFmpeg cuts it once more, by the remainder that CAF states.
-        context.flags2 |= _SKIP_MANUAL
+    if (demuxer, context.name) == ("caf", "alac"):
+        # The last frame states how long it is, and FFmpeg 8.1 takes the padding that CAF states off it once more.
+        context.options |= {"flags2": "+skip_manual"}
 
 
 def _wanted(name: str, tracks: Sequence[av.AudioStream], track: str) -> av.AudioStream:
