@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,12 +42,15 @@ def write_stamped(
     path: Path,
     later_s: Callable[[float], float] = lambda time_s: 0.0,
     picture_at_s: float | None = None,
-    samples: Samples | None = None,
+    *,
+    decoded_later: bool = True,
     **options: str,
 ) -> Path:
-    """Write noise whose packet at time t is stamped `later_s(t)` later, and a picture from `picture_at_s` on."""
-    suffix = path.suffix[1:]
-    samples = noise() if samples is None else samples
+    """Write noise whose packet at time t is stamped `later_s(t)` later, and a picture from `picture_at_s` on.
+
+    Unless `decoded_later`, that is the time at which it is heard alone, and its place in the file stays.
+    """
+    suffix, samples = path.suffix[1:], noise()
     with av.open(str(path), "w", options=options) as file:
         sound = file.add_stream(SOUNDS[suffix], rate=RATE_HZ, layout="mono", bit_rate=96_000)
         if picture_at_s is not None:
@@ -58,17 +62,19 @@ def write_stamped(
         for at in range(0, len(samples), FRAME):
             frame = av.AudioFrame.from_ndarray(samples[None, at : at + FRAME], format="flt", layout="mono")
             frame.sample_rate, frame.pts = RATE_HZ, at
-            mux_later(file, sound.encode(frame), later_s)
-        mux_later(file, sound.encode(None), later_s)
+            mux_later(file, sound.encode(frame), later_s, decoded_later=decoded_later)
+        mux_later(file, sound.encode(None), later_s, decoded_later=decoded_later)
     return path
 
 
-def mux_later(file: OutputContainer, packets: list[Packet], later_s: Callable[[float], float]) -> None:
+def mux_later(
+    file: OutputContainer, packets: list[Packet], later_s: Callable[[float], float], *, decoded_later: bool = True
+) -> None:
     for packet in packets:
         assert packet.pts is not None
         assert packet.dts is not None
         shift = round(later_s(float(packet.pts * packet.time_base)) / packet.time_base)
-        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+        packet.pts, packet.dts = packet.pts + shift, packet.dts + shift * decoded_later
         file.mux(packet)
 
 
@@ -170,7 +176,7 @@ def test_time_stamps_that_are_rounded_move_no_sample(decoders: Decoders, tmp_pat
 
 def test_time_stamps_of_an_unsteady_clock_move_no_sample(decoders: Decoders, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    path = write_stamped(tmp_path / "a.mka", lambda time_s: 0.1 + rng.uniform(-0.03, 0.03))
+    path = write_stamped(tmp_path / "a.mka", lambda _: 0.1 + rng.uniform(-0.03, 0.03))
     samples, problems, warnings = decoded_by(decoders, path)
     assert (problems, warnings) == ([], [])
     assert len(samples) == 16_000 * SECONDS
@@ -210,3 +216,25 @@ def test_avi_states_when_a_stream_begins(decoders: Decoders, tmp_path: Path) -> 
     samples, problems, _ = decoded_by(decoders, tmp_path / "late.avi")
     assert problems == []
     assert onset_s(samples) == pytest.approx(2, abs=0.01)
+
+
+@pytest.mark.parametrize("later_s", [5_000.0, 30.0, 0.5])
+@pytest.mark.parametrize("place", [15, 29])
+def test_one_packet_with_a_damaged_time_stamp_moves_nothing(
+    decoders: Decoders, tmp_path: Path, later_s: float, place: int
+) -> None:
+    path = write_stamped(
+        tmp_path / "a.mka", lambda time_s: later_s * (round(10 * time_s) == place), decoded_later=False
+    )
+    samples, problems, warnings = decoded_by(decoders, path)
+    assert (problems, warnings) == ([], [])
+    assert len(samples) == 16_000 * SECONDS
+
+
+def test_a_single_time_stamp_that_goes_back_is_not_believed() -> None:
+    from cedtag.audio.pyav.outliers import without_outliers
+
+    stamps = [0, 10, 20, 3, 40, 50, 60, 2_000, 80, 500, 510, 520, 10, 20, 30]
+    packets = [SimpleNamespace(pts=stamp, duration=10, size=1, time_base=1) for stamp in stamps]
+    believed = [packet.pts for packet in without_outliers(packets)]
+    assert believed == [0, 10, 20, None, 40, 50, 60, None, 80, 500, 510, 520, 10, 20, 30]
