@@ -14,7 +14,7 @@ from cedtag.audio.pyav.clock import Clock
 from cedtag.audio.pyav.conversion import Assembler
 from cedtag.audio.pyav.damage import DAMAGE, Complaints, Tally, missing, reason_of
 from cedtag.audio.pyav.outliers import without_outliers
-from cedtag.audio.pyav.streams import audio_stream, presentation_start_s
+from cedtag.audio.pyav.streams import audio_stream, choice, presentation_start_s
 from cedtag.errors import AudioError
 
 if TYPE_CHECKING:
@@ -45,17 +45,18 @@ class AvDecoder:
 
     def __init__(self, file: AudioFile, demuxer: str, part: SplicedFile | None = None) -> None:
         """`part` takes the place of what stands in the file; then time stamps are left to the caller."""
-        self._name, self._demuxer = file.name, demuxer
+        self._name, self._demuxer, self._track = file.name, demuxer, file.selection.track
         self._skipped_bytes = file.format.start if isinstance(file.format, Container) else 0
         self._num_frames = 0  # with the silence for packets that could not be decoded
         self._tally = Tally()
         self._complaints = Complaints()
         self._assembler: Assembler | None = None
         self._damage: AudioError | None = None
+        self._is_silent = True  # so far
         self._file = self._opened(file, part)
         self._has_clock = part is None
         try:
-            self._stream, self._choice = audio_stream(file.name, self._file, file.selection.track)
+            self._stream = audio_stream(file.name, self._file, self._track)
             self._clock = Clock(presentation_start_s(self._file, self._stream), is_chained=demuxer == "ogg")
             self._time_base = float(self._stream.time_base or 0)
             self._complaints.listen_to(self._stream.codec_context.name)
@@ -75,9 +76,10 @@ class AvDecoder:
         for samples in chain([self._first], self._pieces):
             assert self._assembler is not None
             self.rate_hz, self.channels = self._assembler.rate_hz, self._assembler.channels
+            self._is_silent = self._is_silent and not samples.any()
             yield samples
         self.problems = tuple(self._find_problems())
-        self.warnings = (*self._choice, *self._find_warnings())
+        self.warnings = tuple(self._find_warnings())
         if self._damage is not None and not self._is_beyond_the_end():
             raise self._damage
 
@@ -167,6 +169,9 @@ class AvDecoder:
         yield from self._clock.problems()
 
     def _find_warnings(self) -> Iterator[str]:
+        yield from choice(
+            self._file.streams.audio, self._stream, is_asked=self._track is not None, is_silent=self._is_silent
+        )
         yield from self._tally.warnings(self._demuxer, self._skipped_bytes)
         yield from self._clock.warnings()
 

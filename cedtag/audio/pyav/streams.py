@@ -11,13 +11,11 @@ from cedtag.errors import AudioError
 from cedtag.records import NOTE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
-def audio_stream(
-    name: str, file: av.container.InputContainer, track: str | None
-) -> tuple[av.AudioStream, tuple[str, ...]]:
-    """Return the stream that is decoded, and what is to be said of the choice; an AudioError where none can be.
+def audio_stream(name: str, file: av.container.InputContainer, track: str | None) -> av.AudioStream:
+    """Return the stream that is decoded; an AudioError where none can be.
 
     `track` is the number, from 1, or the language of the sound track; None takes the one that FFmpeg rates best.
     """
@@ -29,7 +27,21 @@ def audio_stream(
     if stream.codec_context is None:
         raise AudioError(f"{name}: its audio codec is not known to FFmpeg; convert it to WAV or FLAC first")
     _set_up(stream.codec_context, file.format.name)
-    return stream, (_choice(tracks, stream, note=track is not None),) if len(tracks) > 1 else ()
+    return stream
+
+
+def choice(
+    tracks: Sequence[av.AudioStream], taken: av.AudioStream, *, is_asked: bool, is_silent: bool
+) -> Iterator[str]:
+    """Yield what was scored of several tracks: a note where it was asked for, else a warning."""
+    if len(tracks) == 1:
+        return
+    number = 1 + tracks.index(taken)
+    if is_asked:
+        yield f"{NOTE}track {number} of {len(tracks)} ({_tracks(tracks)})"
+    else:
+        silent = "; it is silent" if is_silent else ""
+        yield f"holds {len(tracks)} sound tracks ({_tracks(tracks)}), of which track {number} was scored{silent}"
 
 
 def presentation_start_s(file: av.container.InputContainer, stream: av.AudioStream) -> float:
@@ -60,14 +72,6 @@ def _wanted(name: str, tracks: Sequence[av.AudioStream], track: str) -> av.Audio
         if track == str(number) or track.casefold() == _language(stream).casefold():
             return stream
     raise AudioError(f"{name}: has no sound track {track}, but {_tracks(tracks)}")
-
-
-def _choice(tracks: Sequence[av.AudioStream], taken: av.AudioStream, *, note: bool) -> str:
-    """What was scored of several tracks: a note where it was asked for, else a warning."""
-    number = 1 + tracks.index(taken)
-    if note:
-        return f"{NOTE}track {number} of {len(tracks)} ({_tracks(tracks)})"
-    return f"holds {len(tracks)} sound tracks ({_tracks(tracks)}), of which track {number} was scored"
 
 
 def _tracks(tracks: Sequence[av.AudioStream]) -> str:
