@@ -6,8 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.chunks import LAYOUTS, AudioData, chunks, find_audio
-from cedtag.audio.containers.mpeg import info_frame
-from cedtag.audio.containers.mpeg_walk import Walk, walk_frames
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
@@ -49,8 +47,6 @@ def repaired(file: FileBytes, container: Container) -> RepairedFile | None:
     if container.name in ("wav", "w64", "aiff", "caf", "au"):
         audio = find_audio(file)
         return None if audio is None else _repaired_chunks(file, container, audio)
-    if container.name == "mp3" and (walk := walk_frames(file, container.start)) is not None:
-        return _repaired_mp3(file, walk)
     return None
 
 
@@ -85,22 +81,6 @@ def _with_true_size(file: FileBytes, audio: AudioData) -> RepairedFile | None:
         ds64 = b"ds64" + _uint32(28) + b"".join(number.to_bytes(8, "little") for number in sizes) + bytes(4)
         head = b"RF64" + _uint32(0xFFFF_FFFF) + b"WAVE" + ds64 + fmt + b"data" + _uint32(0xFFFF_FFFF)
     return RepairedFile(file, head, audio.offset)
-
-
-def _repaired_mp3(file: FileBytes, walk: Walk) -> RepairedFile | None:
-    """Make the tag state the frames that are there.
-
-    libsndfile stops where the tag states the end. Without a tag it guesses from the length of the first frame and the
-    size of the file: of a file whose bit rate varies it then leaves a part unread, up to nearly all of it.
-    """
-    header = walk.header
-    if walk.promised_frames is None:
-        # A tag makes the length exact. Only layer III has one, and layers I and II hardly ever vary their bit rate.
-        return RepairedFile(file, info_frame(header, walk.num_frames), walk.start) if header.layer == 3 else None
-    if walk.num_frames > walk.promised_frames:
-        head = file.at(walk.start, header.count_offset) + walk.num_frames.to_bytes(4, "big")
-        return RepairedFile(file, head, walk.start + len(head))
-    return RepairedFile(file, rest=walk.start) if walk.start else None
 
 
 def _uint32(number: int) -> bytes:

@@ -24,11 +24,13 @@ class Container:
     """A kind of audio file. `demuxer` is FFmpeg's name of it where PyAV is its decoder, else libsndfile reads it.
 
     `start` is the offset of its first byte that counts: behind leading junk where the decoder needs to know.
+    `promised_bytes` are those that a container around it states.
     """
 
     name: str
     demuxer: str | None = None
     start: int = 0
+    promised_bytes: int = 0
 
 
 # Of a DTS frame, in words of 16 or 14 bits and either order of bytes.

@@ -65,7 +65,7 @@ def describe_other(file: FileBytes) -> str:
         return "tags without audio"
     if file.is_zero(0, min(file.size, _ZERO_BYTES)):
         return "nothing but zero bytes"
-    if _is_text(head):
+    if is_text(head):
         return "text"
     return f"unknown data (it begins with {head[:8].hex(' ')})"
 
@@ -76,7 +76,8 @@ def other_type(file: FileBytes) -> str | None:
     return next((what for magic, what in _OTHER_TYPES if head.startswith(magic)), None)
 
 
-def _is_text(head: bytes) -> bool:
+def is_text(head: bytes) -> bool:
+    """Return whether a file that begins like this is text."""
     ascii_bytes = sum(32 <= byte < 127 or byte in b"\t\r\n\f" for byte in head)
     controls = sum(byte < 32 and byte not in b"\t\r\n\f\x1b" for byte in head)
     return not controls and ascii_bytes > len(head) // 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.identify import Container, identify, is_magic
 from cedtag.audio.containers.mpeg import id3_end
+from cedtag.audio.containers.mpeg_inside import mpeg_inside
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
@@ -40,6 +41,10 @@ def identify_span(file: FileBytes) -> tuple[Container | None, Span]:
     """
     inside = without_leading_tags(file)
     start, container = inside.start, identify(inside)
+    if container is not None and (mpeg := mpeg_inside(inside, container.name)) is not None:
+        return Container("mp3", promised_bytes=mpeg.promised_bytes), Span(
+            start + mpeg.start, mpeg.stop and start + mpeg.stop
+        )
     if container is None or container.name in _STATES_ITS_END:
         return container, Span(start)
     stop = _begin_of_trailing_tags(file, start)
