@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.mpeg import info_frame, silent_frame
 from cedtag.audio.containers.mpeg_walk import walk_frames
+from cedtag.audio.quiet import c_stderr_discarded
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
 
@@ -42,23 +43,28 @@ class MpegDecoder:
 
     def frames(self) -> Iterator[Samples]:
         """Yield `(n, channels)` float32; each piece is overwritten by the next, which may have another format."""
-        yield from self._part.frames()
+        yield from _quietly(self._part.frames())
         for part in self._parts:
             self._part.close()
             self._part = self._begin(part)
             self.rate_hz, self.channels = self._part.rate_hz, self._part.channels
-            yield from self._part.frames()
+            yield from _quietly(self._part.frames())
 
     def close(self) -> None:
         self._part.close()
 
     def _begin(self, part: Part, walk: Walk | None = None) -> SoundFileDecoder:
         """Open a part; the first with its `walk`, as libsndfile may be able to read the file itself."""
+        with c_stderr_discarded():
+            decoder = self._opened(part, walk)
+        if part.tag is None or not part.tag.lame or walk is None:
+            decoder.declared_frames = part.num_samples
+        return decoder
+
+    def _opened(self, part: Part, walk: Walk | None) -> SoundFileDecoder:
         decoder = self._plain(walk) if walk is not None and _is_plain(walk, self._contents) else None
         if decoder is None:
             decoder = SoundFileDecoder(_frames_file(self._contents, part, is_first=walk is not None), self._name)
-        if part.tag is None or not part.tag.lame or walk is None:
-            decoder.declared_frames = part.num_samples
         return decoder
 
     def _plain(self, walk: Walk) -> SoundFileDecoder | None:
@@ -70,6 +76,15 @@ class MpegDecoder:
             return decoder
         decoder.close()
         return None
+
+
+def _quietly(pieces: Iterator[Samples]) -> Iterator[Samples]:
+    while True:
+        with c_stderr_discarded():
+            piece = next(pieces, None)
+        if piece is None:
+            return
+        yield piece
 
 
 def _is_plain(walk: Walk, file: FileBytes) -> bool:

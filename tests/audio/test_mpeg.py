@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import struct
+import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
+import soundfile
 
-from tests.bad_audio import chunk, encoded, id3, mp3_frames, patched, wav_of
+from cedtag.audio.quiet import _c_stderr
+from tests.bad_audio import chunk, encoded, flipped, id3, mp3_frames, patched, wav_of
 from tests.sounds import decoded
 
 if TYPE_CHECKING:
@@ -191,3 +194,81 @@ def test_a_damaged_header_costs_its_frame_alone(tmp_path: Path) -> None:
         samples, problems, _ = read(tmp_path, b"".join([*frames[:20], bytes(damaged), *frames[21:]]))
         assert len(samples) / 16_000 > (len(frames) - 3) * 1152 / RATE_HZ
         assert "places between its MPEG frames are no audio, the first at 0.5 s" in problems[0]
+
+
+@pytest.mark.skipif(_c_stderr() is None, reason="this C library cannot be silenced")
+def test_the_decoder_prints_nothing_by_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for number, name in enumerate(("one frame", "flipped bits", "the size in the tag is wrong")):
+        data = {
+            "one frame": mp3_frames(encoded("mp3"))[4],
+            "flipped bits": flipped(bare(seconds=6), 0.1, 1, 400),
+            "the size in the tag is wrong": encoded("mp3", 6) + bytes(100_000),
+        }[name]
+        path = tmp_path / f"{number}.mp3"
+        path.write_bytes(data)
+        if number:
+            soundfile.read(path)
+            assert "mpg123" in (said := capfd.readouterr().err) or "Warning" in said, "else it proves nothing"
+        decoded(path)
+        sys.stderr.write("our own words\n")
+        assert capfd.readouterr().err == "our own words\n"
+
+
+def padded(frames: bytes, num_bytes: int) -> bytes:
+    return frames + bytes(num_bytes)
+
+
+def test_a_few_zeros_at_the_end_are_harmless_and_many_may_be_sound_that_was_never_written(tmp_path: Path) -> None:
+    assert_whole(tmp_path, padded(bare(), 4_096), seconds_of(bare()))
+    _, problems, _ = read(tmp_path, padded(bare(), 4_097))
+    assert problems == ["its last 4097 bytes are zeros, where sound may be missing"]
+    tagged = encoded("mp3", 2, 1, RATE_HZ)  # its tag says that nothing is missing
+    assert read(tmp_path, padded(tagged, 100_000))[1:] == ([], [])
+
+
+@pytest.mark.parametrize("kind", ["a.mp3", "a.wav"])
+def test_zeros_in_the_place_of_the_second_half_are_a_problem(tmp_path: Path, kind: str) -> None:
+    frames = bare(seconds=4)
+    half = frames[: len(frames) // 2].ljust(len(frames), b"\0")
+    samples, problems, _ = read(tmp_path, in_wav(half) if kind == "a.wav" else half, kind)
+    assert len(samples) / 16_000 == pytest.approx(2, abs=0.1)
+    assert any("are zeros, where sound may be missing" in problem for problem in problems)
+
+
+def test_a_hole_of_zeros_is_a_problem_that_says_where(tmp_path: Path) -> None:
+    frames = bare(seconds=6)
+    third = len(frames) // 3
+    _, problems, _ = read(tmp_path, frames[:third] + bytes(third) + frames[2 * third :])
+    assert "are no audio, the first at 2.0 s" in problems[0]
+
+
+TRAILERS = {
+    "ID3v1": ID3V1,
+    "enhanced ID3v1": b"TAG+".ljust(227, b"\0") + ID3V1,
+    "APEv1": b"\4\0\0\0\0\0\0\0Title\0test" + b"APETAGEX" + struct.pack("<IIII", 1000, 50, 1, 0) + bytes(8),
+    "APEv2 and ID3v1": APE + ID3V1,
+    "APEv2, lyrics and ID3v1": APE + b"LYRICSBEGIN" + b"x" * 50 + b"000061LYRICS200" + ID3V1,
+    "lyrics of version 1": b"LYRICSBEGINla la laLYRICSEND" + ID3V1,
+    "ID3v1 and APEv2": ID3V1 + APE,
+    "ID3v2.4 with a footer": id3(100).replace(b"ID3\4\0\0", b"ID3\4\0\x10") + b"3DI\4\0\x10" + bytes([0, 0, 0, 100]),
+    "a cue sheet": b'REM GENRE Field\r\nFILE "a.mp3" MP3\r\n  TRACK 01 AUDIO\r\n    INDEX 01 00:00:00\r\n' * 9,
+    "a picture": b"\xff\xd8\xff\xe0\0\x10JFIF" + bytes(range(256)) * 40,
+    "chunks of RIFF": b"LIST\x10\0\0\0INFOISFT\4\0\0\0abc\0",
+    "zeros and a tag": bytes(2_000) + ID3V1,
+}
+
+
+@pytest.mark.parametrize("trailer", TRAILERS.values(), ids=TRAILERS)
+def test_a_whole_recording_is_whole_whatever_taggers_wrote_behind_it(tmp_path: Path, trailer: bytes) -> None:
+    samples, problems, _ = read(tmp_path, bare() + trailer)
+    assert len(samples) / 16_000 == pytest.approx(seconds_of(bare()), abs=0.001)
+    assert problems == []
+
+
+def test_something_unknown_behind_frames_without_a_tag_may_be_damaged_sound(tmp_path: Path) -> None:
+    frames = mp3_frames(bare())
+    damaged = b"\xfe" + frames[-1][1:]
+    assert "after the audio are something else" in read(tmp_path, b"".join([*frames[:-1], damaged]))[1][0]
+    head, *rest = mp3_frames(encoded("mp3", 2, 1, RATE_HZ))
+    _, problems, _ = read(tmp_path, head + b"".join([*rest[:-1], b"\xfe" + rest[-1][1:]]))
+    assert problems
