@@ -272,3 +272,58 @@ def test_something_unknown_behind_frames_without_a_tag_may_be_damaged_sound(tmp_
     head, *rest = mp3_frames(encoded("mp3", 2, 1, RATE_HZ))
     _, problems, _ = read(tmp_path, head + b"".join([*rest[:-1], b"\xfe" + rest[-1][1:]]))
     assert problems
+
+
+# The first bytes of frames with a checksum, as twolame and LAME write them; the rest is not checked.
+CHECKED = {
+    "layer II, mono": ("fffc10c43747336d1228aa38f454452513545b328565f863425a398bb2caddba1491a2e5c41d162ecbe25a69", 104),
+    "layer II, joint": (
+        "fffc844405ce443333444332322491291200000aaaafaaafaaaaaaa5aa35034d40d4104924d34d3592592514",
+        384,
+    ),
+    "layer II, stereo": (
+        "fffca004f38b33333344332232223322224922522524892492495500000aa0aaaaaaaaaaaa5faaaaaaaa38e3",
+        626,
+    ),
+    "layer II, MPEG-2": (
+        "fff4444457465533331124924000000000155555415f461879e8a29249a6a28b26b2c9aca28ca8ca8a284044",
+        192,
+    ),
+    "layer II, 32 kHz": (
+        "fffc48c477913334322222128925024905aa6aaaaaaaaa3504925135144d45155545165965575965965aab0d",
+        288,
+    ),
+    "layer III": ("fffa9064f1" + "00" * 39, 417),
+}
+
+
+def crc16(data: bytes) -> int:
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ (0x8005 if crc >> 15 else 0)) & 0xFFFF
+    return crc
+
+
+def checked_frame(kind: str) -> bytes:
+    head, num_bytes = CHECKED[kind]
+    frame = bytes.fromhex(head).ljust(num_bytes, b"\0")
+    return frame if kind != "layer III" else patched(frame, 4, struct.pack(">H", crc16(frame[2:4] + frame[6:38])))
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+def test_a_wrong_checksum_is_damage(tmp_path: Path, kind: str) -> None:
+    frame = checked_frame(kind)
+    assert read(tmp_path, frame * 60)[1] == []
+    for at, bit in ((4, 0x10), (7, 0x02), (1, 0x01)):  # the checksum, what it is for, and that there is one
+        damaged = patched(frame, at, bytes([frame[at] ^ bit]))
+        _, problems, _ = read(tmp_path, frame * 20 + damaged + frame * 39)
+        assert problems[0].startswith("MPEG frames that are damaged, by their checksums: 1 of ")
+
+
+def test_an_encoder_that_computes_no_checksums_is_no_damage(tmp_path: Path) -> None:
+    frame = patched(checked_frame("layer III"), 4, b"\0\0")
+    _, problems, warnings = read(tmp_path, frame * 60)
+    assert problems == []
+    assert "are wrong throughout" in warnings[0]

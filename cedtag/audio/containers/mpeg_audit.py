@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.mpeg import id3_end
+from cedtag.audio.containers.mpeg_checksums import count_bad_checksums
 from cedtag.audio.containers.mpeg_walk import walk_frames
 from cedtag.audio.containers.other_files import is_text
 
@@ -28,15 +29,28 @@ def inspect_mpeg(file: FileBytes, container: Container, decoded_samples: int) ->
     if walk is None:
         return Findings(("has no MPEG audio frame",))
     problems = [*_missing(walk, decoded_samples)]
+    warnings: list[str] = []
+    num_bad, num_checked = _checksums(file, walk)
+    if 2 * num_bad > num_checked > walk.num_frames / 2:
+        warnings.append("the checksums of its MPEG frames are wrong throughout: its encoder did not compute them")
+    elif num_bad:
+        problems.append(f"MPEG frames that are damaged, by their checksums: {num_bad} of {num_checked}")
     if container.promised_bytes > file.size:
         problems.append(f"is cut off: {file.size} of {container.promised_bytes} bytes of audio are there")
     leading = walk.start - id3_end(file)
-    warnings = [f"its first {leading} bytes are no audio, or a cut frame"] if leading else []
+    if leading:
+        warnings.append(f"its first {leading} bytes are no audio, or a cut frame")
     if walk.trailing_bytes:
         is_harmless = walk.is_complete or _is_trailer(file.at(file.size - walk.trailing_bytes, 512))
         trailing = f"{walk.trailing_bytes} bytes after the audio are something else"
         (warnings if is_harmless else problems).append(trailing)
     return Findings(tuple(problems), tuple(warnings))
+
+
+def _checksums(file: FileBytes, walk: Walk) -> tuple[int, int]:
+    """Return how many frames have a wrong checksum, and how many have one at all."""
+    counts = [count_bad_checksums(file, part) for part in walk.parts if part.sizes.has_checksums]
+    return sum(bad for bad, _ in counts), sum(checked for _, checked in counts)
 
 
 def _missing(walk: Walk, decoded_samples: int) -> Iterator[str]:
