@@ -59,7 +59,7 @@ def _heads(file: FileBytes, part: Part) -> Iterator[Bytes]:
         while start < stop:
             data = file.at(start, min(stop - start, WINDOW_BYTES))
             at, offsets = 0, []
-            while size := sizes[data[at : at + 4]]:
+            while size := sizes.get(data[at : at + 4]):
                 offsets.append(at)
                 at += size
             if not offsets:

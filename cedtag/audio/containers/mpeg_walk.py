@@ -27,20 +27,34 @@ _FRAMES_OF_A_PART = 4
 
 
 class FrameSizes(dict[bytes, int]):
-    """The length of each frame of one stream by its header's four bytes; 0 for those that are no header of it."""
+    """The length of each frame of one stream by its header's four bytes, of the headers that were `learnt`."""
 
     def __init__(self, header: FrameHeader, free_bytes: int) -> None:
         self._stream, self._free_bytes = stream_of(header.bits), free_bytes
         self.has_checksums = False
 
-    def __missing__(self, head: bytes) -> int:
+    def learnt(self, head: bytes) -> bool:
+        """Add the frames with a header that is new, and return whether it belongs to the stream."""
         bits = int.from_bytes(head, "big")
         header = frame_header(bits, self._free_bytes) if len(head) == 4 and stream_of(bits) == self._stream else None
         if header is None:
-            return 0  # not kept: anything may come
+            return False
         self.has_checksums |= header.has_checksum
         self[head] = header.num_bytes
-        return header.num_bytes
+        return True
+
+    def frames(self, data: bytes) -> tuple[int, int, int]:
+        """Return how many frames follow one another in `data`, where the last one begins, and where it ends."""
+        at = last = num_frames = 0
+        size_of = self.get
+        while True:
+            # Millions of frames in a long recording: the loop is one look-up for each.
+            while size := size_of(data[at : at + 4]):
+                last = at
+                at += size
+                num_frames += 1
+            if not self.learnt(data[at : at + 4]):
+                return num_frames, last, at
 
 
 @dataclass(slots=True)
@@ -148,20 +162,14 @@ def _into_part(file: FileBytes, offset: int, walk: Walk) -> int:
 def _follow(file: FileBytes, start: int, walk: Walk) -> int:
     """Count frame after frame from `start` in the last part and return where the first thing begins that is none."""
     part, offset = walk.parts[-1], start
-    sizes = part.sizes
     while True:
         data = file.at(offset, WINDOW_BYTES)
-        at = last = num_frames = 0
-        # Millions of frames in a long recording: the loop is one look-up for each.
-        while size := sizes[data[at : at + 4]]:
-            last = size
-            at += size
-            num_frames += 1
+        num_frames, last, at = part.sizes.frames(data)
         offset += at
         part.num_frames += num_frames
         if offset > file.size:
             part.num_frames -= 1
-            walk.cut = (last - (offset - file.size), last)
+            walk.cut = (len(data) - last, at - last)
         if offset >= file.size or at + 4 <= len(data) or not num_frames:
             break
     end = min(offset, file.size)
