@@ -13,11 +13,15 @@ class InputError(CedtagError):
 
 
 class AudioError(CedtagError):
-    """One recording gives no audio. It costs that recording, never the run."""
+    """One recording gives no audio. It costs that recording, never the run.
 
-    def __init__(self, message: str, *, stage: str = "decode") -> None:
+    `traceback` is text where the stage is "bug": a mistake in cedtag.
+    """
+
+    def __init__(self, message: str, *, stage: str = "decode", traceback: str = "") -> None:
         super().__init__(message)
         self.stage = stage
+        self.traceback = traceback
 
 
 class ModelError(CedtagError):

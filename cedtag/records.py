@@ -20,7 +20,8 @@ NOTE = "scored "  # start of warnings that only name the channel or track that w
 MIX, EACH = "mix", "each"  # the mean of all channels, and every channel by itself
 STATUSES = ("ok", "partial", "failed")  # how a recording can end
 MISSING = "missing"  # the stage of failures for a package that is not installed: tried again by itself
-PASSING_STAGES = ("read", "crash", "timeout", MISSING)  # of failures whose cause can pass: another try may succeed
+# Of failures whose cause can pass: another try may succeed, after a bug with another version of cedtag.
+PASSING_STAGES = ("read", "crash", "timeout", "bug", MISSING)
 STALE = "the file has changed since, and cannot be read now"  # how the problem of results begins that are out of date
 
 
@@ -153,7 +154,8 @@ class FileEnd:
     """A recording was scored to its end. `problems` name what of it is missing or altered; `warnings` only inform.
 
     `cause` is one of `PASSING_STAGES` where the recording was cut short by a cause that can pass: an error of the disk,
-    a decoder that was killed or crashed, a time limit. It is empty where the file itself is damaged.
+    a decoder that was killed or crashed, a time limit, a bug. It is empty where the file itself is damaged.
+    `traceback` is that of a bug.
     """
 
     source: Source
@@ -162,6 +164,7 @@ class FileEnd:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     cause: str = ""
+    traceback: str = ""
 
     @property
     def status(self) -> str:
@@ -188,12 +191,13 @@ class FileFailed:
     """A recording gave no row at all.
 
     `stage` is where it failed: "open", "missing" (a package that is not installed), "read" (an error of the disk),
-    "decode", "crash" (of the decoder), "timeout", "score" or "output".
+    "decode", "crash" (of the decoder), "timeout", "score", "output" or "bug", which has a `traceback`.
     """
 
     source: Source
     stage: str
     error: str
+    traceback: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The outcome, with its reason."""

@@ -171,7 +171,7 @@ class Tagger:
             outcomes = score_recordings([source], open_recording, self.model.scorer, plan)
             *windows, end = stack.enter_context(closing(outcomes))
         if isinstance(end, FileFailed):
-            raise AudioError(end.error, stage=end.stage)
+            raise AudioError(end.error, stage=end.stage, traceback=end.traceback)
         assert isinstance(end, FileEnd)
         return [window for window in windows if isinstance(window, ScoredWindow)], end
 

@@ -206,8 +206,8 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str, str, str, str]] = {
     "twice": (
         lambda data: data * 2,
         "partial: were not read",
-        "partial: another FLAC stream",
-        "partial: a chain of 2",
+        "ok",
+        "ok",
         "ok",
     ),
     "junk_after": (
@@ -221,28 +221,28 @@ DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str, str, str, str]] = {
     "hole": (
         lambda data: without(data, 0.4, 0.6),
         "partial: is cut off",
-        "partial: lost sync",
+        "partial: silence in their place",
         "failed: malformed",
         "partial: 57 of 79",
     ),
     "zeroed": (
         lambda data: overwritten(data, 0.4, 0.6),
         "ok: no trace",
-        "partial: lost sync",
+        "partial: silence in their place",
         "failed: malformed",
         "partial: 58 of 79",
     ),
     "text_inside": (
         lambda data: overwritten(data, 0.4, 0.6, b"not audio "),
         "ok: no trace",
-        "partial: lost sync",
+        "partial: silence in their place",
         "failed: malformed",
         "partial: 58 of 79",
     ),
     "bits_flipped": (
         lambda data: flipped(data, 0.4, 0.6),
         "ok: no trace",
-        "partial: error in flac",
+        "partial: silence in their place",
         "failed: malformed",
         "ok: no trace",
     ),
@@ -344,8 +344,8 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
         "failed: cannot be decoded",
     ),
     "unknown_codec.wav": (
-        lambda: format_field(encoded("wav"), 0, b"\x22\0"),
-        "failed: cannot be decoded",
+        lambda: format_field(encoded("wav"), 0, b"\x34\x12"),
+        "failed: its audio codec is not known",
     ),
     "nan.wav": (lambda: special(np.nan, np.nan), "partial: not finite or out of any range, read as 0: 2"),
     "infinite.wav": (lambda: special(np.inf, -np.inf), "partial: not finite or out of any range, read as 0: 2"),
@@ -362,7 +362,7 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
     "silence.wav": (lambda: encode(np.zeros((RATE_HZ, 2), np.float32), "wav"), "ok"),
     "total_half.flac": (
         lambda: flac_total(encoded("flac"), RATE_HZ),
-        "partial: its last frame ends at 44100",
+        "ok: its last frame ends at 44100",
     ),
     "total_double.flac": (lambda: flac_total(encoded("flac"), RATE_HZ * 4), "partial: decoded 44100 of 88200 frames"),
     "total_unknown.flac": (lambda: flac_total(encoded("flac"), 0), "ok"),
@@ -379,11 +379,11 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "page_missing.ogg": (
         lambda: b"".join(page for i, page in enumerate(ogg_pages(long_ogg())) if i != 3),
-        "partial: of 352800 frames",
+        "partial: silence in their place",
     ),
     "page_damaged.ogg": (
         lambda: b"".join(flipped(page, 0.5, 1) if i == 3 else page for i, page in enumerate(ogg_pages(long_ogg()))),
-        "partial: of 352800 frames",
+        "partial: silence in their place",
     ),
     "headers_only.ogg": (
         lambda: b"".join(ogg_pages(long_ogg())[:2]),
@@ -391,7 +391,7 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "chained.ogg": (
         lambda: encoded("ogg") + encoded("ogg", seconds=1, rate_hz=16_000),
-        "partial: a chain of 2 recordings",
+        "ok",
     ),
     "untagged.mp3": (lambda: b"".join(mp3_frames(encoded("mp3"))[1:]), "ok"),
     "untagged_vbr.mp3": (
@@ -423,10 +423,7 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: b"".join(frame for i, frame in enumerate(mp3_frames(encoded("mp3"))) if not 20 < i < 30),
         "partial: 70 of 79 MPEG frames",
     ),
-    "other_rate_after.mp3": (
-        lambda: encoded("mp3") + encoded("mp3", rate_hz=44_100),
-        "partial: another MPEG format",
-    ),
+    "other_rate_after.mp3": (lambda: encoded("mp3") + encoded("mp3", rate_hz=44_100), "ok"),
     "good.m4a": (lambda: encoded_av("mp4", "aac"), "ok"),
     "cut_50.m4a": (
         lambda: cut(encoded_av("mp4", "aac"), 0.5),
@@ -434,14 +431,14 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "cut_50_index_first.m4a": (
         lambda: cut(encoded_av("mp4", "aac", movflags="faststart"), 0.5),
-        "partial: of 1.98 s",
+        "partial: read 31 of the 94 packets",
     ),
     "header_only.m4a": (
         lambda: encoded_av("mp4", "aac")[:40],
         "failed: cannot be decoded",
     ),
-    "zeroed.m4a": (lambda: overwritten(encoded_av("mp4", "aac"), 0.3, 0.5), "partial: of 1.98 s"),
-    "bits_flipped.m4a": (lambda: flipped(encoded_av("mp4", "aac"), 0.3, 0.5), "partial: of 1.98 s"),
+    "zeroed.m4a": (lambda: overwritten(encoded_av("mp4", "aac"), 0.3, 0.5), "partial: read as silence: 15"),
+    "bits_flipped.m4a": (lambda: flipped(encoded_av("mp4", "aac"), 0.3, 0.5), "partial: read as silence: 8"),
     "good.aac": (lambda: encoded_av("adts", "aac"), "ok"),
     "cut_50.aac": (
         lambda: cut(encoded_av("adts", "aac"), 0.5),
@@ -458,20 +455,20 @@ SPECIAL: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "twice.opus": (lambda: encoded_av("ogg", "libopus") * 2, "ok"),
     "good.webm": (lambda: encoded_av("webm", "libopus"), "ok"),
-    "cut_50.webm": (lambda: cut(encoded_av("webm", "libopus"), 0.5), "partial: of 1.99 s"),
-    "zeroed.webm": (lambda: overwritten(encoded_av("webm", "libopus"), 0.3, 0.5), "partial: of 1.99 s"),
+    "cut_50.webm": (lambda: cut(encoded_av("webm", "libopus"), 0.5), "partial: is cut off"),
+    "zeroed.webm": (lambda: overwritten(encoded_av("webm", "libopus"), 0.3, 0.5), "partial: is damaged"),
     "good.mka": (lambda: encoded_av("matroska", "flac"), "ok"),
-    "cut_50.mka": (lambda: cut(encoded_av("matroska", "flac"), 0.5), "partial: of 1.98 s"),
+    "cut_50.mka": (lambda: cut(encoded_av("matroska", "flac"), 0.5), "partial: is cut off"),
     "good.tta": (lambda: encoded_av("tta", "tta"), "ok"),
-    "cut_50.tta": (lambda: cut(encoded_av("tta", "tta"), 0.5), "failed: holds no audio"),
-    "bits_flipped.tta": (lambda: flipped(encoded_av("tta", "tta"), 0.3, 0.5), "ok: no trace"),
+    "cut_50.tta": (lambda: cut(encoded_av("tta", "tta"), 0.5), "failed: none of its 1 packets could be"),
+    "bits_flipped.tta": (lambda: flipped(encoded_av("tta", "tta"), 0.3, 0.5), "partial: read as silence: 1"),
     "cut_50.wv": (lambda: cut(encoded_av("wv", "wavpack"), 0.5), "failed: holds no audio"),
     "good.ts": (lambda: encoded_av("mpegts", "mp2"), "ok"),
     "tuned_in.ts": (lambda: encoded_av("mpegts", "mp2")[188 * 20 + 100 :], "ok"),
-    "cut_50.ts": (lambda: cut(encoded_av("mpegts", "mp2"), 0.5), "ok: no trace"),
+    "cut_50.ts": (lambda: cut(encoded_av("mpegts", "mp2"), 0.5), "partial: is cut off"),
     "good.ac3": (lambda: encoded_av("ac3", "ac3"), "ok"),
     "cut_50.ac3": (lambda: cut(encoded_av("ac3", "ac3"), 0.5), "ok: no trace"),
-    "cut_50.wma": (lambda: cut(encoded_av("asf", "wmav2"), 0.5), "partial: decoded"),
+    "cut_50.wma": (lambda: cut(encoded_av("asf", "wmav2"), 0.5), "partial: is cut off"),
     "flac_inside.ogg": (lambda: encoded_av("ogg", "flac"), "ok"),
 }
 

@@ -102,3 +102,30 @@ def times_open(path: Path, pid: int | str = "self") -> int:
         with suppress(FileNotFoundError):  # that of the folder itself
             count += descriptor.readlink() == path
     return count
+
+
+def write_channels(path: Path, samples: Samples, rate_hz: int, codec: str, **options: str) -> Path:
+    """Write a recording with any number of channels with PyAV; `options` are those of the encoder."""
+    import av
+
+    channels = samples.shape[1]
+    with av.open(str(path), "w") as file:
+        layout = _LAYOUTS.get((codec, channels), f"{channels}c" if channels <= 8 else f"{channels}C")
+        stream = file.add_stream(codec, rate=rate_hz, layout=layout, options={"strict": "-2", **options})
+        context = stream.codec_context
+        context.format, context.bit_rate = context.codec.audio_formats[0], 64_000 * channels
+        context.thread_count = 1
+        size = context.frame_size or 1024
+        for start in range(0, len(samples), size):
+            # In interleaved frames: PyAV cannot fill those of eight planes and more.
+            piece = np.ascontiguousarray(samples[start : start + size], np.float32).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(piece, format="flt", layout=layout)
+            frame.sample_rate, frame.pts = rate_hz, start
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
+# Layouts of so many channels that an encoder takes, where it does not take FFmpeg's default.
+_LAYOUTS = {("alac", 3): "3.0", ("alac", 7): "6.1(back)", ("alac", 8): "7.1(wide)", ("libopus", 3): "3.0"}
+_LAYOUTS |= {("libopus", 4): "quad"}

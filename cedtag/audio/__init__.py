@@ -56,12 +56,13 @@ class Recording(Protocol):
     """One open recording, also a context manager. Afterwards `problems` and `warnings` are complete.
 
     `problems` name audio that is missing or altered, `warnings` what is odd and harmless. `cause` is one of
-    `PASSING_STAGES` where audio is missing for a cause that can pass.
+    `PASSING_STAGES` where audio is missing for a cause that can pass. `traceback` is that of a bug.
     """
 
     problems: list[str]
     warnings: list[str]
     cause: str
+    traceback: str
 
     def blocks(self) -> Iterator[Samples]:
         """Yield, once, new arrays `(n,)` of 16 kHz mono, n of any size; `(n, channels)` where each is scored by itself.

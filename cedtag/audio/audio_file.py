@@ -7,9 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cedtag.audio.bugs import bugs_reported
+from cedtag.audio.containers.codecs import undecodable_codec
+from cedtag.audio.containers.encryption import is_encrypted
 from cedtag.audio.containers.file_bytes import FileBytes
-from cedtag.audio.containers.identify import Container, identify
-from cedtag.audio.containers.other_files import describe_other
+from cedtag.audio.containers.identify import Container
+from cedtag.audio.containers.other_files import describe_other, undecodable
+from cedtag.audio.containers.span import Span, identify_span
 from cedtag.audio.open import open_regular, size_and_mtime, unreadable
 from cedtag.audio.selection import Selection
 from cedtag.errors import AudioError
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 class AudioFile:
     """An open file and what it holds: a container, or headerless PCM; `selection` is what of it is scored.
 
+    `span` are the bytes that a decoder may see: tags are outside.
     `size_and_mtime` are those from when it was opened. Whoever has the value closes it.
     """
 
@@ -35,10 +40,15 @@ class AudioFile:
     format: Container | RawFormat
     size_and_mtime: tuple[int, int]
     selection: Selection = field(default_factory=Selection)
+    span: Span = field(default_factory=Span)
 
     @property
     def needs_pyav(self) -> bool:
         return isinstance(self.format, Container) and self.format.demuxer is not None
+
+    def contents(self) -> FileBytes:
+        """Return the bytes of the span."""
+        return FileBytes(self.fd, self.span.start, self.span.stop)
 
     def close(self) -> None:
         os.close(self.fd)
@@ -50,9 +60,10 @@ def open_audio(source: Source, raw: RawFormat | None = None, selection: Selectio
     The reason why it cannot be decoded is an `AudioError`: what else it is, or that its decoder is not installed.
     """
     fd = open_regular(source)
-    with closed_on_error(source.name, fd):
+    with closed_on_error(source.name, fd), bugs_reported(source.name):
         opened = size_and_mtime(fd)
-        file = AudioFile(source.name, fd, raw or _identified(source.name, fd), opened, selection or Selection())
+        container, span = (raw, Span()) if raw is not None else _identified(source.name, fd)
+        file = AudioFile(source.name, fd, container, opened, selection or Selection(), span)
         if file.needs_pyav and not _has_pyav():
             assert isinstance(file.format, Container)
             raise AudioError(f"{source.name}: {missing(f'{file.format.name} is decoded by PyAV', 'av')}", stage=MISSING)
@@ -72,12 +83,20 @@ def closed_on_error(name: str, fd: int) -> Iterator[None]:
         raise
 
 
-def _identified(name: str, fd: int) -> Container:
+def _identified(name: str, fd: int) -> tuple[Container, Span]:
     file = FileBytes(fd)
-    container = identify(file)
+    container, span = identify_span(file)
+    contents = file.part(span.start)
     if container is None:
-        raise AudioError(f"{name}: is no audio that cedtag knows, but {describe_other(file)}", stage="open")
-    return container
+        what = undecodable(contents.at(0, 8)) or f"no audio that cedtag knows, but {describe_other(contents)}"
+        raise AudioError(f"{name}: is {what}", stage="open")
+    if (codec := undecodable_codec(container.name, contents)) is not None:
+        raise AudioError(f"{name}: holds {codec}", stage="open")
+    if is_encrypted(file.part(span.start, span.stop), container):
+        raise AudioError(
+            f"{name}: is encrypted (DRM) and cannot be decoded; use a copy without protection", stage="open"
+        )
+    return container, span
 
 
 def _has_pyav() -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from cedtag.audio.audio_file import open_audio
 from cedtag.audio.in_process import decoder_of
 from cedtag.audio.open import unreadable
+from cedtag.audio.parts import SteadyDecoder
 from cedtag.audio.selection import Selection
 from cedtag.audio.subprocess_channel import BLOCK, FAILED
 from cedtag.audio.subprocess_decoder import DecoderProcess
@@ -31,7 +32,7 @@ TIMEOUT_S = 120.0
 
 @contextmanager
 def opened_frames(source: Source, track: str | None = None, timeout_s: float = TIMEOUT_S) -> Iterator[Decoder]:
-    """Open the file at `source.path` for the frames of its best sound track, or of another `track`.
+    """Open the file at `source.path` for the frames of its best sound track, or of another `track`, in one format.
 
     PyAV decodes in a child process. An `AudioError`, here or from `frames`, holds the reason of failure.
     """
@@ -44,7 +45,7 @@ def opened_frames(source: Source, track: str | None = None, timeout_s: float = T
 
 def _decoder(file: AudioFile, timeout_s: float) -> Decoder:
     try:
-        return SubprocessFrames(file, timeout_s) if file.needs_pyav else decoder_of(file)
+        return SubprocessFrames(file, timeout_s) if file.needs_pyav else SteadyDecoder(decoder_of(file), file.name)
     except OSError as error:
         raise unreadable(file.name, error) from error
 
@@ -93,7 +94,7 @@ class SubprocessFrames:
             raise self._crashed() if in_time else self._timed_out()
         if answer[0] == FAILED:
             said = json.loads(answer[1])
-            raise AudioError(said["error"], stage=said["stage"])
+            raise AudioError(**said)
         return answer
 
     def _timed_out(self) -> AudioError:

@@ -8,32 +8,43 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
 from cedtag.audio.audio_file import AudioFile, closed_on_error
+from cedtag.audio.bugs import bugs_reported
 from cedtag.audio.containers.audit import audit
-from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.findings import Findings
 from cedtag.audio.containers.identify import Container
-from cedtag.audio.mono import ChannelStreams, MonoStream, Samples
+from cedtag.audio.containers.span import Span
+from cedtag.audio.flac import FlacDecoder
+from cedtag.audio.mpeg import MpegDecoder
+from cedtag.audio.ogg_chain import OggDecoder
 from cedtag.audio.open import size_and_mtime, unreadable
+from cedtag.audio.parts import Parts
+from cedtag.audio.plain_header import with_plain_header
 from cedtag.audio.raw import RawDecoder, RawFormat
-from cedtag.audio.repaired import repaired
+from cedtag.audio.repaired import RepairedFile, repaired
 from cedtag.audio.selection import Selection
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
-from cedtag.records import NOTE, PASSING_STAGES
+from cedtag.records import NOTE, PASSING_STAGES, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from cedtag.audio.mono import Samples
+
 
 class Decoder(Protocol):
-    """Frames at the recording's own rate; damage is an `AudioError` from `frames`."""
+    """Frames at the recording's own rate; damage is an `AudioError` from `frames`.
+
+    `rate_hz` and `channels` are those of the first piece, then of the last that `frames` has yielded: they may change.
+    """
 
     rate_hz: int
     channels: int
     declared_frames: int | None
-    problems: tuple[str, ...]
 
+    @property
+    def problems(self) -> tuple[str, ...]: ...
     @property
     def warnings(self) -> tuple[str, ...]: ...
 
@@ -49,11 +60,14 @@ class InProcessRecording:
     ) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
-        self.cause = ""
+        self.cause = self.traceback = ""
         self._name = name
         self._decoder = decoder
         self._file = file
-        self._mono = self._stream(selection or (file.selection if file is not None else Selection()))
+        selection = selection or (file.selection if file is not None else Selection())
+        self._mono = Parts(name, selection, decoder.rate_hz, decoder.channels)
+        if decoder.channels > 1 and (channel := selection.channel_of(name, decoder.channels)) is not None:
+            self.warnings.append(f"{NOTE}channel {channel + 1} of {decoder.channels}")
         self._in_use = threading.Lock()
         self._abandoned = False
         self._closed = False
@@ -72,8 +86,10 @@ class InProcessRecording:
         except AudioError as error:
             if self._abandoned or self._mono.num_frames == 0:
                 raise
-            damage = error
-        if len(rest := self._mono.flush()):
+            damage, self.traceback = error, error.traceback
+        with bugs_reported(self._name):
+            rest = self._mono.flush()
+        if len(rest):
             yield rest
         self._conclude(damage)
 
@@ -94,31 +110,23 @@ class InProcessRecording:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _stream(self, selection: Selection) -> MonoStream | ChannelStreams:
-        rate_hz, num_channels = self._decoder.rate_hz, self._decoder.channels
-        if selection.is_each:
-            return ChannelStreams(rate_hz, num_channels)
-        channel = selection.channel_of(self._name, num_channels)
-        if channel is not None and num_channels > 1:
-            self.warnings.append(f"{NOTE}channel {channel + 1} of {num_channels}")
-        return MonoStream(rate_hz, channel)
-
     def _decoded(self) -> Iterator[Samples]:
         """Yield resampled pieces; the decoder is locked while it works, as closing it then would crash."""
         frames = self._decoder.frames()
-        while True:
-            with self._in_use:
-                if self._abandoned:
-                    self._release()
-                    raise AudioError(f"{self._name}: was closed while it was read", stage="timeout")
-                try:
-                    piece = next(frames, None)
-                except OSError as error:
-                    raise unreadable(self._name, error) from error
-                if piece is None:
-                    return
-                block = self._mono.push(piece)
-            yield block
+        with bugs_reported(self._name):
+            while True:
+                with self._in_use:
+                    if self._abandoned:
+                        self._release()
+                        raise AudioError(f"{self._name}: was closed while it was read", stage="timeout")
+                    try:
+                        piece = next(frames, None)
+                    except OSError as error:
+                        raise unreadable(self._name, error) from error
+                    if piece is None:
+                        return
+                    block = self._mono.push(piece, self._decoder.rate_hz)
+                yield block
 
     def _release(self) -> None:
         if not self._closed:
@@ -131,8 +139,12 @@ class InProcessRecording:
         decoded = self._mono.num_frames
         findings = self._audit()
         if decoded == 0:
-            raise AudioError("; ".join([f"{self._name}: holds no audio", *findings.problems]))
+            raise AudioError("; ".join([f"{self._name}: holds no audio", *self._decoder.problems, *findings.problems]))
         self.problems += [*self._shortfall(damage), *self._decoder.problems, *findings.problems]
+        if self._mono.num_samples == 0:
+            frames = f"frames: {decoded}, at {self._decoder.rate_hz} Hz"
+            little = f"holds less than one sample at {SAMPLE_RATE_HZ} Hz ({frames})"
+            raise AudioError("; ".join([f"{self._name}: {little}", *self.problems]))
         self.warnings += findings.warnings
         self.cause = self.cause or self._cause(damage)
         if self._mono.num_bad:
@@ -173,17 +185,21 @@ class InProcessRecording:
         if self._file is None or isinstance(self._file.format, RawFormat):
             return Findings()
         fd = self._file.fd
-        read_to = os.lseek(fd, 0, os.SEEK_CUR)
+        read_to = max(0, os.lseek(fd, 0, os.SEEK_CUR) - self._file.span.start)
         try:
-            return audit(FileBytes(fd), self._file.format, self._mono.num_frames, read_to)
+            with bugs_reported(self._name):
+                return audit(self._file.contents(), self._file.format, self._mono.num_frames, read_to)
         except OSError as error:
             self.cause = "read"
             return Findings((f"whether it is complete could not be checked ({error.strerror})",))
+        except AudioError as error:
+            self.cause, self.traceback = error.stage, error.traceback
+            return Findings((f"whether it is complete could not be checked: {error}",))
 
 
 def open_in_process(file: AudioFile) -> InProcessRecording:
     """Decode a file in this process; its descriptor is closed with the recording, or here when there is none."""
-    with closed_on_error(file.name, file.fd), ExitStack() as stack:
+    with closed_on_error(file.name, file.fd), bugs_reported(file.name), ExitStack() as stack:
         decoder = decoder_of(file)
         stack.callback(decoder.close)
         recording = InProcessRecording(file.name, decoder, file)
@@ -193,11 +209,28 @@ def open_in_process(file: AudioFile) -> InProcessRecording:
 
 def decoder_of(file: AudioFile) -> Decoder:
     """Return the one decoder of a file's format, at the beginning of the file; it leaves the descriptor open."""
+    if isinstance(file.format, Container) and file.format.name == "ogg":
+        return OggDecoder(file, file.format)
     if isinstance(file.format, Container) and file.format.demuxer is not None:
         from cedtag.audio.pyav import AvDecoder
 
-        return AvDecoder(file.fd, file.name, file.format.demuxer, file.selection.track)
+        return AvDecoder(file, file.format.demuxer)
     file.selection.check_single_track(file.name)
     if isinstance(file.format, RawFormat):
         return RawDecoder(os.fdopen(os.dup(file.fd), "rb", buffering=0), file.format)
-    return SoundFileDecoder(repaired(FileBytes(file.fd), file.format) or file.fd, file.name)
+    if file.format.name == "flac":
+        return FlacDecoder(file)
+    if file.format.name == "mp3":
+        return MpegDecoder(file, file.format.start)
+    return SoundFileDecoder(_for_libsndfile(file, file.format), file.name)
+
+
+def _for_libsndfile(file: AudioFile, container: Container) -> int | RepairedFile:
+    """The descriptor where libsndfile can read the file itself: reading through Python takes longer."""
+    contents = file.contents()
+    if (other := with_plain_header(contents, container) or repaired(contents, container)) is not None:
+        return other
+    if file.span == Span():
+        os.lseek(file.fd, file.span.start, os.SEEK_SET)
+        return file.fd
+    return RepairedFile(contents)

@@ -6,8 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.chunks import LAYOUTS, AudioData, chunks, find_audio
-from cedtag.audio.containers.mpeg import id3_end, info_frame
-from cedtag.audio.containers.mpeg_walk import Walk, walk_frames
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
@@ -18,13 +16,13 @@ _LONGEST_HEAD = 1 << 20
 
 
 class RepairedFile:
-    """An open file that seems to begin with `head`, then has its own bytes from `rest` to `stop`."""
+    """A file that seems to begin with `head`, then has its own bytes from `rest` to `stop`."""
 
-    def __init__(self, fd: int, head: bytes, rest: int, stop: int | None = None) -> None:
-        self._fd = fd
+    def __init__(self, file: FileBytes, head: bytes = b"", rest: int = 0, stop: int | None = None) -> None:
+        self._fd = file.fd
         self._head = head
-        self._shift = rest - len(head)
-        self._size = (os.fstat(fd).st_size if stop is None else stop) - self._shift
+        self._shift = file.start + rest - len(head)
+        self._size = (file.size if stop is None else stop) - rest + len(head)
         self._at = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -49,8 +47,6 @@ def repaired(file: FileBytes, container: Container) -> RepairedFile | None:
     if container.name in ("wav", "w64", "aiff", "caf", "au"):
         audio = find_audio(file)
         return None if audio is None else _repaired_chunks(file, container, audio)
-    if container.name == "mp3" and (walk := walk_frames(file, container.start)) is not None:
-        return _repaired_mp3(file, walk)
     return None
 
 
@@ -61,12 +57,12 @@ def _repaired_chunks(file: FileBytes, container: Container, audio: AudioData) ->
     if container.name == "caf" and (promised is None or promised > audio.present) and audio.offset < _LONGEST_HEAD:
         # libsndfile refuses a CAF file that is cut off, or that was written to a pipe.
         head = file.at(0, audio.offset - 8) + audio.present.to_bytes(8, "big")
-        return RepairedFile(file.fd, head, audio.offset)
+        return RepairedFile(file, head, audio.offset)
     if promised is None or promised >= audio.present:
         return None
     # libsndfile reads what follows in a W64 file as audio, and fails at a second file or audio chunk elsewhere.
     if audio.unread or audio.num_chunks > 1 or container.name == "w64":
-        return RepairedFile(file.fd, b"", 0, stop=audio.offset + promised)
+        return RepairedFile(file, stop=audio.offset + promised)
     return None
 
 
@@ -84,23 +80,7 @@ def _with_true_size(file: FileBytes, audio: AudioData) -> RepairedFile | None:
         sizes = (size + len(fmt) + 48, size, 0)
         ds64 = b"ds64" + _uint32(28) + b"".join(number.to_bytes(8, "little") for number in sizes) + bytes(4)
         head = b"RF64" + _uint32(0xFFFF_FFFF) + b"WAVE" + ds64 + fmt + b"data" + _uint32(0xFFFF_FFFF)
-    return RepairedFile(file.fd, head, audio.offset)
-
-
-def _repaired_mp3(file: FileBytes, walk: Walk) -> RepairedFile | None:
-    """Make the tag state the frames that are there.
-
-    libsndfile stops where the tag states the end. Without a tag it guesses from the length of the first frame and the
-    size of the file: of a file whose bit rate varies it then leaves a part unread, up to nearly all of it.
-    """
-    header = walk.header
-    if walk.promised_frames is None:
-        # A tag makes the length exact. Only layer III has one, and layers I and II hardly ever vary their bit rate.
-        return RepairedFile(file.fd, info_frame(header, walk.num_frames), walk.start) if header.layer == 3 else None
-    if walk.num_frames > walk.promised_frames:
-        head = file.at(walk.start, header.count_offset) + walk.num_frames.to_bytes(4, "big")
-        return RepairedFile(file.fd, head, walk.start + len(head))
-    return RepairedFile(file.fd, b"", walk.start) if walk.start > id3_end(file) else None
+    return RepairedFile(file, head, audio.offset)
 
 
 def _uint32(number: int) -> bytes:

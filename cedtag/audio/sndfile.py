@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cedtag.audio.mono import Samples
+    from cedtag.audio.mpeg import FramesFile
     from cedtag.audio.repaired import RepairedFile
+    from cedtag.audio.spliced import SplicedFile
 
 # From here on, libsndfile's number of frames stands for an unknown length: 2^63 - 1, or what a false header gives.
 _UNKNOWN_FRAMES = 1 << 62
@@ -48,7 +50,7 @@ class SoundFileDecoder:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def __init__(self, file: int | RepairedFile, name: str) -> None:
+    def __init__(self, file: int | RepairedFile | FramesFile | SplicedFile, name: str) -> None:
         self._name = name
         try:
             self._file = _ForwardOnly(file, closefd=False)
@@ -63,8 +65,7 @@ class SoundFileDecoder:
         self.channels: int = self._file.channels
         self.subtype: str = self._file.subtype  # libsndfile's name for how samples are stored
         frames: int = self._file.frames
-        is_guess = self._file.subtype in ("MPEG_LAYER_I", "MPEG_LAYER_II")
-        self.declared_frames = frames if 0 < frames < _UNKNOWN_FRAMES and not is_guess else None
+        self.declared_frames = frames if 0 < frames < _UNKNOWN_FRAMES else None
 
     def frames(self) -> Iterator[Samples]:
         """Yield `(n, channels)` float32; each piece is overwritten by the next."""

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from cedtag.audio.audio_file import AudioFile
 from cedtag.audio.containers.identify import Container
+from cedtag.audio.containers.span import Span
 from cedtag.audio.raw import RawFormat
 from cedtag.audio.selection import Selection
 
 if TYPE_CHECKING:
     from io import FileIO
 
-# Kinds of messages: a block of float32; the recording has ended (problems, warnings); it failed (error, stage); the
-# shape of the blocks that follow, where they have channels (rate_hz, channels).
+# Kinds of messages: a block of float32; the recording has ended (what a `Recording` then holds); it failed (what an
+# `AudioError` takes); the shape of the blocks that follow, where they have channels (rate_hz, channels).
 BLOCK, ENDED, FAILED, FORMAT = range(4)
 
 _MESSAGE = struct.Struct("<BI")
@@ -35,7 +36,7 @@ def send_file(requests: socket.socket, file: AudioFile, *, frames: bool = False)
     """
     form = {"raw" if isinstance(file.format, RawFormat) else "container": astuple(file.format)}
     what = {"name": file.name, "size_and_mtime": file.size_and_mtime, "frames": frames}
-    what["selection"] = astuple(file.selection)
+    what |= {"selection": astuple(file.selection), "span": astuple(file.span)}
     request = json.dumps(what | form).encode() + b"\n"
     num_sent = socket.send_fds(requests, [request], [file.fd])
     requests.sendall(request[num_sent:])
@@ -51,8 +52,8 @@ def receive_file(requests: socket.socket) -> tuple[AudioFile, bool] | None:
     said = json.loads(request)
     form = RawFormat(*said["raw"]) if "raw" in said else Container(*said["container"])
     size, mtime_ns = said["size_and_mtime"]
-    selection = Selection(*said["selection"])
-    return AudioFile(said["name"], descriptors[0], form, (size, mtime_ns), selection), said["frames"]
+    selection, span = Selection(*said["selection"]), Span(*said["span"])
+    return AudioFile(said["name"], descriptors[0], form, (size, mtime_ns), selection, span), said["frames"]
 
 
 def send_message(answers: BinaryIO, kind: int, body: bytes | memoryview) -> None:

@@ -102,7 +102,7 @@ class SubprocessRecording:
     def __init__(self, file: AudioFile, process: DecoderProcess, release: Callable[[DecoderProcess], None]) -> None:
         self.problems: list[str] = []
         self.warnings: list[str] = []
-        self.cause = ""
+        self.cause = self.traceback = ""
         self._name = file.name
         self._num_channels = 0  # of blocks, once it is known that they have any
         self._process = process
@@ -124,6 +124,7 @@ class SubprocessRecording:
                 raise
             self.problems.append(str(error).removeprefix(f"{self._name}: "))
             self.cause = error.stage if error.stage in PASSING_STAGES else ""
+            self.traceback = error.traceback
 
     def close(self) -> None:
         """Close the recording; a process in the middle of it is killed."""
@@ -161,10 +162,10 @@ class SubprocessRecording:
                 return np.empty((0, self._num_channels), np.float32)
             self._is_idle = True
             if kind == FAILED:
-                raise AudioError(content["error"], stage=content["stage"])
+                raise AudioError(**content)
             self.problems += content["problems"]
             self.warnings += content["warnings"]
-            self.cause = content["cause"]
+            self.cause, self.traceback = content["cause"], content["traceback"]
             return None
 
     def _closed_early(self) -> AudioError:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from cedtag.audio.bugs import bugs_reported
 from cedtag.audio.in_process import decoder_of, open_in_process
+from cedtag.audio.open import unreadable
+from cedtag.audio.parts import SteadyDecoder
 from cedtag.audio.subprocess_channel import BLOCK, ENDED, FAILED, FORMAT, receive_file, send_json, send_message
 from cedtag.errors import AudioError
 from cedtag.system.processes import on_input_closed
@@ -48,27 +51,32 @@ def _send_mono(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
             if place == 0 and block.ndim == 2:
                 send_json(answers, FORMAT, {"channels": block.shape[1]})
             send_message(answers, BLOCK, block.reshape(-1).data)
-    return {"problems": recording.problems, "warnings": recording.warnings, "cause": recording.cause}
+    said = ("problems", "warnings", "cause", "traceback")
+    return {name: getattr(recording, name) for name in said}
 
 
 def _send_frames(file: AudioFile, answers: BinaryIO) -> dict[str, Any]:
-    """Send all frames as they are stored; return the message for their end."""
-    with closing(file), closing(decoder_of(file)) as decoder:
+    """Send all frames as they are stored, in the format of the first; return the message for their end."""
+    with closing(file), closing(SteadyDecoder(decoder_of(file), file.name)) as decoder:
         send_json(answers, FORMAT, {"rate_hz": decoder.rate_hz, "channels": decoder.channels})
         for frames in decoder.frames():
             send_message(answers, BLOCK, np.ascontiguousarray(frames, np.float32).reshape(-1).data)
-    return {"problems": decoder.problems, "warnings": (), "cause": ""}
+    return {"problems": decoder.problems}
 
 
 def _decode(file: AudioFile, answers: BinaryIO, send: Callable[[AudioFile, BinaryIO], dict[str, Any]]) -> None:
     try:
-        ending = send(file, answers)
+        with bugs_reported(file.name):
+            ending = send(file, answers)
     except AudioError as error:
-        send_json(answers, FAILED, {"error": str(error), "stage": error.stage})
+        _send_failure(answers, error)
     except MemoryError:
-        send_json(answers, FAILED, {"error": f"{file.name}: decoding it takes too much memory", "stage": "decode"})
-    except Exception as error:  # noqa: BLE001 -- damaged files make decoders raise anything
-        message = f"{file.name}: its decoder failed ({type(error).__name__}: {error})"
-        send_json(answers, FAILED, {"error": message, "stage": "decode"})
+        _send_failure(answers, AudioError(f"{file.name}: decoding it takes too much memory"))
+    except OSError as error:
+        _send_failure(answers, unreadable(file.name, error))
     else:
         send_json(answers, ENDED, ending)
+
+
+def _send_failure(answers: BinaryIO, error: AudioError) -> None:
+    send_json(answers, FAILED, {"message": str(error), "stage": error.stage, "traceback": error.traceback})

@@ -90,7 +90,7 @@ def command(results: Sequence[Path], settings: ClipSettings) -> int:
     FOLDER/clips.csv holds the place of each clip in its recording. A --name may hold {label} {mid} {index} {number}
     {score} {name} {start} {end}, such as "{label}_{number:03d}", and folders.
     """
-    from cedtag.cli.shared.failures import run_code
+    from cedtag.cli.shared.failures import printable_traceback, run_code
     from cedtag.cli.shared.streams import local_path
     from cedtag.results.convert import read_all
     from cedtag.results.extract import extract_clips
@@ -100,7 +100,7 @@ def command(results: Sequence[Path], settings: ClipSettings) -> int:
 
     def report(error: AudioError) -> None:
         failures.append(error)
-        click.echo(f"cedtag: {printable(str(error))}", err=True)
+        click.echo(f"{printable_traceback(error)}cedtag: {printable(str(error))}", err=True)
 
     with ExitStack() as stack:
         paths = [local_path(str(path), stack) for path in results]

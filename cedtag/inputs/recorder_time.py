@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.chunks import LAYOUTS, chunks
 from cedtag.audio.containers.file_bytes import FileBytes
+from cedtag.audio.containers.span import without_leading_tags
 from cedtag.audio.open import open_regular
 from cedtag.errors import AudioError
 from cedtag.inputs.clock import ISO_TIME, offset_of, time_of_parts
 from cedtag.inputs.found_time import FoundTime
 from cedtag.inputs.name_time import YEARS
+from cedtag.system.shortages import is_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from cedtag.records import Source
 
 MAX_CHUNK_BYTES = 1 << 20
+_MOST_CHUNKS = 4  # of one kind that are kept, the last: no sound file has more
 
 _AUDIOMOTH = re.compile(
     r"Recorded at (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d+))? "
@@ -92,14 +95,20 @@ def _read_chunks(source: Source, kinds: tuple[bytes, ...]) -> dict[bytes, list[b
     except AudioError:  # the run will report it
         return {}
     try:
-        file = FileBytes(fd)
+        file = without_leading_tags(FileBytes(fd))
         if file.at(0, 4) not in (b"RIFF", b"RF64"):
             return {}
         layout = LAYOUTS[b"RIFF"]
         found: dict[bytes, list[bytes]] = {}
         for chunk in chunks(file, layout, layout.first_chunk):
             if chunk.kind in kinds:
-                found.setdefault(chunk.kind, []).insert(0, file.at(chunk.offset, min(chunk.size, MAX_CHUNK_BYTES)))
+                of_kind = found.setdefault(chunk.kind, [])
+                of_kind.insert(0, file.at(chunk.offset, min(chunk.size, MAX_CHUNK_BYTES)))
+                del of_kind[_MOST_CHUNKS:]
         return found
+    except OSError as error:
+        if is_shortage(error):
+            raise
+        return {}  # the run will report a bad disk, too
     finally:
         os.close(fd)

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 
 from cedtag.audio.frames import opened_frames
-from cedtag.audio.sndfile import SoundFileDecoder
+from cedtag.audio.parts import SteadyDecoder
 from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.records import SAMPLE_RATE_HZ, SoundEvent, Source, Tag, TagResult
 from cedtag.run.outputs.files import journal_beside
@@ -293,7 +293,7 @@ def _frame(sample: int, rate_hz: int) -> int:
 
 def _subtype(decoder: Decoder, suffix: str) -> str:
     """How the samples are stored: so that none changes, or, in FLAC, which has no fractions, in 24 bits."""
-    stored = decoder.subtype if isinstance(decoder, SoundFileDecoder) else ""
+    stored = decoder.subtype if isinstance(decoder, SteadyDecoder) else ""
     if stored in ("PCM_S8", "PCM_U8", "PCM_16"):
         return "PCM_16"
     return "PCM_24" if stored == "PCM_24" or suffix == ".flac" else "FLOAT"

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class ErrorsWriter:
-    """`{"path", "stage", "error"}`; "partial" means that rows were written all the same, "stale" that they are old."""
+    """`{"path", "stage", "error"}`; "partial" means that rows were written all the same, "stale" that they are old.
+
+    Where cedtag has a bug, `traceback` is added.
+    """
 
     has_channels = True
 
@@ -22,13 +25,14 @@ class ErrorsWriter:
 
     def write(self, result: Result) -> None:
         if isinstance(result, FileFailed):
-            self._add(result.source.name, result.stage, result.error)
+            self._add(result, result.stage, result.error)
         elif isinstance(result, FileEnd) and result.problems:
             stage = "stale" if result.is_stale else "partial"
-            self._add(result.source.name, stage, "; ".join(result.problems))
+            self._add(result, stage, "; ".join(result.problems))
 
     def close(self) -> None:
         """Nothing stands at the end."""
 
-    def _add(self, path: str, stage: str, error: str) -> None:
-        self._out.write(encode({"path": path, "stage": stage, "error": error}) + b"\n")
+    def _add(self, result: FileEnd | FileFailed, stage: str, error: str) -> None:
+        what = {"path": result.source.name, "stage": stage, "error": error}
+        self._out.write(encode(what | ({"traceback": result.traceback} if result.traceback else {})) + b"\n")

@@ -366,3 +366,22 @@ def test_a_disk_that_fails_costs_its_recording_alone(tmp_path: Path, monkeypatch
         assert recording.problems == ["whether it is complete could not be checked (Input/output error)"]
     with pytest.raises(AudioError, match="cannot be read"):
         open_recording(source_of(path))
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 48_000, 192_000])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "aiff", "caf", "ogg"])
+@pytest.mark.parametrize("num_frames", [1, 2, 5])
+def test_the_shortest_recordings_have_samples_or_a_reason(
+    tmp_path: Path, suffix: str, rate_hz: int, num_frames: int
+) -> None:
+    path = write(tmp_path / f"a.{suffix}", np.full((num_frames, 1), 0.5, np.float32), rate_hz)
+    expected = round(num_frames * 16_000 / rate_hz)
+    if expected == 0:
+        with pytest.raises(
+            AudioError, match=rf"less than one sample at 16000 Hz \(frames: {num_frames}, at {rate_hz} Hz"
+        ):
+            decoded(path)
+        return
+    samples, problems, _ = decoded(path)
+    assert len(samples) in (expected, expected + 1)
+    assert problems == []

@@ -109,7 +109,7 @@ def test_a_track_is_taken_by_number_or_language(film: Path, track: str, number: 
 def test_without_a_choice_a_warning_names_the_tracks(film: Path) -> None:
     _, problems, warnings = decoded(film)
     assert problems == []
-    assert warnings == [f"holds 3 sound tracks ({TRACKS}), of which track 1 was scored"]
+    assert warnings == [f"holds 3 sound tracks ({TRACKS}), of which track 1 was scored; it is silent"]
 
 
 @pytest.mark.parametrize("track", ["4", "fra"])

@@ -22,6 +22,7 @@ class FakeRecording:
     block: int = 3_000
     problems: list[str] = field(default_factory=list)
     cause: str = ""
+    traceback: str = ""
     warnings: list[str] = field(default_factory=list)
     open: bool = True
 

@@ -9,30 +9,43 @@ if TYPE_CHECKING:
     import re
 
 WINDOW_BYTES = 1 << 18
+_PAGE_BYTES = 1 << 12
 # Less than the window, so that looking closer at what was found does not read it again.
 _SEARCH_BYTES = 1 << 14
 
 
 class FileBytes:
-    """The bytes of one open regular file; small reads come out of a window that is read at once.
+    """The bytes of one open regular file from `start` to `stop`, counted from `start`.
 
+    Small reads come out of a window that is read at once.
     Not a memory map: a mapped file that shrinks while it is read kills the process, and a large one needs as much
     address space as it has bytes.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, start: int = 0, stop: int | None = None) -> None:
         self.fd = fd
-        self.size = os.fstat(fd).st_size
+        self.start = start
+        self.size = (os.fstat(fd).st_size if stop is None else stop) - start
         self._start = 0
         self._window = b""
 
-    def at(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`, fewer only where the file ends."""
+    def part(self, start: int, stop: int | None = None) -> FileBytes:
+        """Return the bytes from `start` to `stop` of these, as if they were a file."""
+        if start == 0 and stop is None:
+            return self  # with what it has read
+        return FileBytes(self.fd, self.start + start, self.start + (self.size if stop is None else stop))
+
+    def at(self, offset: int, length: int, ahead: int = WINDOW_BYTES) -> bytes:
+        """Return up to `length` bytes from `offset`, fewer only where the file ends; read `ahead` at least."""
         begin = offset - self._start
         if begin < 0 or begin + length > len(self._window):
-            self._window = self._read(offset, max(length, WINDOW_BYTES))
+            self._window = self._read(offset, max(length, ahead))
             self._start, begin = offset, 0
         return self._window[begin : begin + length]
+
+    def peek(self, offset: int, length: int) -> bytes:
+        """Return the same as `at` where places lie far apart: no more than a page is read."""
+        return self.at(offset, length, _PAGE_BYTES)
 
     def uint32(self, offset: int) -> int:
         """Return the big-endian number at `offset`, as if zeros followed the file."""
@@ -56,7 +69,8 @@ class FileBytes:
 
     def _read(self, offset: int, length: int) -> bytes:
         chunks = []
-        while length > 0 and (chunk := os.pread(self.fd, length, offset)):
+        length = min(length, self.size - offset)
+        while length > 0 and (chunk := os.pread(self.fd, length, self.start + offset)):
             chunks.append(chunk)
             offset += len(chunk)
             length -= len(chunk)
@@ -68,6 +82,7 @@ class HeadBytes(FileBytes):
 
     def __init__(self, head: bytes) -> None:
         self.fd = -1
+        self.start = 0
         self.size = len(head)
         self._start = 0
         self._window = self._head = head

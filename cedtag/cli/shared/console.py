@@ -70,6 +70,8 @@ class Console(logging.Handler):
         elif isinstance(event, Skipped):
             self.note(f"skipped: {event.source.name}: {event.reason}")
             self._has_repeats = self._has_repeats or isinstance(event, Repeated)
+        if isinstance(event, FileFailed | FileEnd) and event.traceback:
+            self._show_traceback(event.traceback)
         if self._progress is not None:
             self._progress.advance(event, summary)
 
@@ -78,6 +80,12 @@ class Console(logging.Handler):
         say = self.detail if failed.stage == MISSING and self._has_missing else self.error
         say(f"failed: {failed.error}")
         self._has_missing = self._has_missing or failed.stage == MISSING
+
+    def _show_traceback(self, traceback: str) -> None:
+        for line in traceback.splitlines():
+            self.detail(line)
+        if not self._verbose:
+            self.note("the traceback: -v shows it, and --errors FILE keeps it")
 
     def end_progress(self) -> None:
         if self._progress is not None:

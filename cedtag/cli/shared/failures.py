@@ -60,4 +60,10 @@ def sentence_for(error: BaseException) -> str:
         return f"cedtag: {error.format_message()}"
     if isinstance(error, OSError | MemoryError):
         return f"cedtag: {sentence_of_system(error)}"
-    return f"cedtag: {printable(str(error))}"
+    sentence = f"cedtag: {printable(str(error))}"
+    return printable_traceback(error) + sentence if isinstance(error, AudioError) else sentence
+
+
+def printable_traceback(error: AudioError) -> str:
+    """The lines of a bug's traceback; "" where there is none."""
+    return "".join(f"{printable(line)}\n" for line in error.traceback.splitlines())

@@ -162,11 +162,10 @@ def results_at(lines: BinaryIO, offset: int) -> Iterator[Result]:
         index, start, stop, tags, *channel = row
         yield TagResult(source, index, start, stop, tuple(Tag(*tag) for tag in tags), *channel)
     if end["status"] == "failed":
-        yield FileFailed(source, end["stage"], end["error"])
+        yield FileFailed(source, end["stage"], end["error"], end.get("traceback", ""))
     else:
-        yield FileEnd(
-            source, end["samples"], end["windows"], tuple(end["problems"]), tuple(end["warnings"]), end.get("cause", "")
-        )
+        said = tuple(end["problems"]), tuple(end["warnings"]), end.get("cause", ""), end.get("traceback", "")
+        yield FileEnd(source, end["samples"], end["windows"], *said)
 
 
 def source_at(lines: BinaryIO, offset: int) -> Source:
@@ -255,6 +254,8 @@ def _outcome(result: FileEnd | FileFailed) -> dict[str, Any]:
         recording["at"] = source.at
     if isinstance(source, TimedSource):
         recording["began"] = source.began
+    if result.traceback:
+        recording["traceback"] = result.traceback
     if isinstance(result, FileFailed):
         return recording | {"status": "failed", "stage": result.stage, "error": result.error}
     cause = {"cause": result.cause} if result.cause else {}

@@ -40,7 +40,7 @@ def is_end(end: object, at: int) -> bool:
         and 0 <= end["rows_at"] <= at
         and min(end.get("samples", 0), end.get("windows", 0)) >= 0
         and ("began" not in end or _is_time(end["began"]))
-        and all(_is_text(end.get(name, "")) for name in ("at", "was", "cause"))
+        and all(_is_text(end.get(name, "")) for name in ("at", "was", "cause", "traceback"))
         and _is_list(end.get("files", []), _is_stamp)
     )
 

@@ -50,14 +50,15 @@ class LaneDecoder:
         try:
             recording = self._opened(lane)
         except AudioError as error:
-            return FileFailed(source, error.stage, str(error))
+            return FileFailed(source, error.stage, str(error), error.traceback)
         try:
             self._cut(lane, recording)
         except AudioError as error:
             if not lane.num_windows:
-                return FileFailed(source, error.stage, str(error))
+                return FileFailed(source, error.stage, str(error), error.traceback)
             recording.problems.append(str(error))
             recording.cause = error.stage if error.stage in PASSING_STAGES else recording.cause
+            recording.traceback = error.traceback
         finally:
             recording.close()
         problems, warnings = tuple(recording.problems), tuple(recording.warnings)
@@ -65,7 +66,8 @@ class LaneDecoder:
         num_samples = lane.num_samples if part.stop is None else min(lane.num_samples, part.stop)
         if num_samples <= part.start and part.start:
             warnings += (f"ends at {seconds(num_samples):.3f} s, and the part begins at {seconds(part.start):.3f} s",)
-        return FileEnd(source, num_samples, lane.num_windows, problems, warnings, recording.cause)
+        said = problems, warnings, recording.cause, recording.traceback
+        return FileEnd(source, num_samples, lane.num_windows, *said)
 
     def _opened(self, lane: Lane) -> Recording:
         lane.waiting_since = time.monotonic()

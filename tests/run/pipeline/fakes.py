@@ -53,6 +53,7 @@ class FakeRecording:
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     cause: str = ""
+    traceback: str = ""
     closed: bool = False
 
     def blocks(self):

@@ -1,0 +1,40 @@
+"""Time stamps of single packets that damage has changed: one bit can be hours."""
+
+from __future__ import annotations
+
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import av
+
+_SMALLEST_JUMP_S = 0.1
+
+
+def without_outliers(packets: Iterable[av.Packet[av.AudioStream]]) -> Iterator[av.Packet[av.AudioStream]]:
+    """Yield the packets, without the time stamps from which the next packet does not go on.
+
+    Of the last packet no jump is believed.
+    """
+    due: int | None = None
+    for packet, following in pairwise(chain(packets, [None])):
+        assert packet is not None
+        stamp, duration = packet.pts, packet.duration or 0
+        if stamp is not None and due is not None and packet.time_base is not None:
+            jumps = abs(stamp - due) * packet.time_base > _SMALLEST_JUMP_S
+            if jumps and not _goes_on(stamp + duration, due + duration, following):
+                packet.pts = stamp = None
+        if stamp is not None:
+            due = stamp + duration
+        elif due is not None:
+            due += duration
+        yield packet
+
+
+def _goes_on(new: int, old: int, following: av.Packet[av.AudioStream] | None) -> bool:
+    """Whether the next packet is nearer to where a jump leads than to where there was none."""
+    if following is None or not following.size:
+        return False
+    return following.pts is None or abs(following.pts - new) <= abs(following.pts - old)
