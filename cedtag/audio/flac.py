@@ -155,7 +155,7 @@ class FlacDecoder:
             self._damage = damage
         # A segment states the length of the whole.
         self._stated.append(self._done if stream.base else stated or self._done)
-        self.declared_frames = sum(self._stated)
+        self.declared_frames = sum(self._stated) if stated or self._damage is None else None
         self._begin_s += self._done / self.rate_hz
 
     def _open_next(self, begin: int) -> None:

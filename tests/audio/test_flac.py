@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cedtag.audio.containers.file_bytes import HeadBytes
-from cedtag.audio.containers.flac import Frame, read_stream, sound_frames
+from cedtag.audio.containers.flac import Frame, inspect_flac, read_stream, sound_frames
 from tests.sounds import bursts, decoded, write
 
 if TYPE_CHECKING:
@@ -142,3 +142,13 @@ def test_joined_streams_are_read_to_the_end(
     assert len(problems) == is_damaged
     assert len(samples) == pytest.approx(len(original) + 3 * 16_000, abs=2)
     np.testing.assert_allclose(samples[-8_000:], decoded(second)[0][-8_000:], atol=1e-6)
+
+
+def test_flac_that_ffmpeg_reads_is_checked_frame_by_frame(flac: Path) -> None:
+    data = flac.read_bytes()
+    assert inspect_flac(HeadBytes(data)).problems == ()
+    assert inspect_flac(HeadBytes(data + data)).problems == ()
+    frames = frames_of(data)
+    damaged = flip(flip(bytearray(data), frames[5], 0.5), frames[-1], 0.5)
+    problem = "places where FLAC frames are damaged or missing: 2"
+    assert inspect_flac(HeadBytes(bytes(damaged))).problems == (problem,)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from cedtag.audio.containers.chunks import inspect_chunks
 from cedtag.audio.containers.findings import Findings
+from cedtag.audio.containers.flac import inspect_flac
 from cedtag.audio.containers.mpeg_audit import inspect_mpeg
 from cedtag.audio.containers.stated_end import STATE_THEIR_END, inspect_end
 
@@ -56,6 +57,8 @@ def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: i
         return inspect_chunks(file)
     if container.name == "mp3":
         return inspect_mpeg(file, container, decoded_frames)
+    if container.name == "flac" and container.demuxer is not None:
+        return inspect_flac(file)
     if container.name in STATE_THEIR_END:
         return inspect_end(container.name, file, decoded_frames)
     if container.name in _STRUCTURES:
