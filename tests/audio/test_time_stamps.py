@@ -236,5 +236,5 @@ def test_a_single_time_stamp_that_goes_back_is_not_believed() -> None:
 
     stamps = [0, 10, 20, 3, 40, 50, 60, 2_000, 80, 500, 510, 520, 10, 20, 30]
     packets = [SimpleNamespace(pts=stamp, duration=10, size=1, time_base=1) for stamp in stamps]
-    believed = [packet.pts for packet in without_outliers(packets)]
+    believed = [packet.pts for packet in without_outliers(packets, 1)]
     assert believed == [0, 10, 20, None, 40, 50, 60, None, 80, 500, 510, 520, 10, 20, 30]

@@ -13,7 +13,7 @@ from cedtag.audio.limits import check_limits
 from cedtag.audio.pyav.clock import Clock
 from cedtag.audio.pyav.conversion import Assembler
 from cedtag.audio.pyav.damage import DAMAGE, Complaints, Tally, missing, reason_of
-from cedtag.audio.pyav.outliers import without_outliers
+from cedtag.audio.pyav.outliers import SMALLEST_JUMP_S, without_outliers
 from cedtag.audio.pyav.streams import audio_stream, choice, presentation_start_s
 from cedtag.errors import AudioError
 
@@ -116,7 +116,7 @@ class AvDecoder:
     def _joined(self) -> Iterator[Samples]:
         """Yield samples, each piece in one format, that of `_assembler`, until the end or until `_damage`."""
         try:
-            for packet in without_outliers(self._packets()):
+            for packet in without_outliers(self._packets(), SMALLEST_JUMP_S / (self._time_base or 1)):
                 for silence_s, frame in self._decoded(packet):
                     yield from self._assembled(silence_s, frame)
         except AudioError as error:

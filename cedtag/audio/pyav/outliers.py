@@ -10,22 +10,24 @@ if TYPE_CHECKING:
 
     import av
 
-_SMALLEST_JUMP_S = 0.1
+SMALLEST_JUMP_S = 0.1
 
 
-def without_outliers(packets: Iterable[av.Packet[av.AudioStream]]) -> Iterator[av.Packet[av.AudioStream]]:
+def without_outliers(
+    packets: Iterable[av.Packet[av.AudioStream]], smallest_jump: float
+) -> Iterator[av.Packet[av.AudioStream]]:
     """Yield the packets, without the time stamps from which the next packet does not go on.
 
-    Of the last packet no jump is believed.
+    `smallest_jump` is in the unit of the time stamps. Of the last packet no jump is believed.
     """
     due: int | None = None
     for packet, following in pairwise(chain(packets, [None])):
         assert packet is not None
         stamp, duration = packet.pts, packet.duration or 0
-        if stamp is not None and due is not None and packet.time_base is not None:
-            jumps = abs(stamp - due) * packet.time_base > _SMALLEST_JUMP_S
-            if jumps and not _goes_on(stamp + duration, due + duration, following):
-                packet.pts = stamp = None
+        if stamp is None or due is None or abs(stamp - due) <= smallest_jump:
+            pass
+        elif not _goes_on(stamp + duration, due + duration, following):
+            packet.pts = stamp = None
         if stamp is not None:
             due = stamp + duration
         elif due is not None:
