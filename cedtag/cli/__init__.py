@@ -14,6 +14,7 @@ from cedtag import __version__
 from cedtag.cli.shared.common_options import with_common_options
 from cedtag.cli.shared.failures import COULD_NOT_PROCEED, HANDLED, exit_code, sentence_for
 from cedtag.cli.shared.interrupts import wait_for_loading
+from cedtag.cli.shared.presets import offered_presets
 from cedtag.cli.shared.process import keep_stdout_for_data, leave, open_closed_streams, use_utf8_names
 from cedtag.cli.shared.shells import VARIABLE, answer, paths
 from cedtag.cli.shared.shortages import shortage_of, shortage_of_threads
@@ -96,6 +97,8 @@ class Commands(click.Group):
             tag = self.get_command(ctx, DEFAULT_COMMAND)
             assert tag is not None
             return tag.shell_complete(tag.make_context("tag", [], ctx, resilient_parsing=True), incomplete)
+        if incomplete.startswith("@"):
+            return offered_presets(incomplete)
         names = [CompletionItem(n, help=text) for n, (_, text) in COMMANDS.items() if n.startswith(incomplete)]
         return [*names, *paths(incomplete)]
 

@@ -113,7 +113,7 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
     made_of = {
         "model": model.checkpoint.name,
         "commit": model.checkpoint.commit,
-        "weights": _sha256_of(model.checkpoint.weight_files),
+        "weights": sha256_of(model.checkpoint.weight_files),
         "config": _config_hash(model),
         "preprocessor": _preprocessor_hash(model),
         "window": scoring.window / SAMPLE_RATE_HZ,
@@ -218,7 +218,8 @@ def _most_frequent(values: list[float]) -> tuple[float, dict[int, float]]:
     return usual, {place: value for place, value in enumerate(values) if value != usual}
 
 
-def _sha256_of(files: Iterable[Path]) -> str:
+def sha256_of(files: Iterable[Path]) -> str:
+    """The hash of the contents of files, one after the other."""
     digest = hashlib.sha256()
     for path in files:
         with path.open("rb") as weights:

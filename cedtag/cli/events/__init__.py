@@ -8,12 +8,14 @@ import click
 
 from cedtag.cli.shared.event_options import event_options
 from cedtag.cli.shared.options import SectionedCommand, logging_options, model_options
+from cedtag.cli.shared.presets import take_presets
 from cedtag.cli.tag.options import (
     clock_options,
     compute_options,
     destination_options,
     dry_run_option,
     list_options,
+    load_settings_option,
     reading_options,
     run_options,
     search_options,
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path())
+@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(), is_eager=True, callback=take_presets)
+@load_settings_option
 @run_options(
     event_options,
     destination_options,

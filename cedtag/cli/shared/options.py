@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 AnyFunction = TypeVar("AnyFunction", bound="Callable[..., Any]")
 LARGEST_NUMBER = 2**32 - 1  # what the largest of all numbers, a seed, may be; other settings have limits of their own
 FILES, PLACES = ("FILE", "FILE.csv"), ("PATH", "DIR", "FOLDER")  # metavars of options
+# Keys of a context's `meta`: where defaults of options stand, by parameter, and which of them come before variables.
+SET_BY, LOADED = "cedtag.set_by", "cedtag.loaded"
 _PARAMETER = re.compile(r"`([\w-]+)`")
 
 
@@ -58,6 +60,8 @@ class Option(click.Option):
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """The text of the variable that sets the option; of one that names its opposite, the opposite."""
+        if self.name in ctx.meta.get(LOADED, ()):
+            return None
         if name := variable_that_sets(ctx, self.opts):
             return os.environ[name]
         if not (name := variable_that_sets(ctx, self.secondary_opts)):
@@ -83,8 +87,12 @@ class Option(click.Option):
             raise
 
     def place_of(self, ctx: click.Context) -> str | None:
-        """The variable that set the option; None where the command line or the default did."""
-        if self.name is None or ctx.get_parameter_source(self.name) is not ParameterSource.ENVIRONMENT:
+        """The variable, or the place in a file, that set the option; None where command line or default did."""
+        source = ctx.get_parameter_source(self.name) if self.name else None
+        if source is ParameterSource.DEFAULT_MAP:
+            place: str | None = ctx.meta.get(SET_BY, {}).get(self.name)
+            return place
+        if source is not ParameterSource.ENVIRONMENT:
             return None
         return variable_that_sets(ctx, self.opts) or variable_that_sets(ctx, self.secondary_opts)
 
@@ -144,7 +152,7 @@ class SectionedCommand(click.Command):
             raise
 
     def place_of(self, ctx: click.Context, parameter: str) -> str | None:
-        """The variable that set a parameter of the command, if one did."""
+        """The variable, or the place in a file, that set a parameter of the command, if one did."""
         return next(
             (one.place_of(ctx) for one in self.params if isinstance(one, Option) and one.name == parameter), None
         )

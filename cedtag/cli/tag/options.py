@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedtag.cli.shared.loaded_settings import load_settings
 from cedtag.cli.shared.options import AnyFunction, Option, bundled, gathered, number_or_auto, option
 from cedtag.cli.shared.thresholds import threshold_fields
 from cedtag.cli.tag.inputs import PathList
@@ -41,6 +42,17 @@ list_options = gathered(
             option("null", "-0", "--null", help="Paths of --files-from end with NUL, as written by `find -print0`."),
         ],
     ),
+)
+
+load_settings_option = click.option(
+    "--load-settings",
+    cls=Option,
+    section="Model",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=load_settings,
+    help="Tag exactly as the run that wrote FILE: json, jsonl, csv with its journal, or a folder.",
 )
 
 search_options = gathered(

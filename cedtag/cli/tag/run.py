@@ -16,6 +16,8 @@ from cedtag.cli.shared.console import Console, download_bar
 from cedtag.cli.shared.failures import run_code
 from cedtag.cli.shared.inputs import files_of_options
 from cedtag.cli.shared.interrupts import Interrupted, Interrupts
+from cedtag.cli.shared.loaded_settings import check_weights
+from cedtag.cli.shared.presets import shown_presets
 from cedtag.cli.shared.run_progress import RunProgress
 from cedtag.cli.shared.streams import for_terminal, is_pipe
 from cedtag.cli.shared.suggestions import is_absent_word, suggestions_for
@@ -66,7 +68,10 @@ def tag(typed: tuple[str, ...], listed: PathList, choice: ModelChoice, settings:
         check_destination(settings.destination, [*typed, *files_of_options(click.get_current_context(), choice)])
         if listed.can_be_read_twice and (code := nothing_to_tag(listed.paths(typed, stack), settings.search, console)):
             return code
+        for text in shown_presets(click.get_current_context()):
+            console.detail(text)
         tagger = load_tagger(choice, settings, console)
+        check_weights(click.get_current_context(), tagger.model.checkpoint)
         countable = typed if listed.files_from is None and STDIN not in typed else None
         report = _Report(console, settings, logging, countable, interrupts)
         try:
