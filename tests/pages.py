@@ -122,6 +122,7 @@ def prepare(folder: Path) -> None:
     # Files that a page shows are those that its commands read.
     (folder / "thresholds.csv").write_text(_shown("tags.md", "label,threshold"), encoding="utf-8")
     (folder / "data.csv").write_text(_shown("training.md", "file,labels,fold"), encoding="utf-8")
+    (folder / "names.csv").write_text(_shown("tags.md", "mid,label,name"), encoding="utf-8")
     (folder / "cedtag.toml").write_text(_shown("settings.md", "[forest]"), encoding="utf-8")
 
 

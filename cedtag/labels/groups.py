@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import numpy as np
 
 from cedtag.errors import InputError
+from cedtag.labels.names import renamed
 from cedtag.labels.table import Label, ancestors, audioset, descendants, find_labels, nodes, parents_of
 from cedtag.records import Tag, TagResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,6 +43,10 @@ class Grouping:
         """The classes of the label at this place."""
         following = self._starts[place + 1] if place + 1 < len(self._starts) else len(self._classes)
         return cast("list[int]", self._classes[self._starts[place] : following].tolist())
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Show the groups under other names, by MID or name."""
+        self.labels = renamed(self.labels, names)
 
     def __call__(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores `(labels,)` from the probabilities `(classes,)`."""

@@ -91,6 +91,8 @@ def selector_of(labels: Sequence[Label], wanted: TagFilter) -> Selector:
     thresholds = np.array([special.get(label.index, wanted.threshold) for label in grouping.labels])
     where = parse_condition(wanted.where, lambda name: classes_meant(name, labels, wanted)) if wanted.where else None
     indices = frozenset(label.index for label in watched)
+    if wanted.label_names:
+        grouping.rename(wanted.label_names)
     return Selector(grouping, thresholds, wanted.top_k, indices, wanted.most_specific, where)
 
 

@@ -23,7 +23,8 @@ class TagFilter:
     `top_k` and `threshold` have a default of their own where windows become events, see `for_events`. With `group` a
     label stands for a node of the ontology and all nodes below it; `depth` puts classes into the groups at that depth,
     from 1 for the roots. `most_specific` drops a tag if a descendant scores at least as high. Windows for which the
-    condition `where` does not hold get no tags.
+    condition `where` does not hold get no tags. `label_names` are the names that results show, by MID or English name
+    in lower case; labels are still chosen by their own.
     """
 
     labels: Sequence[str] = ()
@@ -36,6 +37,7 @@ class TagFilter:
     depth: int | None = None
     most_specific: bool = False
     where: str | None = None
+    label_names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not all(0 <= score <= 1 for score in (self.threshold or 0, *self.thresholds.values())):

@@ -133,6 +133,8 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
         made_of["from"] = settings.reading.from_s
     if settings.reading.to_s is not None:
         made_of["to"] = settings.reading.to_s
+    if tags.label_names:
+        made_of["label-language"] = _hash_of(dict(tags.label_names))[:16]
     clock = settings.clock
     return made_of if clock.is_off else made_of | {"start-time": clock.start_time, "timezone": clock.timezone}
 

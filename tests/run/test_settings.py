@@ -50,6 +50,7 @@ DECIDES: dict[str, Any] = {
     "tags.depth": 1,
     "tags.most_specific": True,
     "tags.where": "Speech > 0.5",
+    "tags.label_names": {"speech": "Sprache"},
     "clock.start_time": "metadata",
     "clock.timezone": "+02:00",
     "compute.backend": "another",

@@ -22,6 +22,8 @@ def files_of_options(context: click.Context, choice: ModelChoice | None = None) 
     listed = context.params.get("files_from")
     if listed:
         yield Path(listed)
+    if names := context.params.get("label_names"):
+        yield Path(names)
     for name in _THRESHOLDS:
         specs = context.params.get(name) or ()
         yield from (Path(spec[1:]) for spec in specs if isinstance(spec, str) and spec.startswith("@"))

@@ -24,7 +24,8 @@ _SAME_NAME = (
 )
 # What follows from the others, belongs to the model, or is said of outputs.
 _OTHERS = {"model", "commit", "weights", "config", "preprocessor", "threshold", "thresholds", "refine", "overlaps"}
-_OTHERS |= {"layout", "formats", "format", "events"}
+# Names alone do not change what is scored; the file of names is given again.
+_OTHERS |= {"label-language", "layout", "formats", "format", "events"}
 _WEIGHTS = "cedtag.loaded_weights"
 
 

@@ -15,6 +15,7 @@ from cedtag.inputs.clock import Clock
 from cedtag.inputs.search import Search, parse_shard
 from cedtag.inputs.slices import parse_offset
 from cedtag.inputs.window_settings import WindowSettings
+from cedtag.labels.names import read_label_names
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.run.outputs.destination import Destination
 from cedtag.run.settings import Reading, RunSettings
@@ -233,6 +234,15 @@ tag_options = gathered(
                 "most_specific",
                 "--most-specific",
                 help="Drop a tag if one of its descendants in the ontology scores at least as high.",
+            ),
+            option(
+                "label_names",
+                "--label-language",
+                parse=lambda file: {"label_names": read_label_names(file)} if file else {},
+                default=None,
+                show_default=False,
+                metavar="FILE.csv",
+                help="Names of classes in results, from a table with the columns mid or label, and name.",
             ),
         ],
     ),
