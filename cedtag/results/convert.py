@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import ExitStack, closing
 from itertools import chain, groupby
 from pathlib import Path, PurePosixPath
@@ -24,10 +23,8 @@ from cedtag.system.destinations import OutputPath, check_outputs, folding_of, ke
 from cedtag.writers import DEFAULT_FORMAT, writer_type
 from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import shows_clock
-from cedtag.writers.per_recording import LAYOUT
+from cedtag.writers.per_recording import LAYOUT, warn_of_top_k
 from cedtag.writers.run_info import RunInfo
-
-logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -82,13 +79,8 @@ def require_facts(file: WrittenResults, destination: Destination) -> None:
         )
     if destination.layout == LAYOUT:
         file.require_ends("a row per recording")
-        if file.run is not None and (top_k := file.run.settings.get("top-k")):
-            logger.warning(
-                "%s: its run kept the %d best tags of a window, so that scores and seconds of other classes are low; "
-                "tag with -k 0 to have them whole",
-                file.path,
-                top_k,
-            )
+        if file.run is not None:
+            warn_of_top_k(file.path, file.run)
     for writer in destination.writers():
         if getattr(writer, "needs_ends", False):
             file.require_ends("this format")

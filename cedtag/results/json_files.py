@@ -28,6 +28,8 @@ def read_document(path: Path) -> WrittenResults:
     """A whole JSON document; jsonl is what can be read in pieces."""
     try:
         document = json.loads(path.read_bytes())
+        if not isinstance(document, dict):
+            raise InputError("this is no document of results that cedtag wrote")
         run = _run_of(document)
         results = [result for record in document["recordings"] for result in _recording(record)]
     except InputError as error:

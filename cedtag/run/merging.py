@@ -18,6 +18,7 @@ from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.open import open_output
 from cedtag.run.outputs.places import check_destination
 from cedtag.run.settings import run_differences
+from cedtag.writers.per_recording import is_per_recording, warn_of_top_k
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,6 +76,8 @@ def merge(paths: Sequence[Path], destination: Destination) -> int:
     _check_outputs(destination, paths, parts)
     results, recordings = joined_results(parts), 0
     run = destination.arranged(run_of(parts))
+    if is_per_recording(run):
+        warn_of_top_k(parts[0].path, run)
     with closing(open_output(replace(destination, resume=True, overwrite=True), run)) as joined:
         for result in results:
             joined.write(result)

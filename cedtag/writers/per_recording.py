@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from cedtag.writers.clock_columns import clock_times, shows_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from cedtag.records import FileEnd, FileFailed
     from cedtag.writers.run_info import RunInfo
 
+logger = logging.getLogger(__name__)
 LAYOUT = "file"
 COLUMNS = ("status", "duration")
 _EMPTY_TIMES = ("", "")
@@ -89,6 +92,17 @@ class Totals:
             for one in ordered
         ]
         return dict([file, *clock, *rest, ("classes", totals)])
+
+
+def warn_of_top_k(path: Path, run: RunInfo) -> None:
+    """Log it where the tags of a run are too few for the seconds of classes."""
+    if top_k := run.settings.get("top-k"):
+        logger.warning(
+            "%s: its run kept the %d best tags of a window, so that scores and seconds of other classes are low; "
+            "tag with -k 0 to have them whole",
+            path,
+            top_k,
+        )
 
 
 def is_per_recording(run: RunInfo) -> bool:

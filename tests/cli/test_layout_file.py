@@ -115,3 +115,9 @@ def test_another_layout_needs_no_scoring(cedtag, sounds):
     assert again.code == 0
     assert "4 done earlier" in again.stderr
     assert (sounds.parent / "a.csv").read_text().startswith("file,status,duration,")
+
+
+def test_a_document_of_another_program_is_refused_with_a_sentence(cedtag, rows):
+    (rows / "tasks.json").write_text("[]")
+    done = cedtag("convert", "tasks.json", "-f", "csv")
+    assert (done.code, done.stderr) == (2, "cedtag: tasks.json: this is no document of results that cedtag wrote\n")
