@@ -130,11 +130,11 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
     if settings.reading.track is not None:
         made_of["track"] = settings.reading.track
     if settings.reading.from_s:
-        made_of["from"] = settings.reading.from_s
+        made_of["from_s"] = settings.reading.from_s
     if settings.reading.to_s is not None:
-        made_of["to"] = settings.reading.to_s
-    if tags.label_names:
-        made_of["label-language"] = _hash_of(dict(tags.label_names))[:16]
+        made_of["to_s"] = settings.reading.to_s
+    if settings.tags.label_names:
+        made_of["label-language"] = _hash_of(dict(settings.tags.label_names))[:16]
     clock = settings.clock
     return made_of if clock.is_off else made_of | {"start-time": clock.start_time, "timezone": clock.timezone}
 

@@ -39,7 +39,7 @@ class RavenWriter(SegmentWriter):
         self._selection = 0
         self._before = 0  # samples of the recordings before this one
         # Their lengths are not known where they were read up to a time only.
-        self._only = SingleRecording() if "to" in run.settings else None
+        self._only = SingleRecording() if "to_s" in run.settings else None
 
     def write(self, result: Result) -> None:
         if self._only is not None and not isinstance(result, FileFailed):

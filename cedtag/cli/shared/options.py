@@ -160,8 +160,9 @@ class SectionedCommand(click.Command):
     def with_options(self, text: str, ctx: click.Context) -> str:
         """The text with the option, or what set it, in the place of each parameter that stands in backquotes."""
         options = [option for option in self.params if isinstance(option, Option)]
-        names = {option.name: option.place_of(ctx) or option.long_name for option in options}
-        names |= {option.long_name.lstrip("-"): option.place_of(ctx) or option.long_name for option in options}
+        # Long names first: `to` is --output, and no --to.
+        names = {option.long_name.lstrip("-"): option.place_of(ctx) or option.long_name for option in options}
+        names |= {option.name or "": option.place_of(ctx) or option.long_name for option in options}
         if model := ctx.params.get("model"):
             text = text.replace("-m MODEL", f"-m {shlex.quote(model)}")
         return _PARAMETER.sub(lambda match: names.get(match[1]) or match[0], text)
