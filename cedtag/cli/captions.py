@@ -84,8 +84,8 @@ def command(path: str, captions: CaptionSettings, settings: RunSettings, choice:
     else:
         write_captions(content, captions.to)
     if not logging.quiet:
-        left_out = f"; {found.num_left_out} sounds have no second between the lines" if found.num_left_out else ""
-        click.echo(f"cedtag: {len(found.cues)} cues for sounds{left_out}", err=True)
+        left_out = f"; without a free second: {found.num_left_out}" if found.num_left_out else ""
+        click.echo(f"cedtag: cues for sounds: {len(found.cues)}{left_out}", err=True)
     return code
 
 

@@ -25,7 +25,7 @@ def film(tmp_path, monkeypatch):
 def test_cues_come_between_the_lines_in_the_format_of_the_subtitles(cedtag, film):
     done = cedtag("captions", "events.csv", "--with", "film.srt", "-o", "out/film.sdh.srt")
     assert (done.code, done.stdout) == (0, b"")
-    assert done.stderr == "cedtag: 2 cues for sounds\n"
+    assert done.stderr == "cedtag: cues for sounds: 2\n"
     new = (
         b"3\r\n00:00:03,000 --> 00:00:04,500\r\n[dog barking]\r\n\r\n"
         b"4\r\n00:00:09,000 --> 00:00:10,000\r\n[music]\r\n\r\n"
