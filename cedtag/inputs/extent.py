@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio import RawFormat, pyav_length
 from cedtag.audio.audio_file import open_audio
+from cedtag.audio.bugs import bugs_reported
 from cedtag.audio.in_process import decoder_of
 from cedtag.errors import CedtagError
 from cedtag.inputs.search import STDIN
@@ -46,7 +47,7 @@ def stated_length_s(source: Source, raw: RawFormat | None = None, *, asks_pyav: 
             return source.size / file.format.frame_bytes / file.format.rate_hz
         if file.needs_pyav:
             return pyav_length.stated_length_s(file) if asks_pyav else None
-        with closing(decoder_of(file)) as decoder:
+        with bugs_reported(source.name), closing(decoder_of(file)) as decoder:
             return decoder.declared_frames / decoder.rate_hz if decoder.declared_frames else None
     except (CedtagError, OSError):
         return None

@@ -168,7 +168,7 @@ def test_a_run_over_tagged_recordings_ends_and_can_be_resumed(
     (folder / "b.wav").write_bytes(id3v2(9) + recordings("wav"))
     again = cedtag(folder, "-o", tmp_path / "tags.csv")
     assert again.code == 0
-    assert "1 done" in again.stderr
+    assert "1 recording done" in again.stderr
     assert (tmp_path / "tags.csv").read_bytes().startswith(first)
 
 

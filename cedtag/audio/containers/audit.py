@@ -62,7 +62,8 @@ def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: i
     if container.name in STATE_THEIR_END:
         return inspect_end(container.name, file, decoded_frames)
     if container.name in _STRUCTURES:
-        return _inspector(container.name)(file)
+        # Junk before the first frame, which the decoder has skipped, is said already.
+        return _inspector(container.name)(file.part(container.start) if container.start else file)
     return Findings()
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _LONGEST_PACKET_S = 10
 # A container that cannot be read here is read on behind the damage; not for ever.
 _MOST_ERRORS_IN_A_ROW = 100
+# Demuxers of FFmpeg that call every packet corrupt.
+_MARKS_ALL_PACKETS = frozenset(["adx"])
 
 
 class AvDecoder:
@@ -136,7 +138,7 @@ class AvDecoder:
                 self._num_frames += round(duration_s * self._assembler.rate_hz)
                 yield self._gap_s(packet.pts, duration_s) + duration_s, None
             return
-        is_doubtful = packet.is_corrupt or self._complaints.are_new()
+        is_doubtful = (packet.is_corrupt and self._demuxer not in _MARKS_ALL_PACKETS) or self._complaints.are_new()
         for frame in frames:
             is_doubtful = is_doubtful or frame.is_corrupt
             self._num_frames += frame.samples
