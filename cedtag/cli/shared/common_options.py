@@ -51,7 +51,7 @@ def _talk() -> list[click.Option]:
 
 
 def _flag(
-    short: str, long: str, callback: Callable[[click.Context, click.Parameter, bool], None], text: str
+    short: str, long: str, callback: Callable[[click.Context, click.Parameter, bool], bool], text: str
 ) -> click.Option:
     names = list(dict.fromkeys((short, long)))
     return Option(names, is_flag=True, expose_value=False, callback=callback, help=text, section="Logging")
@@ -68,20 +68,23 @@ def _version() -> click.Option:
     )
 
 
-def _set_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:
+def _set_quiet(context: click.Context, _: click.Parameter, value: bool) -> bool:
     context.meta[_QUIET] = value
+    return value
 
 
-def _show_details(context: click.Context, _: click.Parameter, value: bool) -> None:
+def _show_details(context: click.Context, _: click.Parameter, value: bool) -> bool:
     if value:
         from cedtag.cli.shared.console import Console
 
         Console(quiet=False, verbose=True)  # takes what the library logs
+    return value
 
 
-def _use_no_color(context: click.Context, _: click.Parameter, value: bool) -> None:
+def _use_no_color(context: click.Context, _: click.Parameter, value: bool) -> bool:
     if value:
         os.environ["NO_COLOR"] = "1"
+    return value
 
 
 def _show_version(context: click.Context, _: click.Parameter, value: bool) -> None:
