@@ -10,6 +10,11 @@ longer than the model takes (10.1 s) is cut into windows of that length, and sco
 
 from __future__ import annotations
 
+from cedtag.system.extras import require
+
+require("hf", "cedtag.hf needs transformers")
+
+# ruff: noqa: E402 -- without the package the error above is the one to see
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, AutoModelForAudioClassification
 
 from cedtag.hf.configuration import CedConfig

@@ -16,6 +16,7 @@ DISTRIBUTIONS = ("cedtag", "cedtag-lite")
 EXTRAS = {
     "torch": ("torch", "torchaudio"),
     "av": ("av",),
+    "hf": ("transformers", "accelerate"),
     "onnx": ("onnxruntime",),
     "parquet": ("pyarrow",),
     "plot": ("matplotlib",),

@@ -44,7 +44,9 @@ def test_the_small_distribution_is_the_other_one_without_torch():
     assert set(LITE["dependencies"]) == everything - torch | set(extras["onnx"])
     stated = {name: set(lines) for name, lines in LITE["optional-dependencies"].items()}
     assert stated.pop("torch") == torch
-    assert stated == {name: set(lines) for name, lines in extras.items() if name not in ("onnx", "dev")}
+    assert stated == {
+        name: set(lines) for name, lines in extras.items() if name not in ("onnx", "hf", "dev")
+    }  # hf needs torch
     assert (LITE["scripts"], LITE["requires-python"]) == (
         PROJECT["project"]["scripts"],
         PROJECT["project"]["requires-python"],

@@ -157,7 +157,7 @@ def test_int8_is_near_fp32(monkeypatch):
     ],
 )
 def test_a_device_that_is_not_there_is_an_error(wanted, message):
-    with pytest.raises(InputError, match=f"--device {wanted}: .*{message}"):
+    with pytest.raises(InputError, match=f"`device` {wanted}: .*{message}"):
         find_device(wanted)
 
 
