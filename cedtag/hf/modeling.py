@@ -9,9 +9,10 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
 
 from cedtag.hf.configuration import CedConfig
+from cedtag.model.encoder import Encoder, clip_frames, clip_means
 from cedtag.model.initialise import initialise_layers, initialise_positions
 from cedtag.model.layers import Attention, Linear
-from cedtag.model.network import Encoder, clip_frames, clip_means, loss_of, output_layer
+from cedtag.model.network import loss_of, output_layer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

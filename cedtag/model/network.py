@@ -5,190 +5,21 @@ Parameters have the names of the Hub's checkpoints, so `state_dict()` is what `m
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cedtag.checkpoints.names import WEIGHTS_NAME
 from cedtag.errors import InputError
-from cedtag.model.config import CedConfig
-from cedtag.model.initialise import initialise_layers, initialise_positions
-from cedtag.model.layers import ENCODER_NORM_EPS, Block, Linear, PatchEmbedding
+from cedtag.model.encoder import Encoder, check_features, clip_frames, clip_means
+from cedtag.model.layers import Linear
 from cedtag.model.output import CedOutput, SingleLabelOutput
-from cedtag.model.weights import (
-    encoder_weights,
-    inferred_config,
-    load_weights,
-    read_weights,
-    save_weights,
-    with_matching_head,
-)
+from cedtag.model.pretrained import Pretrained
+from cedtag.model.weights import encoder_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from typing_extensions import Self
-
-    from cedtag.checkpoints.locate import Checkpoint
-
-_BATCH_NORM_MOMENTUM = 0.01
-
-
-class Pretrained(nn.Module):
-    """A network that is built from a config, and can be read from and written to checkpoints."""
-
-    def __init__(self, config: CedConfig, *, initialise: bool = True) -> None:
-        super().__init__()
-        self.config = config
-        self._build(config)
-        if initialise:
-            self._initialise()
-
-    @classmethod
-    def from_checkpoint(
-        cls, checkpoint: Checkpoint, *, num_labels: int | None = None, ignore_mismatched_sizes: bool = False
-    ) -> Self:
-        """This part of a resolved checkpoint, in evaluation mode.
-
-        Another number of classes is an error, unless with `ignore_mismatched_sizes` the last layer is new.
-        """
-        # The config comes first: it is small, and refuses what should not be built.
-        config = None if checkpoint.config is None else CedConfig.from_file(checkpoint.config)
-        tensors = read_weights(checkpoint.weights)
-        config = config or inferred_config(tensors, checkpoint.weights)
-        if num_labels not in (None, config.outputdim):
-            config = replace(config, outputdim=num_labels, id2label={}, label2id={})
-        model = cls(config, initialise=ignore_mismatched_sizes)
-        own = cls._own_weights(tensors)
-        if ignore_mismatched_sizes:
-            own = with_matching_head(own, model.state_dict())
-        load_weights(model, own, checkpoint.weights)
-        return model.eval()
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        name: str | Path,
-        *,
-        revision: str | None = None,
-        cache_dir: str | Path | None = None,
-        local_files_only: bool = False,
-        dtype: torch.dtype | None = None,
-        torch_dtype: torch.dtype | None = None,
-        num_labels: int | None = None,
-        ignore_mismatched_sizes: bool = False,
-    ) -> Self:
-        """This part of a checkpoint: a known name, a Hub repository, a folder or a weights file.
-
-        The parameters are those of transformers; `torch_dtype` is the old name of `dtype`, by default float32.
-        """
-        from cedtag.checkpoints.locate import resolve_pretrained
-
-        checkpoint = resolve_pretrained(name, revision, cache_dir, local_files_only=local_files_only)
-        model = cls.from_checkpoint(checkpoint, num_labels=num_labels, ignore_mismatched_sizes=ignore_mismatched_sizes)
-        return model.to(dtype or torch_dtype or torch.float32)
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the weights."""
-        return next(self.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type of the weights."""
-        return next(self.parameters()).dtype
-
-    def num_parameters(self, only_trainable: bool = False) -> int:
-        """The number of weights; with `only_trainable`, of those that training changes."""
-        return sum(weight.numel() for weight in self.parameters() if weight.requires_grad or not only_trainable)
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` into `folder`, which is made if need be."""
-        save_weights(Path(folder) / WEIGHTS_NAME, self.state_dict())
-        self.config.save_pretrained(folder)
-
-    def _build(self, config: CedConfig) -> None:
-        """Make the layers; their weights are undefined."""
-        raise NotImplementedError
-
-    def _initialise(self) -> None:
-        initialise_layers(self)
-        for module in self.modules():
-            if isinstance(module, CedModel):
-                initialise_positions(module.time_pos_embed, module.freq_pos_embed)
-
-    @staticmethod
-    def _own_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors of a checkpoint that belong to this network."""
-        return tensors
-
-
-class Encoder:
-    """What every encoder has, whichever kind of `nn.Module` it is: its layers, and the way through them."""
-
-    training: bool
-    in_place = False
-
-    def _build(self, config: CedConfig) -> None:
-        self.plain_config = config
-        rows, columns = config.grid_size
-        self.init_bn = nn.BatchNorm1d(config.n_mels, momentum=_BATCH_NORM_MOMENTUM)
-        self.patch_embed = PatchEmbedding(config)
-        self.time_pos_embed = nn.Parameter(torch.empty(1, config.embed_dim, 1, columns))
-        self.freq_pos_embed = nn.Parameter(torch.empty(1, config.embed_dim, rows, 1))
-        self.pos_drop = nn.Dropout(config.drop_rate)
-        # Deeper blocks are dropped more often.
-        drop_path_rates = np.linspace(0, config.drop_path_rate, config.depth, dtype=np.float32).tolist()
-        self.blocks = nn.Sequential(*(Block(config, rate) for rate in drop_path_rates))
-        self.norm = nn.LayerNorm(config.embed_dim, eps=ENCODER_NORM_EPS)
-
-    def encode(self, input_values: Tensor) -> Tensor:
-        """Last hidden states `(batch, tokens, dim)` of features `(batch, n_mels, frames)` without padding."""
-        check_features(input_values, self.plain_config)
-        patches = self.patch_embed(self.init_bn(input_values.to(self.init_bn.weight.dtype)))
-        patches = patches + self.time_pos_embed[..., : patches.shape[-1]] + self.freq_pos_embed
-        # Contiguous once: sums keep the layout of their terms, and every layer norm would copy.
-        tokens = self.pos_drop(patches.flatten(2).transpose(1, 2).contiguous())
-        if self.in_place and not (self.training or torch.is_grad_enabled()):
-            for block in self.blocks:
-                cast("Block", block).update_(tokens)
-        else:
-            tokens = self.through_blocks(tokens)
-        last_hidden_state: Tensor = self.norm(tokens)
-        return last_hidden_state
-
-    def encode_clips(self, input_values: Tensor, num_frames: Sequence[int]) -> Tensor:
-        """The same of clips that have `num_frames`, each as if it were alone; tokens beyond those of a clip are zero.
-
-        Clips longer than the model takes are cut into windows of that length, whose tokens follow one another.
-        """
-        patch, (rows, most_columns) = self.plain_config.patch_size, self.plain_config.grid_size
-        longest = most_columns * patch
-        windows = defaultdict(list)
-        for clip, frames in enumerate(num_frames):
-            for start in range(0, max(1, frames - patch + 1), longest):
-                windows[min(longest, frames - start)].append((clip, start))
-        encoded: list[tuple[int, int, Tensor]] = []
-        for length, places in windows.items():  # one length at a time, so that no padding can reach a clip
-            features = torch.stack([input_values[clip, :, start : start + length] for clip, start in places])
-            tokens = self.encode(features).reshape(len(places), rows, length // patch, -1)
-            encoded += [(clip, start // patch, own) for (clip, start), own in zip(places, tokens, strict=True)]
-        _, _, some = encoded[0]
-        hidden = some.new_zeros(len(num_frames), rows, max(num_frames) // patch, some.shape[-1])
-        for clip, column, tokens in encoded:
-            hidden[clip, :, column : column + tokens.shape[1]] = tokens
-        return hidden.flatten(1, 2)
-
-    def through_blocks(self, tokens: Tensor) -> Tensor:
-        """The tokens after all blocks."""
-        after: Tensor = self.blocks(tokens)
-        return after
+    from cedtag.model.config import CedConfig
 
 
 class CedModel(Encoder, Pretrained):
@@ -265,45 +96,6 @@ def loss_of(logits: Tensor, labels: Tensor, config: CedConfig) -> Tensor:
     if config.is_single_label:
         return F.cross_entropy(logits, targets)
     return F.binary_cross_entropy_with_logits(logits, targets)
-
-
-def clip_frames(attention_mask: Tensor, input_values: Tensor) -> list[int]:
-    """The number of frames of each clip that a mask `(batch, frames)` of ones, then zeros, states."""
-    shape = (len(input_values), input_values.shape[-1])
-    num_frames = attention_mask.sum(-1)
-    if attention_mask.shape != shape or not torch.equal(
-        attention_mask.bool(), torch.arange(shape[1], device=attention_mask.device) < num_frames[:, None]
-    ):
-        raise InputError(
-            f"the attention_mask has shape {tuple(attention_mask.shape)}, expected {shape}: 1 on the frames of a clip, "
-            "then 0 on its padding"
-        )
-    frames: list[int] = num_frames.tolist()
-    return frames
-
-
-def clip_means(hidden: Tensor, num_frames: Sequence[int], config: CedConfig) -> Tensor:
-    """The mean of each clip's tokens, `(batch, dim)`, in hidden states that are zero elsewhere."""
-    if len(set(num_frames)) == 1:
-        return hidden.mean(1)
-    num_tokens = [frames // config.patch_size * config.grid_size[0] for frames in num_frames]
-    return hidden.sum(1) / hidden.new_tensor(num_tokens)[:, None]
-
-
-def check_features(input_values: Tensor, config: CedConfig) -> None:
-    if input_values.ndim != 3 or input_values.shape[1] != config.n_mels:
-        raise InputError(
-            f"the features have shape {tuple(input_values.shape)}, expected (batch, {config.n_mels}, frames); "
-            "make them with CedFeatureExtractor"
-        )
-    frames = input_values.shape[2]
-    if frames > config.target_length:
-        raise InputError(
-            f"the features have {frames} frames, but this model takes {config.target_length} at most "
-            f"({config.target_length * config.hop_size - 1} samples); cut the audio into windows first"
-        )
-    if frames < config.patch_size:
-        raise InputError(f"the features have {frames} frames, expected at least one patch of {config.patch_size}")
 
 
 def _targets(labels: Tensor, logits: Tensor) -> Tensor:
