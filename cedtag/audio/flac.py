@@ -10,7 +10,6 @@ import numpy as np
 
 from cedtag.audio.containers.flac import end_of_last_frame, next_run, next_stream, read_stream
 from cedtag.audio.limits import FRAMES_PER_READ
-from cedtag.audio.repaired import RepairedFile
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.audio.spliced import SplicedFile
 from cedtag.errors import AudioError
@@ -35,7 +34,7 @@ class FlacDecoder:
     def __init__(self, file: AudioFile) -> None:
         self._name, self._contents = file.name, file.contents()
         os.lseek(file.fd, file.span.start, os.SEEK_SET)
-        self._whole = file.fd if file.span.stop is None else RepairedFile(self._contents)
+        self._whole = file.fd if file.span.stop is None else SplicedFile(self._contents)
         self._decoder = SoundFileDecoder(self._whole, file.name)
         self.rate_hz, self.channels, self.subtype = self._decoder.rate_hz, self._decoder.channels, self._decoder.subtype
         self.declared_frames = self._decoder.declared_frames

@@ -20,9 +20,10 @@ from cedtag.audio.open import size_and_mtime, unreadable
 from cedtag.audio.parts import Parts
 from cedtag.audio.plain_header import with_plain_header
 from cedtag.audio.raw import RawDecoder, RawFormat
-from cedtag.audio.repaired import RepairedFile, repaired
+from cedtag.audio.repaired import repaired
 from cedtag.audio.selection import Selection
 from cedtag.audio.sndfile import SoundFileDecoder
+from cedtag.audio.spliced import SplicedFile
 from cedtag.errors import AudioError
 from cedtag.records import NOTE, PASSING_STAGES, SAMPLE_RATE_HZ
 
@@ -225,7 +226,7 @@ def decoder_of(file: AudioFile) -> Decoder:
     return SoundFileDecoder(_for_libsndfile(file, file.format), file.name)
 
 
-def _for_libsndfile(file: AudioFile, container: Container) -> int | RepairedFile:
+def _for_libsndfile(file: AudioFile, container: Container) -> int | SplicedFile:
     """The descriptor where libsndfile can read the file itself: reading through Python takes longer."""
     contents = file.contents()
     if (other := with_plain_header(contents, container) or repaired(contents, container)) is not None:
@@ -233,4 +234,4 @@ def _for_libsndfile(file: AudioFile, container: Container) -> int | RepairedFile
     if file.span == Span():
         os.lseek(file.fd, file.span.start, os.SEEK_SET)
         return file.fd
-    return RepairedFile(contents)
+    return SplicedFile(contents)

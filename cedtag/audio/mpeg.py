@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.mpeg import info_frame, silent_frame
 from cedtag.audio.containers.mpeg_walk import walk_frames
 from cedtag.audio.quiet import c_stderr_discarded
 from cedtag.audio.sndfile import SoundFileDecoder
+from cedtag.audio.spliced import SplicedFile
 from cedtag.errors import AudioError
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
     from cedtag.audio.containers.mpeg_walk import Part, Walk
     from cedtag.audio.mono import Samples
-
-_ID3V1_BYTES = 128
 
 
 class MpegDecoder:
@@ -99,7 +96,7 @@ def _is_plain(walk: Walk, file: FileBytes) -> bool:
     return file.start + part.spans[0][1] == os.fstat(file.fd).st_size
 
 
-def _frames_file(file: FileBytes, part: Part, *, is_first: bool) -> FramesFile:
+def _frames_file(file: FileBytes, part: Part, *, is_first: bool) -> SplicedFile:
     """The frames of one part, with what makes libsndfile read all of them.
 
     It stops where a tag states the end. Without a tag it guesses from the length of the first frame and the size of the
@@ -109,48 +106,10 @@ def _frames_file(file: FileBytes, part: Part, *, is_first: bool) -> FramesFile:
     if is_first and tag is not None and tag.lame:
         num_promised, num_frames = tag.num_frames or 0, part.num_frames
         if num_promised > num_frames + 1:  # the end is missing, and the padding with it
-            return FramesFile(file, info_frame(header, num_promised, tag.lame), part.spans)
+            return SplicedFile(file, info_frame(header, num_promised, tag.lame), part.spans)
         lame = tag.lame if num_promised == num_frames else tag.lame_without_padding
-        return FramesFile(file, info_frame(header, num_frames, lame), part.spans)
+        return SplicedFile(file, info_frame(header, num_frames, lame), part.spans)
     head = b"" if is_first or tag is None else silent_frame(header)
     longest = max(len(head), header.num_bytes, *part.sizes.values())
     spans = part.spans * 2 if part.num_frames == 1 else part.spans  # libmpg123 reads no frame without a second one
-    return FramesFile(file, head, spans, least_size=(part.num_frames + 1) * longest)
-
-
-class FramesFile:
-    """A file that seems to hold `head` and then the `spans` of another, one behind the other.
-
-    It seems to be `least_size` bytes long, or longer, but nothing can be read there.
-    """
-
-    def __init__(self, file: FileBytes, head: bytes, spans: list[tuple[int, int]], least_size: int = 0) -> None:
-        self._fd, self._head = file.fd, head
-        self._sources = [file.start + start for start, _ in spans]
-        self._begins = list(accumulate((stop - start for start, stop in spans), initial=len(head)))
-        self._size = max(self._begins[-1], least_size)
-        self._at = 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read up to the end of one span."""
-        wanted, head = memoryview(buffer), self._head[self._at :]
-        if head:
-            num_bytes = min(len(head), len(wanted))
-            wanted[:num_bytes] = head[:num_bytes]
-        elif (place := bisect_right(self._begins, self._at)) == len(self._begins):
-            # Before it decodes, libmpg123 looks for an ID3v1 tag at the end, and gives up where it cannot read that.
-            num_bytes = min(len(wanted), self._size - self._at) if self._size - self._at <= _ID3V1_BYTES else 0
-            wanted[:num_bytes] = bytes(num_bytes)
-        else:
-            offset = self._sources[place - 1] + self._at - self._begins[place - 1]
-            num_bytes = os.preadv(self._fd, [wanted[: self._begins[place] - self._at]], offset)
-        self._at += num_bytes
-        return num_bytes
+    return SplicedFile(file, head, spans, least_size=(part.num_frames + 1) * longest)

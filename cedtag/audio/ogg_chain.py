@@ -13,7 +13,6 @@ from cedtag.audio.containers.ogg_codecs import without_delay
 from cedtag.audio.containers.ogg_pages import paged
 from cedtag.audio.containers.span import Span
 from cedtag.audio.limits import FRAMES_PER_READ
-from cedtag.audio.repaired import RepairedFile
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.audio.spliced import SplicedFile
 from cedtag.errors import AudioError
@@ -81,7 +80,7 @@ class OggDecoder:
             self._file.selection.check_single_track(self._file.name)
             os.lseek(self._file.fd, 0, os.SEEK_SET)
             is_file = self._file.span == Span()
-            return SoundFileDecoder(self._file.fd if is_file else RepairedFile(self._contents), self._file.name)
+            return SoundFileDecoder(self._file.fd if is_file else SplicedFile(self._contents), self._file.name)
         from cedtag.audio.pyav import AvDecoder
 
         return AvDecoder(self._file, self._demuxer)

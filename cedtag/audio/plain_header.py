@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cedtag.audio.containers.chunks import LAYOUTS, chunks, find_audio
 from cedtag.audio.containers.codecs import wave_format
-from cedtag.audio.repaired import RepairedFile
+from cedtag.audio.spliced import SplicedFile
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.chunks import Chunk
@@ -24,14 +24,14 @@ _MOST_CHUNKS = 1_000
 _PLAIN_FORMAT_BYTES = 16
 
 
-def with_plain_header(file: FileBytes, container: Container) -> RepairedFile | None:
+def with_plain_header(file: FileBytes, container: Container) -> SplicedFile | None:
     """Return the file with another header, or None where libsndfile reads its own."""
     if file.at(0, 4) == b"RIFX":
         return _plain_rifx(file)
     return _without_long_texts(file, container.name) if container.name in _TEXTS else None
 
 
-def _plain_rifx(file: FileBytes) -> RepairedFile | None:
+def _plain_rifx(file: FileBytes) -> SplicedFile | None:
     """Make the plain format of an extensible one, which in RIFX neither libsndfile nor FFmpeg reads."""
     form = wave_format(file)
     if form is None or not form[2]:
@@ -42,7 +42,7 @@ def _plain_rifx(file: FileBytes) -> RepairedFile | None:
     return _with_head(file, b"RIFX", b"WAVEfmt " + _uint(len(fmt), 4) + fmt + b"data", 4)
 
 
-def _without_long_texts(file: FileBytes, container: str) -> RepairedFile | None:
+def _without_long_texts(file: FileBytes, container: str) -> SplicedFile | None:
     layout = LAYOUTS[file.at(0, 4)]
     found = list(islice(chunks(file, layout, layout.first_chunk), _MOST_CHUNKS))
     if not any(chunk.kind in _TEXTS[container] and chunk.size > _LONGEST_TEXT for chunk in found):
@@ -62,7 +62,7 @@ def _joined(file: FileBytes, parts: list[Chunk], size_bytes: Literal[4, 8]) -> b
     )
 
 
-def _with_head(file: FileBytes, form: bytes, head: bytes, size_bytes: Literal[4, 8]) -> RepairedFile | None:
+def _with_head(file: FileBytes, form: bytes, head: bytes, size_bytes: Literal[4, 8]) -> SplicedFile | None:
     """Put a header before the audio, which ends with the name of its chunk; None where there is no audio."""
     if (audio := find_audio(file)) is None:
         return None
@@ -70,7 +70,7 @@ def _with_head(file: FileBytes, form: bytes, head: bytes, size_bytes: Literal[4,
     head += _uint(size, size_bytes)
     if form:
         head = form + _uint(len(head) + size, 4) + head
-    return RepairedFile(file, head, audio.offset, audio.offset + size)
+    return SplicedFile(file, head, [(audio.offset, audio.offset + size)])
 
 
 def _uint(number: int, num_bytes: int) -> bytes:

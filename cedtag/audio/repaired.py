@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.chunks import LAYOUTS, AudioData, chunks, find_audio
+from cedtag.audio.spliced import SplicedFile
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
@@ -15,34 +15,7 @@ if TYPE_CHECKING:
 _LONGEST_HEAD = 1 << 20
 
 
-class RepairedFile:
-    """A file that seems to begin with `head`, then has its own bytes from `rest` to `stop`."""
-
-    def __init__(self, file: FileBytes, head: bytes = b"", rest: int = 0, stop: int | None = None) -> None:
-        self._fd = file.fd
-        self._head = head
-        self._shift = file.start + rest - len(head)
-        self._size = (file.size if stop is None else stop) - rest + len(head)
-        self._at = 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def readinto(self, buffer: memoryview) -> int:
-        wanted = memoryview(buffer)[: max(0, self._size - self._at)]
-        head = self._head[self._at :][: len(wanted)]
-        wanted[: len(head)] = head
-        num_bytes = len(head) or os.preadv(self._fd, [wanted], self._at + self._shift)
-        self._at += num_bytes
-        return num_bytes
-
-
-def repaired(file: FileBytes, container: Container) -> RepairedFile | None:
+def repaired(file: FileBytes, container: Container) -> SplicedFile | None:
     """Return the file with the length that it has in its header, or None where that changes nothing."""
     if container.name in ("wav", "w64", "aiff", "caf", "au"):
         audio = find_audio(file)
@@ -50,23 +23,23 @@ def repaired(file: FileBytes, container: Container) -> RepairedFile | None:
     return None
 
 
-def _repaired_chunks(file: FileBytes, container: Container, audio: AudioData) -> RepairedFile | None:
+def _repaired_chunks(file: FileBytes, container: Container, audio: AudioData) -> SplicedFile | None:
     if audio.is_understated:  # libsndfile itself reads such AIFF files to the end
         return _with_true_size(file, audio) if container.name == "wav" else None
     promised = audio.promised
     if container.name == "caf" and (promised is None or promised > audio.present) and audio.offset < _LONGEST_HEAD:
         # libsndfile refuses a CAF file that is cut off, or that was written to a pipe.
         head = file.at(0, audio.offset - 8) + audio.present.to_bytes(8, "big")
-        return RepairedFile(file, head, audio.offset)
+        return SplicedFile(file, head, [(audio.offset, file.size)])
     if promised is None or promised >= audio.present:
         return None
     # libsndfile reads what follows in a W64 file as audio, and fails at a second file or audio chunk elsewhere.
     if audio.unread or audio.num_chunks > 1 or container.name == "w64":
-        return RepairedFile(file, stop=audio.offset + promised)
+        return SplicedFile(file, extents=[(0, audio.offset + promised)])
     return None
 
 
-def _with_true_size(file: FileBytes, audio: AudioData) -> RepairedFile | None:
+def _with_true_size(file: FileBytes, audio: AudioData) -> SplicedFile | None:
     """Make a WAV header of the format chunk alone with the true size; RF64 where that does not fit 32 bits."""
     layout = LAYOUTS[file.at(0, 4)]
     form = next((chunk for chunk in chunks(file, layout, layout.first_chunk) if chunk.kind == b"fmt "), None)
@@ -80,7 +53,7 @@ def _with_true_size(file: FileBytes, audio: AudioData) -> RepairedFile | None:
         sizes = (size + len(fmt) + 48, size, 0)
         ds64 = b"ds64" + _uint32(28) + b"".join(number.to_bytes(8, "little") for number in sizes) + bytes(4)
         head = b"RF64" + _uint32(0xFFFF_FFFF) + b"WAVE" + ds64 + fmt + b"data" + _uint32(0xFFFF_FFFF)
-    return RepairedFile(file, head, audio.offset)
+    return SplicedFile(file, head, [(audio.offset, file.size)])
 
 
 def _uint32(number: int) -> bytes:

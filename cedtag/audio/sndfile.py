@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cedtag.audio.mono import Samples
-    from cedtag.audio.mpeg import FramesFile
-    from cedtag.audio.repaired import RepairedFile
     from cedtag.audio.spliced import SplicedFile
 
 # From here on, libsndfile's number of frames stands for an unknown length: 2^63 - 1, or what a false header gives.
@@ -50,7 +48,7 @@ class SoundFileDecoder:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def __init__(self, file: int | RepairedFile | FramesFile | SplicedFile, name: str) -> None:
+    def __init__(self, file: int | SplicedFile, name: str) -> None:
         self._name = name
         try:
             self._file = _ForwardOnly(file, closefd=False)

@@ -1,4 +1,4 @@
-"""Parts of a file, read as if they were one."""
+"""Parts of a file, behind a header of our own, read as if they were one file."""
 
 from __future__ import annotations
 
@@ -12,47 +12,63 @@ if TYPE_CHECKING:
 
     from cedtag.audio.containers.file_bytes import FileBytes
 
+_ID3V1_BYTES = 128
+
 
 class SplicedFile:
-    """What seems to be a file of the bytes `head`, and then those between the places in `extents` of `file`."""
+    """What seems to be a file of the bytes `head`, and then those between the places in `extents` of `file`, or all.
 
-    def __init__(self, file: FileBytes, head: bytes, extents: Sequence[tuple[int, int]]) -> None:
-        self._fd = file.fd
-        self._head = head
-        self._begins = [file.start + begin for begin, _ in extents]
-        lengths = [stop - begin for begin, stop in extents]
-        self._bounds = list(accumulate(lengths, initial=len(head)))  # where each extent seems to begin, and the end
+    It seems to be `least_size` bytes long, or longer, but nothing can be read there.
+    """
+
+    def __init__(
+        self,
+        file: FileBytes,
+        head: bytes = b"",
+        extents: Sequence[tuple[int, int]] | None = None,
+        least_size: int = 0,
+    ) -> None:
+        extents = [(0, file.size)] if extents is None else extents
+        self._fd, self._head = file.fd, head
+        self._sources = [file.start + begin for begin, _ in extents]
+        # Where each extent seems to begin, and the end.
+        self._begins = list(accumulate((stop - begin for begin, stop in extents), initial=len(head)))
+        self._size = max(self._begins[-1], least_size)
         self._at = 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._bounds[-1]}[whence]
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def tell(self) -> int:
         return self._at
 
+    def readinto(self, buffer: memoryview | bytearray) -> int:
+        """Fill `buffer`, but for what lies behind the end; the number of bytes."""
+        wanted, num_bytes = memoryview(buffer), 0
+        while num_bytes < len(wanted) and (more := self._read_part(wanted[num_bytes:])):
+            self._at += more
+            num_bytes += more
+        return num_bytes
+
     def read(self, length: int) -> bytes:
         """Return the next `length` bytes, fewer only at the end."""
-        parts = []
-        while length > 0 and (part := self._part(length)):
-            parts.append(part)
-            self._at += len(part)
-            length -= len(part)
-        return b"".join(parts)
+        data = bytearray(length)
+        return bytes(data[: self.readinto(data)])
 
-    def readinto(self, buffer: memoryview) -> int:
-        data = self.read(len(buffer))
-        memoryview(buffer)[: len(data)] = data
-        return len(data)
-
-    def _part(self, length: int) -> bytes:
-        """Return bytes from the current place on, out of one part."""
-        place = bisect_right(self._bounds, self._at) - 1
-        if place < 0:
-            return self._head[self._at : self._at + length]
+    def _read_part(self, wanted: memoryview) -> int:
+        """Read from the head or from one extent into the beginning of `wanted`; the number of bytes."""
+        place = bisect_right(self._begins, self._at)
+        if place == 0:
+            head = self._head[self._at :][: len(wanted)]
+            wanted[: len(head)] = head
+            return len(head)
         if place == len(self._begins):
-            return b""
-        within = self._at - self._bounds[place]
-        left = self._bounds[place + 1] - self._at
-        return os.pread(self._fd, min(length, left), self._begins[place] + within)
+            # Before it decodes, libmpg123 looks for an ID3v1 tag at the end, and gives up where it cannot read that.
+            left = self._size - self._at
+            num_bytes = min(len(wanted), left) if 0 < left <= _ID3V1_BYTES else 0
+            wanted[:num_bytes] = bytes(num_bytes)
+            return num_bytes
+        offset = self._sources[place - 1] + self._at - self._begins[place - 1]
+        return os.preadv(self._fd, [wanted[: self._begins[place] - self._at]], offset)
