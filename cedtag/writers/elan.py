@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from cedtag.records import SAMPLES_PER_MS, FileEnd, FileFailed, TimedSource
+from cedtag.records import SAMPLES_PER_MS, TimedSource
 from cedtag.writers import storable
 from cedtag.writers.media import media_type, media_url
-from cedtag.writers.segments import Segment, SingleRecording, percent_escaped, segments, whole
-from cedtag.writers.textgrid import tiled
+from cedtag.writers.segments import percent_escaped, whole
+from cedtag.writers.tiers import Tiers, TierWriter, tiled
 
 if TYPE_CHECKING:
-    from cedtag.records import Result
-    from cedtag.writers.run_info import RunInfo
+    from cedtag.records import FileEnd
 
 _SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
@@ -23,36 +22,18 @@ _NOT_KNOWN = "1970-01-01T00:00:00+00:00"  # EAF wants a date; that of today woul
 _NO_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]|%(?=[0-9A-F]{2})")  # and what could be taken for its escape
 
 
-class ElanWriter:
-    """The text of an annotation is the score; those of a tier never overlap: an earlier one ends where a later begins.
+class ElanWriter(TierWriter):
+    """The text of an annotation is the score; those of a tier end where a later one begins."""
 
-    Tiers are in the order in which their classes first occur.
-    """
-
-    one_recording = needs_ends = True
-
-    def __init__(self, out: IO[bytes], run: RunInfo) -> None:
-        self._out = out
-        self._tiers: dict[str, list[Segment]] = {}
-        self._only = SingleRecording()
-
-    def write(self, result: Result) -> None:
-        if isinstance(result, FileFailed):
-            return
-        self._only.check(result.source)
-        for segment in segments(result):
-            self._tiers.setdefault(segment.label, []).append(segment)
-        if isinstance(result, FileEnd):
-            document = ElementTree.ElementTree(_document(self._tiers, result))
-            ElementTree.indent(document)
-            document.write(self._out, "UTF-8", xml_declaration=True)
-            self._out.write(b"\n")
-
-    def close(self) -> None:
-        """The end of the recording wrote it all."""
+    def document(self, tiers: Tiers, end: FileEnd) -> bytes:
+        """The file in UTF-8."""
+        root = _document(tiers, end)
+        ElementTree.indent(root)
+        text: bytes = ElementTree.tostring(root, "UTF-8", xml_declaration=True)
+        return text + b"\n"
 
 
-def _document(tiers: dict[str, list[Segment]], end: FileEnd) -> ElementTree.Element:
+def _document(tiers: Tiers, end: FileEnd) -> ElementTree.Element:
     source = end.source
     date = source.began if isinstance(source, TimedSource) else _NOT_KNOWN
     root = ElementTree.Element(

@@ -21,7 +21,7 @@ from cedtag.results.read import read_results
 from cedtag.writers import WRITERS, format_of, storable, suffix_of, writer_type
 from cedtag.writers.run_info import RunInfo
 from cedtag.writers.segments import Segment
-from cedtag.writers.textgrid import tiled
+from cedtag.writers.tiers import tiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
