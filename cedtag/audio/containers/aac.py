@@ -11,20 +11,18 @@ if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
     from cedtag.audio.containers.findings import Findings
 
-_ADTS = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
-_LOAS = re.compile(rb"\x56[\xe0-\xff]")
+_ADTS_SYNC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
+_LOAS_SYNC = re.compile(rb"\x56[\xe0-\xff]")
 
 
 def inspect_aac(file: FileBytes) -> Findings:
     """Walk the frames: none may be cut or damaged."""
-    is_loas = _LOAS.match(file.at(0, 2)) is not None
-    size, sync = (_loas_bytes, _LOAS) if is_loas else (_adts_bytes, _ADTS)
-    return inspect_units(file, Units("AAC frame", size, sync, 2))
+    return inspect_units(file, LOAS if _LOAS_SYNC.match(file.at(0, 2)) else ADTS)
 
 
 def _adts_bytes(file: FileBytes, offset: int) -> int:
     head = file.peek(offset, 7)
-    if len(head) < 7 or _ADTS.match(head) is None or head[2] >> 2 & 15 == 15:
+    if len(head) < 7 or _ADTS_SYNC.match(head) is None or head[2] >> 2 & 15 == 15:
         return 0
     size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
     return size if size > 7 else 0
@@ -32,4 +30,8 @@ def _adts_bytes(file: FileBytes, offset: int) -> int:
 
 def _loas_bytes(file: FileBytes, offset: int) -> int:
     head = file.peek(offset, 3)
-    return 3 + ((head[1] & 0x1F) << 8 | head[2]) if len(head) == 3 and _LOAS.match(head) else 0
+    return 3 + ((head[1] & 0x1F) << 8 | head[2]) if len(head) == 3 and _LOAS_SYNC.match(head) else 0
+
+
+ADTS = Units("AAC frame", _adts_bytes, _ADTS_SYNC, 2)
+LOAS = Units("AAC frame", _loas_bytes, _LOAS_SYNC, 2)

@@ -18,7 +18,7 @@ _LAST_AC3, _LAST_EAC3 = 10, 16  # of the versions that are written into frames
 
 def inspect_ac3(file: FileBytes) -> Findings:
     """Walk the frames: none may be cut or damaged."""
-    return inspect_units(file, Units("AC-3 frame", _frame_bytes, re.compile(b"\x0bw"), 2))
+    return inspect_units(file, AC3)
 
 
 def _frame_bytes(file: FileBytes, offset: int) -> int:
@@ -32,3 +32,6 @@ def _frame_bytes(file: FileBytes, offset: int) -> int:
         return 0
     words = 96_000 * _KBPS[size // 2] // _RATES_HZ[rate]
     return 2 * (words + (size & 1 if rate == 1 else 0))
+
+
+AC3 = Units("AC-3 frame", _frame_bytes, re.compile(b"\x0bw"), 2)

@@ -23,7 +23,7 @@ def inspect_dts(file: FileBytes) -> Findings:
     first = file.search(_SYNC, 4, 0, min(file.size, _LONGEST_FRAME))
     if first < 0 or file.at(0, 8) == b"DTSHDHDR":
         return Findings()
-    return inspect_units(file, Units("DTS frame", _frame_bytes, _SYNC, 4))
+    return inspect_units(file, DTS)
 
 
 def _frame_bytes(file: FileBytes, offset: int) -> int:
@@ -49,3 +49,6 @@ def _core_bytes(first_64_bits: int) -> int:
 def _extension_bytes(first_80_bits: int) -> int:
     is_long = first_80_bits >> 80 - 43 & 1
     return (first_80_bits >> 80 - 75 & 0xFFFFF if is_long else first_80_bits >> 80 - 67 & 0xFFFF) + 1
+
+
+DTS = Units("DTS frame", _frame_bytes, _SYNC, 4)
