@@ -76,3 +76,13 @@ def test_what_is_counted_is_what_was_written(cedtag, done):
 def test_nothing_is_said_where_results_are_shown(cedtag, done):
     assert cedtag("convert", "tags.csv", "-f", "jsonl").stderr == ""
     assert cedtag("convert", "tags.csv", "-f", "jsonl", "-o", "-").stderr == ""
+
+
+def test_a_warning_of_the_library_is_a_line_of_the_command_unless_it_is_to_be_quiet(cedtag, done):
+    for words in (["convert"], ["report"], ["events"]):
+        line = (*words, "tags.csv", "--labels", "Conversation", "-o", "new.html" if words == ["report"] else "new.csv")
+        said = cedtag(*line, "--overwrite").stderr.splitlines()
+        assert [one for one in said if "its run kept the 2 best tags of a window" in one], said
+        assert all(one.startswith("cedtag: ") for one in said), said
+        assert cedtag(*line, "--overwrite", "-v").stderr.splitlines() == said
+        assert cedtag(*line, "--overwrite", "-q").stderr == ""

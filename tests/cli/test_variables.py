@@ -204,3 +204,26 @@ def test_an_empty_variable_is_none(cedtag, sounds, monkeypatch):
     for name in ("TOP_K", "LABELS", "OUTPUT", "EVENTS", "TIMEZONE"):
         monkeypatch.setenv(f"CEDTAG_{name}", "")
     assert cedtag("sounds/c.ogg").stdout == wanted
+
+
+UNKNOWN = {
+    "CEDTAG_TRESHOLD": "did you mean CEDTAG_THRESHOLD?",
+    "CEDTAG_EPOCHS": "did you mean CEDTAG_FINETUNE_EPOCHS or CEDTAG_FINETUNE_TEACHER_EPOCHS?",
+    "CEDTAG_MY_PROJECT": "docs/settings.md has the table",
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_variable_that_sets_no_option_is_named_once(cedtag, monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    for line in (["labels", "--find", "Siren"], ["models", "list"], ["convert", "nosuch.csv", "-o", "x.csv"]):
+        said = cedtag(*line).stderr
+        assert said.count(f"cedtag: the variable {name} sets no option; {UNKNOWN[name]}\n") == 1, said
+        assert name not in cedtag(*line, "-q").stderr
+
+
+def test_a_variable_of_any_command_is_known_to_all(cedtag, monkeypatch):
+    known = ("CEDTAG_FINETUNE_EPOCHS", "CEDTAG_MODELS_RM_YES", "CEDTAG_MIN_CONF", "CEDTAG_NO_RESUME", "CEDTAG_CONFIG")
+    for name in known:
+        monkeypatch.setenv(name, "1")
+    assert cedtag("labels", "--find", "Siren").stderr == ""
