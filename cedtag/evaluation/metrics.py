@@ -225,8 +225,11 @@ def _resampled(num_clips: int, resamples: int, seed: int) -> Counts:
 def _interval(
     function: Callable[[Matrix, Matrix, Counts], Vector], truth: Matrix, scores: Matrix, counts: Counts
 ) -> tuple[float, float] | tuple[None, None]:
-    """The 95 % interval of a measure over resamples, None without any."""
+    """The 95 % interval of a measure over resamples, None without any that has a value."""
     if not len(counts):
         return None, None
-    low, high = np.nanpercentile(function(truth, scores, counts), [2.5, 97.5])
+    values = function(truth, scores, counts)
+    if np.isnan(values).all():
+        return None, None
+    low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)

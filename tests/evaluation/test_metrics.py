@@ -162,3 +162,10 @@ def test_how_many_resamples_are_computed_at_once_changes_nothing(monkeypatch):
     at_once = metrics.measure_all(truth, scores, resamples=40)
     monkeypatch.setattr(metrics, "_VALUES_AT_ONCE", 1)
     assert metrics.measure_all(truth, scores, resamples=40) == at_once
+
+
+def test_a_measure_without_a_value_in_any_resample_has_no_interval() -> None:
+    truth, scores = np.ones((1, 1)), np.full((1, 1), 0.5)
+    measured = {one.name: one for one in metrics.measure_all(truth, scores, resamples=5)}
+    assert (measured["mAP"].low, measured["mAP"].high) == (None, None)
+    assert measured["mAP micro"].low is not None
