@@ -90,12 +90,14 @@ def empty_subtitles(*, is_vtt: bool) -> Subtitles:
 
 
 def read_subtitles(path: Path) -> Subtitles:
-    """The subtitles in a file; InputError for one that holds none."""
+    """The subtitles in a file, which may be empty; InputError for one that holds anything else."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     text, encoding = _decoded(content)
+    if not text.strip("\ufeff \t\r\n") and path.suffix.lower() == ".vtt":
+        return empty_subtitles(is_vtt=True)
     is_vtt = text.lstrip("\ufeff").startswith("WEBVTT")
     cues = tuple(_cues(text, is_vtt=is_vtt))
     if not cues and not is_vtt and text.strip("\ufeff \t\r\n"):

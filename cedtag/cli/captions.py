@@ -111,8 +111,7 @@ def _events(path: str, settings: RunSettings, choice: ModelChoice, logging: Logg
         raise InputError(f"{path}: is a folder, and captions are those of one recording; name that")
     with TemporaryDirectory(prefix="cedtag-") as folder:
         rows = Path(folder) / "events.jsonl"
-        code = tag(
-            (path,), PathList(), choice, replace(settings, destination=Destination((str(rows),), resume=False)), logging
-        )
+        settings = replace(settings, destination=Destination((str(rows),), resume=False))
+        code = tag((path,), PathList(), choice, settings, logging, names_places=False)
         results = list(read_results(rows)[1]) if rows.exists() else []
     return code, [] if any(isinstance(result, FileFailed) for result in results) else results

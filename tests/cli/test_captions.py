@@ -40,6 +40,9 @@ def test_without_subtitles_there_are_cues_for_sounds_alone(cedtag, film):
         "WEBVTT\n\n00:00:02.000 --> 00:00:04.500\n[dog barking]\n\n00:00:09.000 --> 00:00:10.000\n[music]\n\n"
     )
     assert cedtag("captions", "events.csv", "-f", "vtt").stdout == (film / "sounds.vtt").read_bytes()
+    (film / "empty.vtt").touch()
+    with_empty = cedtag("captions", "events.csv", "--with", "empty.vtt", "-o", "-")
+    assert with_empty.stdout == (film / "sounds.vtt").read_bytes()
 
 
 def test_classes_are_chosen_as_in_events(cedtag, film):
@@ -53,6 +56,7 @@ def test_rows_and_a_recording_give_the_same_captions(cedtag, film):
         of_audio = cedtag("captions", sample, "-m", "demo", "-w", "2", "--onset", "0.4")
         assert cedtag("tag", sample, "-m", "demo", "-w", "2", "-k", "0", "-t", "0.1", "-o", "rows.json", "-q").code == 0
     assert of_audio.code == 0
+    assert of_audio.stderr == "cedtag: cues for sounds: 2\n"
     assert b"[siren]" in of_audio.stdout
     assert cedtag("captions", "rows.json", "--onset", "0.4").stdout == of_audio.stdout
 
