@@ -64,6 +64,7 @@ def test_the_file_is_named_by_a_variable_or_lies_in_the_users_settings(cedtag, c
 def test_the_preset_is_shown_on_request(cedtag):
     shown = "cedtag: preset one of cedtag.toml: labels = Speech, most-specific = True, events = False\n"
     assert shown in cedtag("@one", "sounds", "-v").stderr
+    assert shown in cedtag("@one", "sounds", "-v", "--dry-run").stderr
     assert shown not in cedtag("@one", "sounds").stderr
 
 
@@ -110,6 +111,7 @@ RUNS = [
     ["--labels", "Animal", "--group", "--channel", "each", "-b", "2"],
     ["--level", "2", "--where", "Speech > 0.1", "--watch", "Bark", "--start-time", "2024-05-01T05:30:00+02:00"],
     ["--events", "--onset", "0.5", "--onset", "Speech=0.4", "--min-duration-on", "0.5", "--refine", "0.5"],
+    ["--from", "1", "--to", "0:00:02.5", "-w", "1"],
 ]
 
 
@@ -149,3 +151,24 @@ def test_files_without_settings_are_refused(cedtag, tmp_path):
     assert cedtag("sounds", "-o", "then.jsonl").code == 0
     both = cedtag("sounds", "@loud", "--load-settings", "then.jsonl")
     assert "alternatives; use one of them" in both.stderr
+
+
+@pytest.mark.parametrize("options", [["-t", "Speech=0.01"], ["--events", "--onset", "Speech=0.4", "--refine", "0.5"]])
+def test_settings_with_names_from_a_table_choose_the_same_classes(cedtag, tmp_path, options):
+    (tmp_path / "names.csv").write_text("label,name\nSpeech,Sprache\n")
+    names = ["--label-language", "names.csv"]
+    assert cedtag("sounds/a.wav", *options, *names, "-o", "then.json").code == 0
+    again = cedtag("sounds/a.wav", "--load-settings", "then.json", *names, "-f", "json")
+    assert again.stderr == ""
+    assert again.stdout == cedtag("sounds/a.wav", *options, *names, "-f", "json").stdout
+    others = cedtag("sounds/a.wav", "--load-settings", "then.json", "-f", "json")
+    assert "cedtag: then.json: its names of classes came from a table, which --label-language names" in others.stderr
+    assert others.code == 0
+    assert b"Sprache" not in others.stdout
+
+
+@pytest.mark.parametrize("output", [["one.csv", "--layout", "file"], ["wide.csv", "--layout", "wide"], ["one.sqlite"]])
+def test_the_journal_beside_any_output_holds_its_settings(cedtag, output):
+    assert cedtag("sounds", "-k", 3, "-w", 2, "-o", *output).code == 0
+    wanted = cedtag("sounds", "-k", 3, "-w", 2, "-f", "csv").stdout
+    assert cedtag("sounds", "--load-settings", output[0], "-f", "csv").stdout == wanted

@@ -22,11 +22,12 @@ _SAME_NAME = (
     *("window", "hop", "top-k", "labels", "exclude", "watch", "group", "level", "most-specific", "where", "raw"),
     *("backend", "device", "precision", "batch-size", "channel", "track", "start-time", "timezone"),
 )
+_OTHER_NAME = {"from_s": "from", "to_s": "to"}
 # What follows from the others, belongs to the model, or is said of outputs.
 _OTHERS = {"model", "commit", "weights", "config", "preprocessor", "threshold", "thresholds", "refine", "overlaps"}
 # Names alone do not change what is scored; the file of names is given again.
 _OTHERS |= {"label-language", "layout", "formats", "format", "events"}
-_WEIGHTS = "cedtag.loaded_weights"
+_WEIGHTS, _LANGUAGE = "cedtag.loaded_weights", "cedtag.loaded_language"
 
 
 def load_settings(ctx: click.Context, _: click.Parameter, value: str | None) -> str | None:
@@ -36,7 +37,7 @@ def load_settings(ctx: click.Context, _: click.Parameter, value: str | None) -> 
     if SET_BY in ctx.meta:
         raise InputError("a preset and loaded settings are alternatives; use one of them")
     run = _run_of(Path(value))
-    if unknown := run.settings.keys() - _OTHERS - set(_SAME_NAME):
+    if unknown := run.settings.keys() - _OTHERS - {*_SAME_NAME, *_OTHER_NAME}:
         raise InputError(
             f"{value}: holds the setting {min(unknown)}, which this version does not know; use a newer one"
         )
@@ -46,7 +47,15 @@ def load_settings(ctx: click.Context, _: click.Parameter, value: str | None) -> 
             set_default(ctx, options[name], f"{value} {name}", setting)
             ctx.meta.setdefault(LOADED, set()).add(options[name].name)
     ctx.meta[_WEIGHTS] = (value, run.settings.get("weights"))
+    ctx.meta[_LANGUAGE] = value if "label-language" in run.settings else None
     return value
+
+
+def lost_names(ctx: click.Context) -> str | None:
+    """What to say if the names of classes came from a table then, and come from the model now."""
+    if (file := ctx.meta.get(_LANGUAGE)) and not ctx.params["label_names"]:
+        return f"{file}: its names of classes came from a table, which --label-language names again; these are the model's"
+    return None
 
 
 def check_weights(ctx: click.Context, checkpoint: Checkpoint) -> None:
@@ -61,9 +70,12 @@ def check_weights(ctx: click.Context, checkpoint: Checkpoint) -> None:
 def _run_of(path: Path) -> RunInfo:
     from cedtag.results.read import open_results
     from cedtag.run.journal import read_journal
+    from cedtag.run.outputs.files import journal_beside
     from cedtag.run.outputs.folder import journal_in
 
-    run = read_journal(journal_in(path))[0] if path.is_dir() else open_results(path).run
+    journal = journal_in(path) if path.is_dir() else journal_beside(path)
+    # A table in another layout, or a database, cannot be read as rows, but its journal can.
+    run = read_journal(journal)[0] if path.is_dir() or journal.is_file() else open_results(path).run
     if run is None or "model" not in run.settings:
         raise InputError(
             f"{path}: holds no settings of a run; use json, jsonl, the journal, or a table with its journal beside it"
@@ -89,7 +101,11 @@ def _options_of(run: RunInfo, made_of: dict[str, Any]) -> Iterator[tuple[str, An
     for name in _SAME_NAME:
         if settings.get(name) is not None:
             yield name, settings[name]
-    yield "threshold", [settings["threshold"], *_of_classes(settings.get("thresholds"))]
+    for name, option in _OTHER_NAME.items():
+        if name in settings:
+            yield option, settings[name]
+    mids = _mids(run)
+    yield "threshold", [settings["threshold"], *_of_classes(settings.get("thresholds"), mids)]
     if refine := settings.get("refine"):
         yield "refine", refine["window"]
         events = {name: score for name, score in refine.items() if name != "window"} | events
@@ -97,11 +113,16 @@ def _options_of(run: RunInfo, made_of: dict[str, Any]) -> Iterator[tuple[str, An
         yield "events", True
     for name in ("onset", "offset"):
         if name in events:
-            yield name, [events[name], *_of_classes(events.get(f"{name}s"))]
+            yield name, [events[name], *_of_classes(events.get(f"{name}s"), mids)]
     for name in ("min-duration-on", "min-duration-off", "pad-onset", "pad-offset"):
         if name in events:
             yield name, events[name]
 
 
-def _of_classes(scores: Mapping[str, float] | None) -> list[str]:
-    return [f"{name}={score}" for name, score in (scores or {}).items()]
+def _mids(run: RunInfo) -> dict[str, str]:
+    """The MIDs of the classes by the names that a table gave them: options know only the names of the model."""
+    return {label.name: label.mid for label in run.labels if label.mid} if "label-language" in run.settings else {}
+
+
+def _of_classes(scores: Mapping[str, float] | None, mids: Mapping[str, str]) -> list[str]:
+    return [f"{mids.get(name, name)}={score}" for name, score in (scores or {}).items()]

@@ -16,6 +16,7 @@ from cedtag.checkpoints.locate import HubName, locate
 from cedtag.cli.shared.console import Console
 from cedtag.cli.shared.failures import run_code
 from cedtag.cli.shared.inputs import files_of_options
+from cedtag.cli.shared.presets import shown_presets
 from cedtag.cli.tag.run import nothing_to_tag
 from cedtag.errors import AudioError
 from cedtag.inputs.extent import Extent, stated_length_s
@@ -78,6 +79,8 @@ def show_plan(
     """Print what the run would do; the exit code that it would have if every recording can be decoded."""
     cache.configure(offline=True, cache_dir=choice.cache_dir)
     console = Console(quiet=logging.quiet, verbose=logging.verbose)
+    for text in shown_presets(click.get_current_context()):
+        console.detail(text)
     with ExitStack() as stack:
         paths = listed.paths(typed, stack)
         check_destination(settings.destination, [*typed, *files_of_options(click.get_current_context(), choice)])

@@ -16,7 +16,7 @@ from cedtag.cli.shared.console import Console, download_bar
 from cedtag.cli.shared.failures import run_code
 from cedtag.cli.shared.inputs import files_of_options
 from cedtag.cli.shared.interrupts import Interrupted, Interrupts
-from cedtag.cli.shared.loaded_settings import check_weights
+from cedtag.cli.shared.loaded_settings import check_weights, lost_names
 from cedtag.cli.shared.presets import shown_presets
 from cedtag.cli.shared.run_progress import RunProgress
 from cedtag.cli.shared.streams import for_terminal, is_pipe
@@ -55,21 +55,31 @@ class LoadTagger(Protocol):
     ) -> Tagger: ...
 
 
-def tag(typed: tuple[str, ...], listed: PathList, choice: ModelChoice, settings: RunSettings, logging: Logging) -> int:
-    """Tag everything that was named; the exit code."""
+def tag(
+    typed: tuple[str, ...],
+    listed: PathList,
+    choice: ModelChoice,
+    settings: RunSettings,
+    logging: Logging,
+    *,
+    names_places: bool = True,
+) -> int:
+    """Tag everything that was named; the exit code. The last line names where results are, unless that is no matter."""
     if logging.no_color:
         os.environ["NO_COLOR"] = "1"
     interrupts = Interrupts()
     interrupts.install()
     console = Console(quiet=logging.quiet, verbose=logging.verbose)
+    for text in shown_presets(click.get_current_context()):
+        console.detail(text)
     settings = _for_terminal(settings, typed)
     with ExitStack() as stack:
         paths = listed.paths(typed, stack)
         check_destination(settings.destination, [*typed, *files_of_options(click.get_current_context(), choice)])
         if listed.can_be_read_twice and (code := nothing_to_tag(listed.paths(typed, stack), settings.search, console)):
             return code
-        for text in shown_presets(click.get_current_context()):
-            console.detail(text)
+        if lost := lost_names(click.get_current_context()):
+            console.note(lost)
         tagger = load_tagger(choice, settings, console)
         check_weights(click.get_current_context(), tagger.model.checkpoint)
         countable = typed if listed.files_from is None and STDIN not in typed else None
@@ -81,7 +91,7 @@ def tag(typed: tuple[str, ...], listed: PathList, choice: ModelChoice, settings:
             raise
         finally:
             console.end_progress()
-    return report.conclude(summary)
+    return report.conclude(summary, names_places=names_places)
 
 
 def nothing_to_tag(paths: Iterable[str], search: Search, console: Console) -> int | None:
@@ -156,11 +166,12 @@ class _Report:
                 again += f": {name}, of which {duration(audio_s)} were scored, then begins anew"
         self._console.error(f"stopped: {self._summary.sentence()}{again}")
 
-    def conclude(self, summary: Summary) -> int:
+    def conclude(self, summary: Summary, *, names_places: bool) -> int:
         """Print what became of a run that has come to its end; the exit code."""
+        places = ", ".join(place for place in self._settings.destination.to if place != STDIN)
         if summary.recordings == 0:
             self._console.error(_NO_AUDIO)
-        elif places := ", ".join(place for place in self._settings.destination.to if place != STDIN):
+        elif places and names_places:
             self._console.note(f"{places}: {summary.sentence()}")
         elif summary.found > 1 or summary.partial:
             # The reader of the rows may be a pager, which the line would garble.
