@@ -54,7 +54,8 @@ def load_settings(ctx: click.Context, _: click.Parameter, value: str | None) -> 
 def lost_names(ctx: click.Context) -> str | None:
     """What to say if the names of classes came from a table then, and come from the model now."""
     if (file := ctx.meta.get(_LANGUAGE)) and not ctx.params["label_names"]:
-        return f"{file}: its names of classes came from a table, which --label-language names again; these are the model's"
+        table = "its names of classes came from a table, which --label-language names again"
+        return f"{file}: {table}; these are the model's"
     return None
 
 
