@@ -20,12 +20,14 @@ from cedtag.system.destinations import OutputPath, check_outputs
 from cedtag.system.machine import usable_cpus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from cedtag.evaluation.metrics import Vector
     from cedtag.evaluation.scores import Predictions
     from cedtag.evaluation.settings import ReportFiles
     from cedtag.inputs.manifest import LabelledData
+    from cedtag.inputs.segments import ReadClips
     from cedtag.scoring import LoadedModel
 
 
@@ -43,11 +45,14 @@ def evaluate(
     model: LoadedModel,
     settings: EvaluationSettings | None = None,
     on_clip: Callable[[], object] = lambda: None,
+    on_recording: Callable[[ReadClips[Vector]], object] = lambda read: None,
 ) -> Evaluation:
     """Evaluate a model on labelled recordings: see `read_data`. `on_clip` is called after each clip.
 
-    Raises InputError for data without recordings, labels that the model does not have and windows that it does not
-    take, AudioError for a recording that cannot be decoded, and CedtagError without scikit-learn.
+    Recordings that cannot be decoded and clips that are cut are left out; `on_recording` is called with the outcome of
+    each recording, and `evaluation.predictions.recordings` counts them. Raises InputError for data without recordings,
+    labels that the model does not have and windows that it does not take, AudioError where no clip is left, or without
+    `data.keep_going` where one is left out, and CedtagError without scikit-learn.
     """
     settings = settings or EvaluationSettings()
     metrics.require_scikit_learn()
@@ -60,9 +65,17 @@ def evaluate(
         window=window,
         jobs=settings.jobs or usable_cpus(),
         skip_unknown=settings.skip_unknown,
+        keep_going=data.keep_going,
         on_clip=on_clip,
+        on_recording=on_recording,
     )
-    made_by = {"model": model.checkpoint.name, "commit": model.checkpoint.commit}
+    made_by = {
+        "model": model.checkpoint.name,
+        "commit": model.checkpoint.commit,
+        "backend": str(scorer.settings["backend"]),
+        "device": scorer.device,
+        "precision": scorer.precision,
+    }
     return _measured(data, predictions, made_by, settings.resamples, inputs_of(data, model=model.checkpoint.name))
 
 
@@ -117,15 +130,17 @@ def write_evaluation(evaluation: Evaluation, files: ReportFiles) -> None:
 def _measured(
     data: LabelledData,
     predictions: Predictions,
-    made_by: dict[str, str | None],
+    made_by: Mapping[str, str | None],
     resamples: int,
     inputs: Sequence[str],
 ) -> Evaluation:
     truth, scores = predictions.truth, predictions.scores
     classes = metrics.measure_classes(truth, scores, list(predictions.classes))
     measures = metrics.measure_all(truth, scores, resamples)
-    about = {"data": str(data.path), "folds": list(data.folds), **made_by}
-    return Evaluation(Report(about, len(data.examples), measures, classes, predictions.notes), predictions, inputs)
+    about: dict[str, object] = {"data": str(data.path), "folds": list(data.folds), **made_by}
+    if predictions.recordings:
+        about["recordings"] = dict(predictions.recordings)
+    return Evaluation(Report(about, len(truth), measures, classes, predictions.notes), predictions, inputs)
 
 
 def _write(file: Path, text: str) -> None:

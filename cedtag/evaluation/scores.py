@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from cedtag.errors import AudioError, InputError
 from cedtag.inputs.manifest import canonical, ytids
-from cedtag.inputs.segments import read_segments
+from cedtag.inputs.segments import ReadClips, read_clips
 from cedtag.inputs.windows import sliding_windows
 from cedtag.labels.table import no_such_label
 from cedtag.records import SoundEvent, Source, TagResult
@@ -21,7 +20,7 @@ from cedtag.results.read import open_results
 from cedtag.scoring.checked import checked_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,12 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """`truth` and `scores`, both `(clips, classes)` with values in [0, 1]; `notes` say what limits them."""
+    """`truth` and `scores`, both `(clips, classes)` with values in [0, 1]; `notes` say what limits them.
+
+    `recordings` counts those that were read for them by how they ended, and the clips that were left out.
+    """
 
     classes: tuple[str, ...]
     truth: Matrix
     scores: Matrix
     notes: tuple[str, ...] = ()
+    recordings: Mapping[str, int] = field(default_factory=dict)
 
 
 def score_examples(
@@ -47,25 +50,53 @@ def score_examples(
     window: int,
     jobs: int,
     skip_unknown: bool,
+    keep_going: bool = True,
     on_clip: Callable[[], object] = lambda: None,
+    on_recording: Callable[[ReadClips[Vector]], object] = lambda read: None,
 ) -> Predictions:
-    """The predictions of a model: for each class of an example the highest score of any of its windows."""
+    """The predictions of a model: for each class of an example the highest score of any of its windows.
+
+    Clips that cannot be used are left out, or without `keep_going` an AudioError, as it is if none is left. `on_clip`
+    is called after each clip, from any thread, and `on_recording` after each recording, in order.
+    """
     classes = tuple(canonical(label.name) for label in scorer.labels)
     truth, notes = truth_matrix(examples, classes, skip_unknown=skip_unknown)
-    files = [list(segments) for _, segments in groupby(examples, key=lambda example: example.path)]
+    counts = {"done": 0, "partial": 0, "failed": 0}
 
-    def score(segments: list[Example]) -> list[Vector]:
-        scores = []
-        for segment, samples in zip(segments, read_segments(segments, scorer.shortest_window), strict=True):
-            source = Source(segment.path, segment.name, segment.name)
-            windows = list(sliding_windows([samples], source, window, window))
-            scores.append(_best_scores(segment, checked_scores(scorer, windows)))
-            on_clip()
+    def best_scores(segment: Example, samples: NDArray[np.float32]) -> Vector:
+        source = Source(segment.path, segment.name, segment.name)
+        windows = list(sliding_windows([samples], source, window, window))
+        scores = _best_scores(segment, checked_scores(scorer, windows))
+        on_clip()
         return scores
 
+    def count(read: ReadClips[Vector]) -> None:
+        counts["done" if read.status == "ok" else read.status] += 1
+        on_recording(read)
+
     with ThreadPoolExecutor(jobs, initializer=scorer.prepare_thread) as pool:
-        scores = [row for rows in pool.map(score, files) for row in rows]
-    return Predictions(classes, truth, np.stack(scores), notes)
+        scores = read_clips(
+            examples, scorer.shortest_window, best_scores, pool=pool, keep_going=keep_going, on_recording=count
+        )
+    return _of_used(Predictions(classes, truth, np.empty(0), notes, counts), scores)
+
+
+def _of_used(all_clips: Predictions, scores: Sequence[Vector | None]) -> Predictions:
+    """The predictions of the clips that have scores, with a note about the others; AudioError if none has."""
+    used = [place for place, row in enumerate(scores) if row is not None]
+    if not used:
+        raise AudioError("no clip of the data can be used; mend or replace the recordings")
+    truth, recordings = all_clips.truth[used], all_clips.recordings
+    left_out = len(scores) - len(used)
+    notes = list(all_clips.notes)
+    if left_out or recordings["partial"] or recordings["failed"]:
+        outcomes = ", ".join(f"{count} {status}" for status, count in recordings.items() if count)
+        notes.append(f"recordings: {outcomes}; clips left out: {left_out} of {len(scores)}")
+    lost = np.flatnonzero(all_clips.truth.any(0) & ~truth.any(0))
+    notes += [f"{all_clips.classes[column]}: no clip with this label is left" for column in lost]
+    rows = np.stack([row for row in scores if row is not None])
+    counts = {**recordings, "clips_left_out": left_out}
+    return replace(all_clips, truth=truth, scores=rows, notes=tuple(notes), recordings=counts)
 
 
 def _best_scores(segment: Example, scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -43,12 +43,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class LabelledData:
-    """The examples that were read at `path`: all, or those of `folds`; `others` are those of the other folds."""
+    """The examples that were read at `path`: all, or those of `folds`; `others` are those of the other folds.
+
+    With `keep_going` those that cannot be used are left out.
+    """
 
     path: Path
     folds: tuple[str, ...]
     examples: tuple[Example, ...]
     others: tuple[Example, ...] = ()
+    keep_going: bool = True
 
     def files(self) -> list[str]:
         """The data itself and all its recordings, which nothing may be written over."""
@@ -66,7 +70,7 @@ def read_data(path: Path, settings: DataSettings | None = None) -> LabelledData:
     examples = read_examples(path, settings.audio)
     selected = tuple(select_folds(examples, settings.folds))
     others = tuple(one for one in examples if settings.folds and one.fold not in settings.folds)
-    return LabelledData(path, settings.folds, selected, others)
+    return LabelledData(path, settings.folds, selected, others, settings.keep_going)
 
 
 def read_examples(data: Path, audio: Path | None = None) -> list[Example]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from cedtag.inputs.segments import read_segments
+from cedtag.inputs.segments import ReadClips, read_clips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,18 +42,35 @@ def load_clips(
     extractor: CedFeatureExtractor,
     *,
     jobs: int = 1,
+    keep_going: bool = True,
     on_clip: Callable[[], object] = lambda: None,
-) -> Clips:
-    """Decode all examples; one that is shorter than a patch is an InputError."""
-    targets = target_matrix(examples, classes)
-    files = [list(segments) for _, segments in groupby(examples, key=lambda example: example.path)]
-    features: list[Tensor] = []
+    on_recording: Callable[[ReadClips[Tensor]], object] = lambda read: None,
+) -> tuple[Clips, list[Example]]:
+    """Decode the examples; those that can be used, in their order, and their clips.
+
+    The others are left out, or without `keep_going` an AudioError. `on_recording` is called with what became of each
+    recording, in order, and `on_clip` after each of its clips.
+    """
+
+    def log_mel(_: Example, samples: NDArray[np.float32]) -> Tensor:
+        return extractor.log_mel(torch.from_numpy(samples)[None])[0].half()
+
+    def count(read: ReadClips[Tensor]) -> None:
+        on_recording(read)
+        for _ in read.values:
+            on_clip()
+
     with ThreadPoolExecutor(jobs) as pool:
-        for spectrograms in pool.map(lambda segments: _log_mels(segments, extractor), files):
-            features += spectrograms
-            for _ in spectrograms:
-                on_clip()
-    return Clips(features, targets)
+        features = read_clips(
+            examples,
+            extractor.front_end.patch_samples,
+            log_mel,
+            pool=pool,
+            keep_going=keep_going,
+            on_recording=count,
+        )
+    used = [example for example, one in zip(examples, features, strict=True) if one is not None]
+    return Clips([one for one in features if one is not None], target_matrix(used, classes)), used
 
 
 def target_matrix(examples: Sequence[Example], classes: Sequence[str]) -> Tensor:
@@ -65,8 +81,3 @@ def target_matrix(examples: Sequence[Example], classes: Sequence[str]) -> Tensor
         for name in example.labels:
             targets[row, column[name]] = 1
     return targets
-
-
-def _log_mels(segments: Sequence[Example], extractor: CedFeatureExtractor) -> list[Tensor]:
-    clips = read_segments(segments, extractor.front_end.patch_samples)
-    return [extractor.log_mel(torch.from_numpy(samples)[None])[0].half() for samples in clips]

@@ -42,8 +42,9 @@ def finetune(
 
     `data` is a folder with one sub-folder per class, or a manifest: see `read_data`. Stopped in any way, the same call
     goes on where it was. `command` is what the card shows as the way to repeat the training. torch keeps its number of
-    threads and its random numbers. Raises InputError, ModelError, OutputError, and AudioError for a recording that
-    cannot be decoded.
+    threads and its random numbers. Recordings that cannot be decoded and clips that are cut are left out, which
+    `callbacks.on_recording` is told. Raises InputError, ModelError, OutputError, and AudioError where no clip of a
+    class is left, or without `settings.selection.keep_going` where one is left out.
     """
     settings, callbacks = settings or TrainingSettings(), callbacks or TrainingCallbacks()
     output = output if isinstance(output, TrainingFolder) else TrainingFolder(Path(output))
@@ -58,7 +59,7 @@ def finetune(
         save_checkpoint(output.folder, better, start.extractor, half=output.half)
 
     with _own_torch(settings.compute.threads, device_of(start.model)):
-        plan = _plan(output, settings, split, start, callbacks)
+        plan, split = _plan(output, settings, split, start, callbacks)
         history = train(start.model, plan, keep, callbacks)
     card = model_card(output.folder.name, start.model, split.clips_per_class(), history, plan.identity, command)
     save_card(output.folder, card)
@@ -72,30 +73,34 @@ def _plan(
     split: Split,
     start: StartingModel,
     callbacks: TrainingCallbacks,
-) -> TrainingPlan:
-    """The plan with its clips, which are decoded here."""
+) -> tuple[TrainingPlan, Split]:
+    """The plan with its clips, which are decoded here, and the split of those that can be used."""
     callbacks.on_decoding(len(split.train) + len(split.valid))
     load = partial(
         load_clips,
         classes=split.classes,
         extractor=start.extractor,
         jobs=usable_cpus(),
+        keep_going=settings.selection.keep_going,
         on_clip=callbacks.on_clip,
+        on_recording=callbacks.on_recording,
     )
-    clips, valid = load(split.train), load(split.valid) if split.valid else None
+    (clips, trained), (valid, validated) = load(split.train), load(split.valid)
+    split = split.of_used(trained, validated)
     if settings.start.from_config:
         set_input_norm(start.model.encoder.init_bn, clips.features)
-    return TrainingPlan(
+    plan = TrainingPlan(
         folder=output.folder,
         recipe=settings.recipe,
         fit=start.fit,
         train=clips,
         identity=identity(settings, start.fit, {**split.to_dict(), "from": start.origin}),
-        valid=valid,
+        valid=valid if split.valid else None,
         patience=settings.validation.patience,
         teachers=settings.teachers,
         save_every_s=output.save_every_s,
     )
+    return plan, split
 
 
 @contextmanager

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
+    from cedtag.inputs.segments import ReadClips
     from cedtag.training.clips import Clips
     from cedtag.training.settings import ModelFit, Recipe
     from cedtag.training.split import Split
@@ -52,12 +53,14 @@ class TrainingCallbacks:
     """Functions that are called while a training goes on.
 
     `on_data` is called with the examples before anything is done; `on_decoding` with the number of clips before they
-    are decoded, and `on_clip` after each; `on_begin` with phase, epoch, number of epochs and number of steps before an
-    epoch, `on_step` after each step, and `on_epoch` with its row of the log after it.
+    are decoded, `on_recording` with what became of each recording, and `on_clip` after each clip; `on_begin` with
+    phase, epoch, number of epochs and number of steps before an epoch, `on_step` after each step, and `on_epoch` with
+    its row of the log after it.
     """
 
     on_data: Callable[[Split], object] = lambda split: None
     on_decoding: Callable[[int], object] = lambda clips: None
+    on_recording: Callable[[ReadClips[Tensor]], object] = lambda read: None
     on_clip: Callable[[], object] = lambda: None
     on_begin: Callable[[str, int, int, int], object] = lambda phase, epoch, epochs, steps: None
     on_step: Callable[[], object] = lambda: None

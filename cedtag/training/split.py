@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cedtag.errors import InputError
+from cedtag.errors import AudioError, InputError
 from cedtag.inputs.manifest import (
     classes_of,
     examples_digest,
@@ -40,6 +40,20 @@ class Split:
             "validation_data": examples_digest(self.valid),
             "validation_clips": len(self.valid),
         }
+
+    def of_used(self, train: list[Example], valid: list[Example]) -> Split:
+        """The split of those examples that can be used; AudioError if a class, or the validation, has none left."""
+        trained = set(classes_of(train))
+        if lost := [name for name in self.classes if name not in trained]:
+            raise AudioError(
+                f"no clip to train on that is labelled {lost[0]!r} can be used; mend or replace its recordings, or "
+                "leave the class out"
+            )
+        if len(self.classes) == 1 and all(example.labels for example in train):
+            raise AudioError(f"no clip to train on that is not labelled {self.classes[0]!r} can be used; mend some")
+        if self.valid and not valid:
+            raise AudioError("no clip to validate on can be used; mend or replace their recordings, or choose others")
+        return replace(self, train=train, valid=valid)
 
     def clips_per_class(self) -> dict[str, int]:
         """The number of clips to train on of each class."""

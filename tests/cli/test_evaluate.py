@@ -105,6 +105,88 @@ def test_scores_of_rows_equal_scores_of_the_model_that_wrote_them(cedtag, data: 
     assert from_rows["measures"]["mAP"]["value"] == pytest.approx(from_model["measures"]["mAP"]["value"], abs=1e-3)
 
 
+FAULTS = """a.wav,Rain,,
+cut.wav,Wind,0,0.4
+broken.wav,Wind,,
+cut.wav,Rain,0.3,0.8
+cut.wav,Rain,,
+b.wav,Rain,0.95,1
+c.wav,Dog,2,3
+"""
+
+
+@pytest.fixture
+def faulty(data: Path) -> Path:
+    """The same folder with `faulty.csv`, of whose recordings one is cut and one broken."""
+    whole = (data / "b.wav").read_bytes()
+    (data / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    (data / "broken.wav").write_bytes(b"RIFF nothing")
+    (data / "faulty.csv").write_text("file,labels,start,end\n" + FAULTS, encoding="utf-8")
+    (data / "sound.csv").write_text("file,labels,start,end\n" + "".join(FAULTS.splitlines(True)[:2]), encoding="utf-8")
+    return data
+
+
+def test_broken_recordings_cost_their_clips_alone_and_are_said_and_counted(cedtag, faulty: Path) -> None:
+    done = cedtag("evaluate", "faulty.csv", "-f", "json", "--bootstrap", 20)
+    assert done.code == 3
+    lines = done.stderr.splitlines()
+    assert lines[:2] == [
+        "cedtag: partial: cut.wav: is cut off: 15978 of 32000 bytes of audio are there",
+        "cedtag: left out: cut.wav: the clip from 0.3 s to 0.8 s is cut; 0.499 s of the recording were decoded "
+        "(and 1 more clips of it)",
+    ]
+    assert lines[2].startswith("cedtag: failed: broken.wav: is no audio that cedtag knows")
+    assert lines[3:] == [
+        "cedtag: left out: b.wav: 0.05 s of audio from second 0.95 on; a clip must last one patch, 0.16 s",
+        "cedtag: left out: c.wav: the clip from 2 s on is empty; 1 s of the recording were decoded",
+        "cedtag: faulty.csv: 3 recordings done, 1 partial, 1 failed; 5 clips left out",
+    ]
+    document = json.loads(done.stdout)
+    assert document["clips"] == 2
+    assert document["recordings"] == {"done": 3, "partial": 1, "failed": 1, "clips_left_out": 5}
+    assert document["notes"] == [
+        "recordings: 3 done, 1 partial, 1 failed; clips left out: 5 of 7",
+        "Dog: no clip with this label is left",
+    ]
+    sound = json.loads(cedtag("evaluate", "sound.csv", "-f", "json", "--bootstrap", 20).stdout)
+    assert (document["measures"], document["classes"]) == (sound["measures"], sound["classes"])
+    quiet = cedtag("evaluate", "faulty.csv", "-q", "--bootstrap", 0)
+    assert quiet.stderr.splitlines() == lines[:-1]
+    assert "note: recordings: 3 done, 1 partial, 1 failed; clips left out: 5 of 7\n" in quiet.stdout.decode()
+
+
+def test_fail_fast_stops_at_the_first_recording_that_fails_or_clip_that_is_cut(cedtag, faulty: Path) -> None:
+    for rows, sentence in (
+        ("a.wav,Rain\nbroken.wav,Wind\n", "cedtag: failed: broken.wav: is no audio that cedtag knows, but text"),
+        (
+            "a.wav,Rain\ncut.wav,Wind\n",
+            "cedtag: cut.wav: the clip from 0 s to the end is cut; 0.499 s of the recording",
+        ),
+    ):
+        (faulty / "two.csv").write_text("file,labels\n" + rows, encoding="utf-8")
+        done = cedtag("evaluate", "two.csv", "--fail-fast")
+        assert (done.code, done.stdout, done.stderr.count("\n")) == (3, b"", 1)
+        assert done.stderr.startswith(sentence)
+        assert done.stderr.endswith("; --keep-going leaves it out\n")
+
+
+def test_data_without_any_clip_that_can_be_used_is_an_error(cedtag, faulty: Path) -> None:
+    (faulty / "none.csv").write_text("file,labels\nbroken.wav,Rain\n", encoding="utf-8")
+    done = cedtag("evaluate", "none.csv", "-o", "report.json")
+    assert done.code == 3
+    assert done.stderr.splitlines()[1:] == ["cedtag: no clip of the data can be used; mend or replace the recordings"]
+    assert not (faulty / "report.json").exists()
+
+
+def test_a_clip_that_should_end_after_its_whole_recording_is_warned_about(cedtag, data: Path) -> None:
+    (data / "late.csv").write_text("file,labels,start,end\na.wav,Rain,0,10\nb.wav,Wind,0,1.05\n", encoding="utf-8")
+    done = cedtag("evaluate", "late.csv", "--bootstrap", 0)
+    assert (done.code, done.stderr) == (
+        0,
+        "cedtag: warning: a.wav: the clip from 0 s on should end after the recording does, at 1 s\n",
+    )
+
+
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 def test_a_picture_is_drawn_in_the_format_of_its_name(cedtag, data: Path, suffix: str, start: bytes) -> None:
     pytest.importorskip("matplotlib")

@@ -174,6 +174,52 @@ def log_rows(folder: Path) -> int:
     return (folder / "metrics.jsonl").read_text().count("\n")
 
 
+MIXED = "".join(f"hisses/{kind}/{take}.wav,{kind},,\n" for kind in ("low", "high") for take in range(3))
+FAULTS = """cut.wav,low,0,0.25
+cut.wav,low,0.2,0.5
+cut.wav,low,0.6,0.7
+hisses/low/3.wav,low,0,0.05
+broken.wav,high,,
+"""
+
+
+def test_broken_recordings_cost_their_clips_alone_and_are_said(cedtag, data: Path) -> None:
+    whole = (data / "hisses/low/5.wav").read_bytes()
+    (data / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    (data / "broken.wav").write_bytes(b"RIFF nothing")
+    (data / "mixed.csv").write_text("file,labels,start,end\n" + MIXED + FAULTS, encoding="utf-8")
+    (data / "good.csv").write_text(
+        "file,labels,start,end\n" + MIXED + FAULTS[: FAULTS.index("\n") + 1], encoding="utf-8"
+    )
+    done = cedtag("finetune", "mixed.csv", "-o", "mixed", *SCRATCH, "--epochs", 2)
+    assert done.code == 3
+    lines = done.stderr.splitlines()
+    assert lines[1:4] == [
+        "cedtag: partial: cut.wav: is cut off: 11978 of 23998 bytes of audio are there",
+        "cedtag: left out: cut.wav: the clip from 0.2 s to 0.5 s is cut; 0.374 s of the recording were decoded "
+        "(and 1 more clips of it)",
+        "cedtag: left out: hisses/low/3.wav: 0.05 s of audio from second 0 on; a clip must last one patch, 0.16 s",
+    ]
+    assert lines[4].startswith("cedtag: failed: broken.wav: ")
+    assert lines[-2] == "cedtag: mixed.csv: 7 recordings done, 1 partial, 1 failed; 4 clips left out"
+    assert "| high | 3 |\n| low | 4 |" in (data / "mixed/README.md").read_text(encoding="utf-8")
+    assert cedtag("finetune", "good.csv", "-o", "good", *SCRATCH, "--epochs", 2).code == 3  # the recording is partial
+    assert (data / "mixed/model.safetensors").read_bytes() == (data / "good/model.safetensors").read_bytes()
+
+
+def test_a_training_whose_clips_can_be_read_again_is_not_gone_on_with(cedtag, data: Path) -> None:
+    whole = (data / "hisses/low/5.wav").read_bytes()
+    (data / "hisses/low/5.wav").write_bytes(b"RIFF nothing")
+    arguments = ["finetune", "hisses", *SCRATCH, "--epochs", "1000"]
+    assert stopped(signal.SIGINT, data / "mine", arguments)[0] == 130
+    (data / "hisses/low/5.wav").write_bytes(whole)
+    again = cedtag(*arguments, "-o", "mine", "-q")
+    assert again.code == 2
+    assert again.stderr == (
+        "cedtag: mine: holds a training with other settings (data, clips); go on with those, or use --overwrite\n"
+    )
+
+
 def test_what_is_there_is_not_written_over_unless_asked_for(cedtag, data: Path) -> None:
     assert cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1).code == 0
     again = cedtag("finetune", "hisses", "-o", "mine", *SCRATCH, "--epochs", 1)
@@ -217,8 +263,11 @@ def test_finetune_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (("one.csv",), 2, "one.csv: holds only one class (low); training needs another, or clips without it"),
         (("nothing.csv",), 2, "nothing.csv: no clip has a label"),
-        (("short.csv",), 2, "short.wav: 0.05 s of audio from second 0 on; a clip must last one patch, 0.16 s"),
-        (("broken.csv",), 3, "broken.wav"),
+        (("short.csv",), 3, "short.wav: 0.05 s of audio from second 0 on; a clip must last one patch, 0.16 s"),
+        (("broken.csv",), 3, "cedtag: failed: broken.wav: is no audio that cedtag knows"),
+        (("broken.csv",), 3, "no clip to train on that is labelled 'high' can be used"),
+        (("broken.csv", "--fail-fast"), 3, "cedtag: failed: broken.wav: is no audio that cedtag knows"),
+        (("unheard.csv", "--valid-fold", "2"), 3, "no clip to validate on can be used"),
         (("data.csv", "--fold", "9"), 2, "fold 9: no example is in it (folds of the data: 0, 1, 2)"),
         (("data.csv", "--fold", "1", "--valid-fold", "1"), 2, "fold 1: cannot be trained on and validated on"),
         (("data.csv", "--valid-fold", "1", "--valid-split", "0.5"), 2, "exclude each other"),
@@ -243,6 +292,7 @@ def test_what_cannot_be_trained_is_a_sentence_and_leaves_no_model(
         "short.csv": "hisses/low/0.wav,low,\nshort.wav,high,\n",
         "broken.csv": "hisses/low/0.wav,low,\nbroken.wav,high,\n",
         "several.csv": "hisses/low/0.wav,low,\nhisses/high/0.wav,low;high,\n",
+        "unheard.csv": "hisses/low/0.wav,low,1\nhisses/high/0.wav,high,1\nbroken.wav,high,2\n",
         "lonely.csv": "hisses/low/0.wav,low,1\nhisses/low/1.wav,low,1\nhisses/high/0.wav,high,2\n",
     }
     for name, rows in manifests.items():

@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from cedtag.checkpoints.locate import resolve
-from cedtag.errors import InputError
+from cedtag.errors import AudioError
 from cedtag.inputs.manifest import Example
 from cedtag.model.config import CedConfig
 from cedtag.model.features import CedFeatureExtractor
@@ -103,10 +103,12 @@ def test_clips_to_train_on_last_one_patch(patch, checkpoint, tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, noise(16_000), 16_000)
     size = 160 * patch
-    clips = load_clips([Example(str(path), "a.wav", ("Frog",), 160, 160 + size)], CLASSES, extractor)
+    clips, _ = load_clips([Example(str(path), "a.wav", ("Frog",), 160, 160 + size)], CLASSES, extractor)
     assert clips.features[0].shape == (64, patch + 1)
-    with pytest.raises(InputError, match=f"a clip must last one patch, {patch / 100:g} s; take it"):
-        load_clips([Example(str(path), "a.wav", ("Frog",), 160, 160 + size - 1)], CLASSES, extractor)
+    short = [Example(str(path), "a.wav", ("Frog",), 160, 160 + size - 1)]
+    with pytest.raises(AudioError, match=f"a clip must last one patch, {patch / 100:g} s; `keep_going` leaves it out"):
+        load_clips(short, CLASSES, extractor, keep_going=False)
+    assert load_clips(short, CLASSES, extractor)[1] == []
 
 
 def test_what_a_clip_has_more_than_windows_is_scored_if_it_fills_a_patch(patch, checkpoint):

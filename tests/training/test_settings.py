@@ -61,6 +61,7 @@ DECISIVE: dict[str, Any] = {
 # Setting -> another value, with which the same weights come out, up to rounding.
 HARMLESS: dict[str, Any] = {
     "selection.audio": Path("elsewhere"),
+    "selection.keep_going": False,  # the clips that are really used are part of the identity
     "validation.group_by": r"(\d)\.wav",  # where it parts the clips otherwise, they are part of the identity
     "choice.offline": True,
     "choice.cache_dir": Path("cache"),

@@ -16,6 +16,7 @@ from cedtag.cli.evaluate.options import (
     report_options,
 )
 from cedtag.cli.shared.common_options import note_written
+from cedtag.cli.shared.failures import DONE
 from cedtag.cli.shared.options import Option, SectionedCommand, model_options
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def command(
     files: ReportFiles,
     compute: Compute,
     logging: Logging,
-) -> None:
+) -> int:
     """Evaluate a model, or existing results, on labelled recordings.
 
     DATA is a folder with one sub-folder per class, a manifest, or AudioSet's segment list. A manifest is a CSV or TSV
@@ -75,12 +76,14 @@ def command(
     if not logging.quiet:
         say_what_is_left_out(data)
     check_report_files(files, inputs_of(labelled, results, model=None if results else choice.model))
+    code = DONE
     if results is None:
-        evaluation = evaluate_model(labelled, choice, compute, settings, logging)
+        evaluation, code = evaluate_model(labelled, choice, compute, settings, logging)
     else:
         evaluation = evaluate_results(labelled, results, settings)
     write_evaluation(evaluation, files)
     if files.measures is None:
         click.echo(FORMATS[files.format_name](evaluation.report), nl=False)
     written = [file for file in (files.measures, files.thresholds, files.plot) if file is not None]
-    note_written(written, f"{len(labelled.examples):,} clips")
+    note_written(written, f"{evaluation.report.num_clips:,} clips")
+    return code

@@ -28,6 +28,11 @@ data_options = gathered(
                 help="Folder of the recordings that a manifest or segment list names.  [default: beside the manifest]",
             ),
             option("folds", "--fold", metavar="F", help="Use only the rows of this fold; repeatable."),
+            option(
+                "keep_going",
+                "--keep-going/--fail-fast",
+                help="Leave out recordings that fail and clips that are cut, or stop at one.  [default: keep-going]",
+            ),
         ],
     ),
 )

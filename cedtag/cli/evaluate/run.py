@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.checkpoints import cache
 from cedtag.cli.shared.console import download_bar
+from cedtag.cli.shared.data import RecordingsReport
 from cedtag.cli.shared.progress import progress_bar
 from cedtag.evaluation.run import evaluate
 from cedtag.inputs.manifest import require_audio
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
 
 def evaluate_model(
     data: LabelledData, choice: ModelChoice, compute: Compute, settings: EvaluationSettings, logging: Logging
-) -> Evaluation:
-    """The evaluation of the chosen model."""
+) -> tuple[Evaluation, int]:
+    """The evaluation of the chosen model, and the exit code."""
     require_audio(data.path, data.examples)  # before a model is downloaded
     cache.configure(offline=choice.offline, cache_dir=choice.cache_dir)
     with download_bar(choice.model) as on_progress:
         tagger = Tagger.load(choice, compute, on_progress=on_progress)
+    report = RecordingsReport(quiet=logging.quiet)
     with progress_bar(logging, "scoring", len(data.examples)) as bar:
-        return evaluate(data, tagger.model, settings, bar.update)
+        evaluation = evaluate(data, tagger.model, settings, bar.update, report.add)
+    return evaluation, report.conclude(data.path)

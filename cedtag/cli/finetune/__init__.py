@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @folder_options
 @training_options
 @progress_options
-def command(data: Path, output: TrainingFolder, settings: TrainingSettings, logging: Logging) -> None:
+def command(data: Path, output: TrainingFolder, settings: TrainingSettings, logging: Logging) -> int:
     """Train a model on labelled recordings.
 
     DATA is a folder with one sub-folder per class, or a manifest: a CSV or TSV file with the columns file,labels and,
@@ -44,7 +44,7 @@ def command(data: Path, output: TrainingFolder, settings: TrainingSettings, logg
     try:
         from cedtag.cli.finetune.run import finetune_and_show
 
-        finetune_and_show(data, output, settings, logging)
+        return finetune_and_show(data, output, settings, logging)
     except Interrupted:
         folder = printable(str(output.folder))
         click.echo(f"cedtag: {folder}: stopped; run the same command again to go on", err=True)

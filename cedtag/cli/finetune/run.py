@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cedtag.checkpoints import cache
-from cedtag.cli.shared.data import say_what_is_left_out
+from cedtag.cli.shared.data import RecordingsReport, say_what_is_left_out
 from cedtag.cli.shared.progress import progress_bar
 from cedtag.system.terminal import printable
 from cedtag.training.finetune import finetune
@@ -27,17 +28,21 @@ if TYPE_CHECKING:
 _LISTED = 12  # classes; of more, those with the fewest and the most clips
 
 
-def finetune_and_show(data: Path, output: TrainingFolder, settings: TrainingSettings, logging: Logging) -> None:
-    """Train, and show on standard error on what, and how it goes on."""
+def finetune_and_show(data: Path, output: TrainingFolder, settings: TrainingSettings, logging: Logging) -> int:
+    """Train, and show on standard error on what, and how it goes on; the exit code."""
     cache.configure(offline=settings.choice.offline, cache_dir=settings.choice.cache_dir)
     command = shlex.join(["cedtag", *sys.argv[1:]])
     folder = printable(str(output.folder))
     if not logging.quiet:
         say_what_is_left_out(data)
+    report = RecordingsReport(quiet=logging.quiet)
     with progress_bar(logging, "decoding") as bar:
-        finetune(data, output, settings, _callbacks(bar, quiet=logging.quiet), command=command)
+        callbacks = replace(_callbacks(bar, quiet=logging.quiet), on_recording=report.add)
+        finetune(data, output, settings, callbacks, command=command)
+    code = report.conclude(data)
     if not logging.quiet:
         click.echo(f"cedtag: {folder}: done; try it: cedtag RECORDING -m {folder}", err=True)
+    return code
 
 
 def _callbacks(bar: tqdm[Any], *, quiet: bool) -> TrainingCallbacks:
