@@ -105,6 +105,34 @@ def test_scores_of_rows_equal_scores_of_the_model_that_wrote_them(cedtag, data: 
     assert from_rows["measures"]["mAP"]["value"] == pytest.approx(from_model["measures"]["mAP"]["value"], abs=1e-3)
 
 
+@pytest.mark.parametrize("options", [("--precision", "int8"), ("--backend", "onnx")])
+def test_the_backend_and_precision_that_people_run_can_be_evaluated(
+    cedtag, data: Path, options: tuple[str, ...]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    done = cedtag("evaluate", "data.csv", "-f", "json", "--thresholds", "t.csv", *options)
+    assert done.code == 0, done.stderr
+    document = json.loads(done.stdout)
+    precision = "int8" if "int8" in options else "fp32"
+    assert {name: document[name] for name in ("backend", "device", "precision")} == {
+        "backend": "onnx",
+        "device": "cpu",
+        "precision": precision,
+    }
+    (data / "all.jsonl").write_bytes(
+        cedtag("a.wav", "b.wav", "c.wav", "-f", "jsonl", "-k", 0, "-t", 0, *options).stdout
+    )
+    from_rows = json.loads(cedtag("evaluate", "data.csv", "--scores", "all.jsonl", "-f", "json").stdout)
+    thresholds = {one["label"]: one["threshold"] for one in document["classes"] if one["positives"]}
+    assert thresholds == pytest.approx(
+        {one["label"]: one["threshold"] for one in from_rows["classes"] if one["positives"]}, abs=1e-4
+    )
+    by_torch = json.loads(cedtag("evaluate", "data.csv", "-f", "json").stdout)
+    assert (by_torch["backend"], by_torch["precision"]) == ("torch", "fp32")
+    torch_thresholds = {one["label"]: one["threshold"] for one in by_torch["classes"] if one["positives"]}
+    assert (torch_thresholds != pytest.approx(thresholds, abs=1e-5)) == (precision == "int8")
+
+
 FAULTS = """a.wav,Rain,,
 cut.wav,Wind,0,0.4
 broken.wav,Wind,,

@@ -195,7 +195,7 @@ def test_broken_recordings_cost_their_clips_alone_and_are_said(cedtag, data: Pat
     assert done.code == 3
     lines = done.stderr.splitlines()
     assert lines[1:4] == [
-        "cedtag: partial: cut.wav: is cut off: 11978 of 23998 bytes of audio are there",
+        "cedtag: partial: cut.wav: is cut off: 11977 of 23998 bytes of audio are there",
         "cedtag: left out: cut.wav: the clip from 0.2 s to 0.5 s is cut; 0.374 s of the recording were decoded "
         "(and 1 more clips of it)",
         "cedtag: left out: hisses/low/3.wav: 0.05 s of audio from second 0 on; a clip must last one patch, 0.16 s",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cedtag.cli.shared.options import Logging, gathered, option
+from cedtag.cli.tag.options import scorer_options
 from cedtag.evaluation.report import FORMATS
 from cedtag.evaluation.settings import EvaluationSettings, ReportFiles
 from cedtag.inputs.data_settings import DataSettings
@@ -121,14 +122,7 @@ report_options = gathered(
     ),
 )
 
-device_option = option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps.")
-precision_option = option(
-    "precision",
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-    help="Numbers that the model computes with; half precision needs a GPU.",
-)
-compute_options = gathered("compute", Compute, ("Compute", [device_option, precision_option]))
+compute_options = gathered("compute", Compute, ("Compute", scorer_options))
 
 progress_options = gathered(
     "logging",

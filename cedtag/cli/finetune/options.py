@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cedtag.cli.evaluate.options import data_options, device_option, precision_option
+from cedtag.cli.evaluate.options import data_options
 from cedtag.cli.shared.options import bundled, gathered, model_options, option
 from cedtag.training.settings import (
     SCRATCH_LR,
@@ -270,8 +270,13 @@ compute_options = gathered(
     (
         "Compute",
         [
-            device_option,
-            precision_option,
+            option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
+            option(
+                "precision",
+                "--precision",
+                type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+                help="Numbers that the model computes with; half precision needs a GPU.",
+            ),
             option(
                 "threads",
                 "--threads",

@@ -344,25 +344,28 @@ destination_options = gathered(
     ),
 )
 
+scorer_options = [
+    option(
+        "backend",
+        "--backend",
+        type=click.Choice(["auto", *BACKENDS]),
+        help="torch, or ONNX Runtime (CPU only); auto is torch, but onnx for int8 and without torch.",
+    ),
+    option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
+    option(
+        "precision",
+        "--precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+        help="Numbers that the model computes with; half precision needs a GPU, int8 a CPU and ONNX Runtime.",
+    ),
+]
 compute_options = gathered(
     "compute",
     Compute,
     (
         "Compute",
         [
-            option(
-                "backend",
-                "--backend",
-                type=click.Choice(["auto", *BACKENDS]),
-                help="torch, or ONNX Runtime (CPU only); auto is torch, but onnx for int8 and without torch.",
-            ),
-            option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
-            option(
-                "precision",
-                "--precision",
-                type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-                help="Numbers that the model computes with; half precision needs a GPU, int8 a CPU and ONNX Runtime.",
-            ),
+            *scorer_options,
             option(
                 "batch_size",
                 "-b",
