@@ -12,7 +12,7 @@ import soundfile
 from cedtag.audio import Decoders
 from cedtag.audio.audio_file import open_audio
 from cedtag.audio.containers.identify import Container
-from tests.sounds import decoded, decoded_by, source_of, write, write_av
+from tests.sounds import bursts, decoded, decoded_by, source_of, write, write_av
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -300,3 +300,48 @@ def test_the_decoder_follows_from_the_first_bytes(tmp_path: Path, data: bytes, c
     file = open_audio(source_of(tmp_path / "a"))
     file.close()
     assert file.format == container
+
+
+@pytest.mark.parametrize("order", ["01", "10"])
+@pytest.mark.parametrize("num_bytes", [3, 4])
+def test_nist_sphere_of_24_and_32_bits_is_read_as_sox_writes_it(
+    tmp_path: Path, decoders: Decoders, num_bytes: int, order: str
+) -> None:
+    sound = wavy(16_000)[:, 0]
+    numbers = np.round(sound.astype(np.float64) * (1 << 8 * num_bytes - 1)).astype(np.int64)
+    stored = numbers.astype(">i8").tobytes() if order == "10" else numbers.astype("<i8").tobytes()
+    begin = 8 - num_bytes if order == "10" else 0
+    data = b"".join(stored[at + begin : at + begin + num_bytes] for at in range(0, len(stored), 8))
+    fields = f"sample_count -i {len(sound)}\nsample_n_bytes -i {num_bytes}\nchannel_count -i 1\n"
+    fields += f"sample_byte_format -s2 {order}\nsample_rate -i 16000\nsample_coding -s3 pcm\nend_head\n"
+    path = tmp_path / "a.sph"
+    path.write_bytes(f"NIST_1A\n   1024\n{fields}".encode().ljust(1024, b"\0") + data)
+    samples, problems, warnings = decoded_by(decoders, path)
+    assert (problems, warnings) == ([], [])
+    np.testing.assert_allclose(samples, sound, atol=1e-6)
+
+
+def test_channels_that_8svx_stores_one_after_the_other_are_mixed(tmp_path: Path, decoders: Decoders) -> None:
+    left = np.round(127 * wavy(16_000)[:, 0]).astype(np.int8)
+    right = np.round(60 * wavy(16_000)[::-1, 0]).astype(np.int8)
+    header = struct.pack(">III", len(left), 0, 0) + struct.pack(">HBBI", 16_000, 1, 0, 1 << 16)
+    parts = ((b"VHDR", header), (b"CHAN", struct.pack(">I", 6)), (b"BODY", left.tobytes() + right.tobytes()))
+    form = b"8SVX" + b"".join(kind + struct.pack(">I", len(body)) + body for kind, body in parts)
+    path = tmp_path / "a.8svx"
+    path.write_bytes(b"FORM" + struct.pack(">I", len(form)) + form)
+    samples, problems, _ = decoded_by(decoders, path)
+    assert problems == []
+    np.testing.assert_allclose(samples, (left / 256 + right / 256), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["a.wma", "a.wav", "a.mka"])
+@pytest.mark.parametrize("codec", ["wmav1", "wmav2"])
+def test_the_first_sound_of_wma_is_read_and_at_its_time(
+    tmp_path: Path, decoders: Decoders, name: str, codec: str
+) -> None:
+    sound = bursts(1, 16_000)
+    sound[:400] = 0.5 * np.sin(np.arange(400))[:, None]
+    write_av(tmp_path / name, sound, 16_000, codec)
+    samples, problems, _ = decoded_by(decoders, tmp_path / name)
+    assert problems == []
+    assert np.corrcoef(samples[:400], sound[:400, 0])[0, 1] > 0.9

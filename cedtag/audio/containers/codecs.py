@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cedtag.audio.containers.chunks import LAYOUTS, chunks, find_audio
@@ -40,6 +41,10 @@ _IN_VOC = (b"\0", b"\4", b"\6", b"\7")
 _IN_IRCAM = frozenset([0x2, 0x4, 0x10001, 0x20001, 0x40004])
 _BITS_OF_FLAC = (8, 16, 24)
 _CODING_IN_NIST = re.compile(rb"sample_coding -s\d+ [a-z-]+,embedded-([a-z]+)")
+_BYTES_IN_NIST = re.compile(rb"\nsample_n_bytes -i (\d)\s")
+_ORDER_IN_NIST = re.compile(rb"\nsample_byte_format -s(\d) ")
+_STEREO_IN_8SVX = 6
+_MOST_CHUNKS = 1_000
 # FFmpeg has names for some of them, but no decoder, or does not find their packets.
 _UNDECODABLE_IN_WAV = (
     (frozenset([0x2048]), "Sonic"),
@@ -136,9 +141,18 @@ def _is_decoded_in_ircam(file: FileBytes) -> bool:
 
 
 def _is_decoded_in_8svx(file: FileBytes) -> bool:
+    """Return whether it is PCM of one channel; others stand behind the first, and libsndfile takes them in turns."""
     layout = LAYOUTS[b"FORM"]
-    header = next((chunk for chunk in chunks(file, layout, layout.first_chunk) if chunk.kind == b"VHDR"), None)
-    return header is None or file.at(header.offset + 15, 1) == b"\0"
+    found = {chunk.kind: chunk.offset for chunk in islice(chunks(file, layout, layout.first_chunk), _MOST_CHUNKS)}
+    is_pcm = b"VHDR" not in found or file.at(found[b"VHDR"] + 15, 1) == b"\0"
+    return is_pcm and (b"CHAN" not in found or file.uint32(found[b"CHAN"]) != _STEREO_IN_8SVX)
+
+
+def _is_decoded_in_nist(file: FileBytes) -> bool:
+    """Return whether the order of bytes has the length of a sample: SoX states two bytes for 24 and 32 bits, too."""
+    head = file.at(0, _LONGEST_HEAD)
+    num_bytes, order = _BYTES_IN_NIST.search(head), _ORDER_IN_NIST.search(head)
+    return num_bytes is None or order is None or num_bytes[1] in (b"1", b"2", order[1])
 
 
 def _is_decoded_in_voc(file: FileBytes) -> bool:
@@ -167,6 +181,7 @@ _READINGS: dict[str, tuple[str, Callable[[FileBytes], bool]]] = {
     "au": ("au", _is_decoded_in_au),
     "ircam": ("ircam", _is_decoded_in_ircam),
     "8svx": ("iff", _is_decoded_in_8svx),
+    "nist": ("nistsphere", _is_decoded_in_nist),
     "voc": ("voc", _is_decoded_in_voc),
     "flac": ("flac", _is_decoded_in_flac),
 }

@@ -14,7 +14,7 @@ from cedtag.audio.pyav.clock import Clock
 from cedtag.audio.pyav.conversion import Assembler
 from cedtag.audio.pyav.damage import DAMAGE, Complaints, Tally, missing, reason_of
 from cedtag.audio.pyav.outliers import SMALLEST_JUMP_S, without_outliers
-from cedtag.audio.pyav.streams import audio_stream, choice, presentation_start_s
+from cedtag.audio.pyav.streams import HAS_EMPTY_FRAME, audio_stream, choice, presentation_start_s
 from cedtag.errors import AudioError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class AvDecoder:
             self._stream = audio_stream(file.name, self._file, self._track)
             self._clock = Clock(presentation_start_s(self._file, self._stream), is_chained=demuxer == "ogg")
             self._time_base = float(self._stream.time_base or 0)
+            self._num_empty = int(self._stream.codec_context.name in HAS_EMPTY_FRAME)  # frames still to leave out
             self._complaints.listen_to(self._stream.codec_context.name)
             self._pieces = self._joined()
             # The decoder may correct what the header says (HE-AAC doubles the rate), so the first frame decides.
@@ -139,7 +140,8 @@ class AvDecoder:
                 yield self._gap_s(packet.pts, duration_s) + duration_s, None
             return
         is_doubtful = (packet.is_corrupt and self._demuxer not in _MARKS_ALL_PACKETS) or self._complaints.are_new()
-        for frame in frames:
+        begin, self._num_empty = self._num_empty, max(0, self._num_empty - len(frames))
+        for frame in frames[begin:]:
             is_doubtful = is_doubtful or frame.is_corrupt
             self._num_frames += frame.samples
             yield self._gap_s(frame.pts, frame.samples / frame.sample_rate), frame

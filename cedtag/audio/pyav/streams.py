@@ -13,6 +13,9 @@ from cedtag.records import NOTE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+# Codecs whose first frame ends before the sound begins.
+HAS_EMPTY_FRAME = frozenset(["wmav1", "wmav2"])
+
 
 def audio_stream(name: str, file: av.container.InputContainer, track: str | None) -> av.AudioStream:
     """Return the stream that is decoded; an AudioError where none can be.
@@ -61,6 +64,9 @@ def _set_up(context: av.AudioCodecContext, demuxer: str) -> None:
         # PyAV 18.1 frees a custom layout, as MOV has them, once more than it was made. Only the number counts here.
         context.layout = f"{channels}C"
     context.options = checks_of(context.name)
+    if context.name in HAS_EMPTY_FRAME:
+        # FFmpeg 8.1 leaves out two frames at the beginning, of which the second is sound.
+        context.options |= {"flags2": "+skip_manual"}
     if (demuxer, context.name) == ("caf", "alac"):
         # The last frame states how long it is, and FFmpeg 8.1 takes the padding that CAF states off it once more.
         context.options |= {"flags2": "+skip_manual"}
