@@ -63,9 +63,13 @@ OF_LIBSNDFILE = {
 }
 OF_PYAV = {
     **{"m4a": "aac", "mka": "flac", "opus": "libopus", "wv": "wavpack", "tta": "tta", "aac": "aac", "ac3": "ac3"},
-    **{"wma": "wmav2", "dts": "dca", "ts": "mp2"},
+    **{"wma": "wmav2", "dts": "dca", "ts": "mp2", "avi": "libmp3lame", "flv": "aac"},
 }
-STATE_NO_END = ("flac", "ogg", "mp3", "opus", "wv", "tta", "aac", "ac3")
+
+READ_TO_THE_END = (
+    *("flac", "ogg", "mp3", "voc", "sph", "8svx", "wve", "sf"),
+    *("opus", "wv", "tta", "aac", "ac3", "ts", "avi", "flv"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -113,8 +117,8 @@ def test_tags_before_any_container_are_skipped(
         assert read(decoders, tmp_path / f"tagged.{suffix}", tags + data) == expected, tag
 
 
-@pytest.mark.parametrize("suffix", STATE_NO_END)
-def test_tags_behind_what_states_no_end_are_left_out(
+@pytest.mark.parametrize("suffix", READ_TO_THE_END)
+def test_tags_behind_what_would_be_read_to_its_end_are_left_out(
     tmp_path: Path, decoders: Decoders, recordings: Callable[[str], bytes], suffix: str
 ) -> None:
     data = recordings(suffix)
@@ -122,6 +126,16 @@ def test_tags_behind_what_states_no_end_are_left_out(
     for tag, tags in BEHIND.items():
         assert read(decoders, tmp_path / f"tagged.{suffix}", data + tags) == expected, tag
         assert read(decoders, tmp_path / f"tagged.{suffix}", id3v2(1_000) + data + tags) == expected, tag
+
+
+def test_chunks_behind_the_sound_of_8svx_are_no_sound(
+    tmp_path: Path, decoders: Decoders, recordings: Callable[[str], bytes]
+) -> None:
+    data = recordings("8svx")
+    expected = read(decoders, tmp_path / "plain.8svx", data)
+    behind = b"ANNO" + (2_000).to_bytes(4, "big") + b"x" * 2_000
+    data = data[:4] + (len(data) - 8 + len(behind)).to_bytes(4, "big") + data[8:] + behind
+    assert read(decoders, tmp_path / "text.8svx", data) == expected
 
 
 def test_what_looks_like_a_tag_at_the_end_of_samples_is_samples(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from cedtag.audio.containers.chunks import LAYOUTS, chunks
 from cedtag.audio.containers.identify import Container, identify, is_magic
 from cedtag.audio.containers.mpeg import id3_end
 from cedtag.audio.containers.mpeg_inside import mpeg_inside
@@ -15,9 +17,8 @@ if TYPE_CHECKING:
 
 # These state how long they are, or mark their end, so that a tag behind them is no part of them in any case. What
 # could be taken for a tag there would be samples.
-_STATES_ITS_END = frozenset(
-    ["wav", "w64", "aiff", "caf", "au", "voc", "nist", "wve", "8svx", "avi", "mp4", "matroska", "asf", "flv"]
-)
+_STATES_ITS_END = frozenset(["wav", "w64", "aiff", "caf", "au", "mp4", "matroska", "asf"])
+_MOST_CHUNKS = 1_000
 _SYNC_BYTES = (b"\xff", b"\x0b", b"\x7f")  # of MPEG audio, AC-3 and DTS
 _NOT_ZERO = re.compile(rb"[^\0]")
 # How many zeros are looked through behind a tag: what taggers leave free for later changes.
@@ -47,8 +48,15 @@ def identify_span(file: FileBytes) -> tuple[Container | None, Span]:
         )
     if container is None or container.name in _STATES_ITS_END:
         return container, Span(start)
-    stop = _begin_of_trailing_tags(file, start)
+    stop = start + _end_of_body(inside) if container.name == "8svx" else _begin_of_trailing_tags(file, start)
     return container, Span(start, None if stop == file.size else stop)
+
+
+def _end_of_body(file: FileBytes) -> int:
+    """Return where the sound of 8SVX ends: libsndfile takes all that follows for sound, too."""
+    found = (chunk for chunk in islice(chunks(file, LAYOUTS[b"FORM"], 12), _MOST_CHUNKS) if chunk.kind == b"BODY")
+    body = next(found, None)
+    return file.size if body is None else min(file.size, body.offset + body.size)
 
 
 def without_leading_tags(file: FileBytes) -> FileBytes:
