@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +67,8 @@ def command() -> None:
 def list_models() -> None:
     """List the published models, the one in the package, and every CED in the cache.
 
-    Parameters in millions, mAP on AudioSet in percent; size and commit are those of what is in the cache.
+    Parameters in millions, mAP on AudioSet in percent; size and commit are those of what is in the cache. A terminal
+    shows the first 12 characters of commits, a pipe all of them.
     """
     cached = _cached_ceds()
     rows = []
@@ -80,7 +82,12 @@ def list_models() -> None:
 
 
 def _rows(facts: tuple[str, ...], found: Iterable[hub.Snapshot]) -> list[tuple[str, ...]]:
-    return [(*facts, _megabytes(one.files), one.commit) for one in found]
+    return [(*facts, _megabytes(one.files), _shown(one.commit)) for one in found]
+
+
+def _shown(commit: str) -> str:
+    """The commit, or as much of it as leaves a row of the table in a terminal of 80 columns."""
+    return commit[:12] if sys.stdout.isatty() else commit
 
 
 @command.command()
@@ -153,7 +160,7 @@ def verify(names: tuple[str, ...]) -> None:
     """
     found = _named_snapshots(names) if names else _every_snapshot()
     states = [(repo, one, file, _state(file)) for repo, one in found for file in one.files]
-    rows = [(repo, one.commit, file.name, state) for repo, one, file, state in states]
+    rows = [(repo, _shown(one.commit), file.name, state) for repo, one, file, state in states]
     show(("repository", "commit", "file", "state"), rows)
     if damaged := sorted({f"{repo}@{one.commit}" for repo, one, _, state in states if state == "damaged"}):
         raise ModelError(

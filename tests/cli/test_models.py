@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fake_hub import FakeHub, client_environment
+from tests.terminal import on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +164,20 @@ def test_a_terminal_gets_a_table(server):
         " base   mispeech/ced-base   86            50",
         " demo   (in the package)                        2.5",
     ]
+
+
+@pytest.mark.parametrize("columns", [30, 80])
+def test_a_terminal_of_any_width_folds_no_word(server, columns):
+    folder = Path(output("download", "tiny").strip())
+    for command in ("list", "verify"):
+        code, shown, _ = on_terminal(
+            [sys.executable, "-m", "cedtag", "models", command], columns=columns, env={"TERM": "dumb"}
+        )
+        words = shown.split()
+        assert code == 0
+        assert {"mispeech/ced-tiny", folder.name[:12]} <= set(words)
+        assert folder.name not in words
+        assert max(map(len, shown.splitlines())) < 80
 
 
 def rot(file: Path) -> None:
