@@ -68,6 +68,9 @@ def offered(line: str) -> list[str]:
         ("cedtag -m demo --labels silenc", ["plain,Silence"]),
         ("cedtag -t chains", ["plain,Chainsaw="]),
         ("cedtag -t @thr", ["prefix,@", "file,thr"]),
+        ("cedtag events a.wav @for", ["plain,@forest"]),
+        ("cedtag a.wav @for", ["plain,@forest"]),
+        ("cedtag @for", ["plain,@forest"]),
         ("cedtag --timezone Europe/Berl", ["plain,Europe/Berlin"]),
         ("cedtag models info de", ["plain,demo"]),
         ("cedtag report rows.csv -t 0.", []),
@@ -76,7 +79,9 @@ def offered(line: str) -> list[str]:
         ("cedtag --nosuch a.wav -m d", ["plain,demo", "file,d"]),
     ],
 )
-def test_what_a_shell_is_offered(line, wanted):
+def test_what_a_shell_is_offered(line, wanted, tmp_path, monkeypatch):
+    monkeypatch.setenv("CEDTAG_CONFIG", str(tmp_path / "cedtag.toml"))
+    (tmp_path / "cedtag.toml").write_text("[forest]\n")
     assert offered(line) == wanted
 
 

@@ -8,7 +8,7 @@ import click
 
 from cedtag.cli.shared.event_options import event_options
 from cedtag.cli.shared.options import SectionedCommand, logging_options, model_options
-from cedtag.cli.shared.presets import take_presets
+from cedtag.cli.shared.presets import presets_or_paths, take_presets
 from cedtag.cli.tag.options import (
     clock_options,
     compute_options,
@@ -31,7 +31,15 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(), is_eager=True, callback=take_presets)
+@click.argument(
+    "paths",
+    nargs=-1,
+    metavar="PATH...",
+    type=click.Path(),
+    is_eager=True,
+    callback=take_presets,
+    shell_complete=presets_or_paths,
+)
 @load_settings_option
 @run_options(
     event_options,
@@ -62,7 +70,8 @@ def command(
 
     \b
     cedtag events street.wav --onset 0.4 --min-duration-off 2
-    cedtag archive/ -k 0 -t 0.2 -o tags.csv; cedtag events tags.csv --onset Siren=0.3 -o events.csv
+    cedtag archive/ -k 0 -t 0.2 -o tags.csv
+    cedtag events tags.csv --onset Siren=0.3 -o events.csv
     """
     from cedtag.cli.events.run import all_are_results, events_of_results, refuse_scoring_options
     from cedtag.cli.tag.plan import show_plan

@@ -90,6 +90,13 @@ def offered_presets(incomplete: str) -> list[CompletionItem[str]]:
         return []
 
 
+def presets_or_paths(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """What a shell is offered for a word that may call a preset."""
+    from cedtag.cli.shared.shells import paths
+
+    return offered_presets(incomplete) if incomplete.startswith("@") else paths(incomplete)
+
+
 def _apply(ctx: click.Context, where: str, options: Mapping[str, Any]) -> None:
     known = {name: one for one in ctx.command.params if isinstance(one, Option) for name in one.opts}
     tagging = _tagging_options()

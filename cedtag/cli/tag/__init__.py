@@ -9,7 +9,7 @@ import click
 
 from cedtag.cli.shared.event_options import event_options
 from cedtag.cli.shared.options import Option, SectionedCommand, logging_options, model_options
-from cedtag.cli.shared.presets import take_presets
+from cedtag.cli.shared.presets import presets_or_paths, take_presets
 from cedtag.cli.tag.options import (
     clock_options,
     compute_options,
@@ -32,7 +32,15 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("paths", nargs=-1, metavar="PATH...", type=click.Path(), is_eager=True, callback=take_presets)
+@click.argument(
+    "paths",
+    nargs=-1,
+    metavar="PATH...",
+    type=click.Path(),
+    is_eager=True,
+    callback=take_presets,
+    shell_complete=presets_or_paths,
+)
 @load_settings_option
 @list_options
 @model_options
