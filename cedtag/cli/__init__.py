@@ -122,9 +122,9 @@ def cli(context: click.Context) -> None:
     """Tag sounds in recordings, folders and archives with the CED models.
 
     \b
-    cedtag birds.wav                      its tags, every 10 seconds
-    cedtag archive/ -o tags.csv           a whole tree; killed or stopped, it continues
-    cedtag archive/ -f jsonl | jq .       for pipelines
+    cedtag birds.wav                 its tags, every 10 seconds
+    cedtag archive/ -o tags.csv      a whole tree; killed or stopped, it continues
+    cedtag archive/ -f jsonl | jq .  for pipelines
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)

@@ -13,8 +13,8 @@ def command(shell: str) -> None:
     """Print the completion script of SHELL.
 
     \b
-    bash   cedtag completion bash > ~/.local/share/bash-completion/completions/cedtag
-    zsh    cedtag completion zsh  > a folder of your $fpath, as _cedtag
-    fish   cedtag completion fish > ~/.config/fish/completions/cedtag.fish
+    cedtag completion bash > ~/.local/share/bash-completion/completions/cedtag
+    cedtag completion zsh > _cedtag, in a folder of your $fpath
+    cedtag completion fish > ~/.config/fish/completions/cedtag.fish
     """
     click.echo(SCRIPTS[shell], nl=False)

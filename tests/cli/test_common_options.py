@@ -47,6 +47,13 @@ def test_every_command_has_the_options_of_all(cedtag, name):
     assert cedtag(*name.split(), "-h").code == 0
 
 
+@pytest.mark.parametrize("name", ["", *commands()])
+def test_the_help_of_a_command_fits_into_80_columns(cedtag, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cedtag(*name.split(), "-h").stdout.decode().splitlines()
+    assert [line for line in lines if len(line) > 80] == []
+
+
 LINES = [
     (["convert", "tags.csv", "-o", "new.jsonl"], "new.jsonl: "),
     (["convert", "tags.csv", "-o", "labels/", "-f", "audacity"], "labels/: "),

@@ -62,7 +62,8 @@ def command(
 
     \b
     cedtag evaluate -m base esc50.csv --fold 5 --skip-unknown
-    cedtag evaluate -m my-birds birds/ --thresholds t.csv     then: cedtag new/ -m my-birds -t @t.csv
+    cedtag evaluate -m my-birds birds/ --thresholds t.csv
+    cedtag new/ -m my-birds -t @t.csv
     cedtag evaluate --scores tags.jsonl data.csv -f json
     """
     from cedtag.cli.evaluate.run import evaluate_model

@@ -30,10 +30,10 @@ def command(data: Path, output: TrainingFolder, settings: TrainingSettings, logg
     MIDs, or any of your own.
 
     \b
-    cedtag finetune birds/ -o my-birds                        from ced-tiny, with a new head
-    cedtag finetune data.csv --valid-fold 4 -o mine           keep the epoch that is best on fold 4
-    cedtag finetune data.csv --from-config tiny -o mine       from random weights
-    cedtag recording.wav -m my-birds                          use it
+    cedtag finetune birds/ -o my-birds                   from ced-tiny, new head
+    cedtag finetune data.csv --valid-fold 4 -o mine      keep the best on fold 4
+    cedtag finetune data.csv --from-config tiny -o mine  from random weights
+    cedtag recording.wav -m my-birds                     use it
     """
     from cedtag.cli.shared.interrupts import Interrupted, Interrupts
     from cedtag.system.extras import require

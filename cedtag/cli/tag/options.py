@@ -283,7 +283,8 @@ target_options = [
         "-f",
         "--format",
         type=click.Choice(list(WRITERS), case_sensitive=False),
-        help="Repeatable.  [default: by the suffix of -o; table on a terminal, tsv in a pipe]",
+        metavar="FMT",
+        help=f"{', '.join(WRITERS)}; repeatable.  [default: by the suffix of -o; table on a terminal, tsv in a pipe]",
     ),
     option(
         "layout",
