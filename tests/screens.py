@@ -70,6 +70,21 @@ LINES = (
     "sklearn: evaluate talk.wav",
     "-V",
     "convert -V",
+    "talk.wav --labels Bark,Siren",
+    "talk.wav --labels Speach",
+    "talk.wav --overlap 80",
+    "talk.wav --i",
+    "talk.wav --layout wide -w 1 -k 2",
+    "talk.wav -f parquet",
+    "talk.wav @forest",
+    "convert one.csv -t 0.05 -o low.csv",
+    "convert one.csv --labels Speech -o speech.csv",
+    "captions talk.wav --with talk.srt",
+    "labels -m demo --find siren",
+    "models list",
+    "models info tiny --offline",
+    "events talk.wav -w 1 --from 1 --labels Speech -f csv",
+    "talk.wav -w 1 --layout file --labels Speech -f csv",
 )
 
 
