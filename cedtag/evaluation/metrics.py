@@ -189,8 +189,9 @@ def precision_recall(truth: Vector, scores: Vector) -> tuple[Vector, Vector, Vec
 
 def confusion(truth: Matrix, scores: Matrix) -> NDArray[np.int64]:
     """Confusion matrix `(true class, predicted class)` in clips; truth must be single-label."""
-    classes = np.arange(truth.shape[1])
-    return np.asarray(_scikit_learn().confusion_matrix(truth.argmax(1), scores.argmax(1), labels=classes))
+    counts = np.zeros((truth.shape[1], truth.shape[1]), np.int64)
+    np.add.at(counts, (truth.argmax(1), scores.argmax(1)), 1)
+    return counts
 
 
 def _auc(truth: Vector, scores: Vector) -> float:

@@ -63,7 +63,7 @@ def _draw_precision_recall(axes: Any, predictions: Predictions, classes: np.ndar
         ap = metrics.average_precision(truth, scores, once)[0]
         axes.step(recall, precision, where="post", label=f"{predictions.classes[column]} ({ap:.2f})", linewidth=1.2)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="Precision and recall (AP)")
-    if len(classes) <= MAX_NAMED_CLASSES:
+    if 0 < len(classes) <= MAX_NAMED_CLASSES:
         axes.legend(fontsize="x-small", loc="lower left")
 
 

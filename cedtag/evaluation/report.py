@@ -91,7 +91,7 @@ def thresholds_csv(classes: Sequence[ClassMeasure]) -> str:
 
 def _measure_row(measure: Measure) -> tuple[str, str, str]:
     interval = "" if measure.low is None else f"{measure.low:.3f} to {measure.high:.3f}"
-    return measure.name, f"{measure.value:.3f}", interval
+    return measure.name, "-" if math.isnan(measure.value) else f"{measure.value:.3f}", interval
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

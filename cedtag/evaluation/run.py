@@ -13,6 +13,7 @@ from cedtag.evaluation.scores import score_examples, scores_of_results
 from cedtag.evaluation.settings import EvaluationSettings
 from cedtag.inputs.manifest import require_audio
 from cedtag.inputs.window_settings import WindowSettings
+from cedtag.results.read import result_files
 from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.places import check_streams
 from cedtag.system.atomic import writing, writing_whole
@@ -93,8 +94,9 @@ def evaluate_results(data: LabelledData, results: Path, settings: EvaluationSett
 
 def inputs_of(data: LabelledData, results: Path | None = None, *, model: str | None = None) -> list[str]:
     """The files that an evaluation reads: the data, and results with the journal beside them or a model."""
-    files = [] if results is None else [results, journal_beside(results)]
-    return [*data.files(), *map(str, files), *(map(str, files_at(model)) if model else ())]
+    files = [] if results is None else result_files(results)
+    beside = [journal_beside(file) for file in files]
+    return [*data.files(), *map(str, files + beside), *(map(str, files_at(model)) if model else ())]
 
 
 def check_possible(files: ReportFiles) -> None:

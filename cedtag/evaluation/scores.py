@@ -16,7 +16,7 @@ from cedtag.inputs.segments import ReadClips, read_clips
 from cedtag.inputs.windows import sliding_windows
 from cedtag.labels.table import no_such_label
 from cedtag.records import SoundEvent, Source, TagResult
-from cedtag.results.read import open_results
+from cedtag.results.read import open_results, result_files
 from cedtag.scoring.checked import checked_scores
 
 if TYPE_CHECKING:
@@ -110,10 +110,12 @@ def _best_scores(segment: Example, scores: NDArray[np.float32]) -> NDArray[np.fl
 def scores_of_results(examples: Sequence[Example], file: Path) -> Predictions:
     """The predictions in results: for each class of an example the highest score of any window that belongs to it.
 
+    `file` may be a folder of results with a file for each recording.
+
     A window belongs to the examples of its recording that it overlaps by half of the shorter of the two. Scores that
     the results do not hold count as 0.
     """
-    by_class = _written_scores(examples, file)
+    by_class, has_channels = _written_scores(examples, file)
     classes = tuple(dict.fromkeys([*by_class, *(name for example in examples for name in example.labels)]))
     truth, _ = truth_matrix(examples, classes, skip_unknown=False)
     scores = np.full(truth.shape, np.nan)
@@ -123,6 +125,8 @@ def scores_of_results(examples: Sequence[Example], file: Path) -> Predictions:
     if missing.all():
         raise InputError(f"{file}: no row is about a clip of the data; do both name their recordings alike?")
     notes = [f"{name}: no row has this label" for name in classes if name not in by_class]
+    if has_channels:
+        notes.append("the rows are those of each channel by itself; a clip has the highest score of any channel")
     if silent := int(missing.all(1).sum()):
         notes.append(f"{silent} of {len(examples)} clips have no row")
     if missing.any():
@@ -174,26 +178,32 @@ def recording_finder(examples: Sequence[Example]) -> Callable[[str], list[int]]:
     return find
 
 
-def _written_scores(examples: Sequence[Example], file: Path) -> dict[str, Vector]:
-    """For each class in the results its highest scores `(examples,)`, NaN where an example has none."""
+def _written_scores(examples: Sequence[Example], file: Path) -> tuple[dict[str, Vector], bool]:
+    """For each class in the results its highest scores `(examples,)`, NaN where an example has none.
+
+    With it comes whether there are windows of single channels.
+    """
     find = recording_finder(examples)
     by_class: dict[str, Vector] = {}
+    has_channels = False
     for window in _windows(file):
+        has_channels = has_channels or window.channel > 0
         places = [place for place in find(window.source.name) if _belongs(window, examples[place])]
         for tag in window.tags:
             name = canonical(tag.label)
             if name not in by_class:
                 by_class[name] = np.full(len(examples), np.nan)
             by_class[name][places] = np.fmax(by_class[name][places], tag.score)
-    return by_class
+    return by_class, has_channels
 
 
 def _windows(file: Path) -> Iterator[TagResult]:
-    for result in open_results(file).results():
-        if isinstance(result, SoundEvent):
-            raise InputError(f"{file}: holds events; an evaluation needs the scores of windows")
-        if isinstance(result, TagResult):
-            yield result
+    for one in result_files(file):
+        for result in open_results(one).results():
+            if isinstance(result, SoundEvent):
+                raise InputError(f"{one}: holds events; an evaluation needs the scores of windows")
+            if isinstance(result, TagResult):
+                yield result
 
 
 def _ends(path: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError, OutputError
@@ -47,6 +48,17 @@ def open_results(path: Path) -> WrittenResults:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def result_files(path: Path) -> list[Path]:
+    """The files of results at a path: itself, or those of a folder with one for each recording."""
+    if not os.path.isdir(path):  # noqa: PTH112 -- Path.is_dir raises an error for a name that is too long
+        return [path]
+    suffixes = {f".{name}" for name in FORMATS if name != "journal"}
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
+    if not files:
+        raise InputError(f"{path}: holds no results that can be read back ({', '.join(FORMATS)})")
+    return files
+
+
 def _format_by_contents(path: Path) -> str:
     with path.open("rb") as file:
         head = file.readline(1 << 24)
@@ -54,7 +66,7 @@ def _format_by_contents(path: Path) -> str:
         return "journal"
     if head.startswith(b"{"):
         return "jsonl" if head.rstrip().endswith(b"}") and b'"recordings"' not in head else "json"
-    if b"\t" in head or b"," in head:
+    if (b"\t" in head or b"," in head) and b"\0" not in head:
         return "tsv" if b"\t" in head else "csv"
     raise InputError(f"{path}: these are no results that can be read back ({', '.join(FORMATS)})")
 

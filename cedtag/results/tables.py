@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LONG = ("file", "start", "end", "rank", "index", "mid", "label", "score")
 _EVENT = ("file", "start", "end", "index", "mid", "label", "peak", "mean")
 _WHERE = ("file", "start", "end")
+_READ = "csv and tsv (long or wide), jsonl, json and journals are read"
 
 
 def read_table(path: Path, delimiter: str) -> WrittenResults:
@@ -102,7 +103,9 @@ def _row_parser(path: Path, header: Sequence[str], labels: Sequence[Label]) -> C
         first = len(header) - len(_class_names(header))
         columns = list(enumerate(_columns(path, header[first:], labels), first))
         return lambda line, row: _wide_row(line, dict(zip(header[:first], row, strict=False)), row, columns)
-    raise InputError(f"{path}: line 1: this is no header of cedtag's rows ({', '.join(_LONG)})")
+    if header[:2] == ["file", "status"]:
+        raise InputError(f"{path}: holds a row per recording (--layout file), which cannot be read back; {_READ}")
+    raise InputError(f"{path}: line 1: this is no header of cedtag's rows ({', '.join(_LONG)}); {_READ}")
 
 
 def _columns(path: Path, names: Sequence[str], labels: Sequence[Label]) -> list[Tag]:

@@ -133,6 +133,87 @@ def test_the_backend_and_precision_that_people_run_can_be_evaluated(
     assert (torch_thresholds != pytest.approx(thresholds, abs=1e-5)) == (precision == "int8")
 
 
+@pytest.mark.parametrize("labels", [("Rain", "Rain"), ("", ""), ("Rain", ""), ("Rain",)])
+@pytest.mark.parametrize("results", [("--scores", "rows.csv"), ()])
+def test_classes_without_positives_or_negatives_give_no_warning(
+    cedtag, data: Path, labels: tuple[str, ...], results: tuple[str, ...]
+) -> None:
+    pytest.importorskip("matplotlib")
+    rows = "".join(f"{name}.wav,{label}\n" for name, label in zip("ab", labels, strict=False))
+    (data / "few.csv").write_text("file,labels\n" + rows, encoding="utf-8")
+    done = cedtag("evaluate", "few.csv", *results, "--bootstrap", 20, "--plot", "p.png", "--thresholds", "t.csv")
+    assert (done.code, done.stderr) == (0, f"cedtag: t.csv, p.png: {len(labels)} clips\n")
+    assert b"nan" not in done.stdout
+    assert (done.stdout.decode().splitlines()[3].split()[:2] != ["mAP", "-"]) == (len(set(labels)) == 2)
+
+
+WRITTEN = {
+    "all.csv": (),
+    "all.tsv": ("--bom",),
+    "wide.csv": ("--layout", "wide"),
+    "wide.tsv": ("--layout", "wide", "--bom"),
+    "all.json": (),
+    "all.jsonl": (),
+    "folder": ("-f", "csv"),
+    "deep/folder": ("-f", "jsonl"),
+}
+
+
+def test_scores_are_read_from_all_files_that_can_be_read_back(cedtag, data: Path) -> None:
+    tagging = ["a.wav", "b.wav", "c.wav", "-q", "-k", 0, "-t", 0]
+    for place, more in WRITTEN.items():
+        assert cedtag(*tagging, "-o", place, *more).code == 0
+    (data / "alone.tsv").write_bytes(cedtag(*tagging, "-f", "tsv").stdout)  # with no journal beside it
+    documents = {
+        place: json.loads(cedtag("evaluate", "data.csv", "--scores", place, "-f", "json", "--bootstrap", 0).stdout)
+        for place in (*WRITTEN, "alone.tsv", "all.csv.journal")
+    }
+    for place, document in documents.items():
+        assert document.pop("scores") == place
+        assert document == documents["all.csv"]
+
+
+def test_results_that_cannot_be_read_back_are_refused_with_the_formats_that_can(cedtag, data: Path) -> None:
+    tagging = ["a.wav", "b.wav", "-q", "-k", 0, "-t", 0]
+    cedtag(*tagging, "-o", "each.csv", "--layout", "file")
+    cedtag(*tagging, "-o", "rows.spreadsheet.csv")
+    cedtag(*tagging, "-o", "rows.sqlite")
+    cedtag(*tagging, "--events", "-o", "events.jsonl")
+    (data / "empty").mkdir()
+    for place, sentence in {
+        "each.csv": "holds a row per recording (--layout file), which cannot be read back; csv and tsv (long or wide)",
+        "rows.spreadsheet.csv": "is no header of cedtag's rows",
+        "rows.sqlite": "these are no results that can be read back (csv, tsv, jsonl, json, journal)",
+        "events.jsonl": "holds events; an evaluation needs the scores of windows",
+        "empty": "holds no results that can be read back (csv, tsv, jsonl, json, journal)",
+    }.items():
+        done = cedtag("evaluate", "data.csv", "--scores", place)
+        assert (done.code, done.stdout, done.stderr.count("\n")) == (2, b"", 1)
+        assert sentence in done.stderr
+
+
+def test_rows_of_each_channel_count_by_the_best_which_is_noted(cedtag, data: Path) -> None:
+    header, *lines = ROWS.splitlines()
+    windows = [lines[place : place + 2] for place in range(0, len(lines), 2)]
+    rows = [f"{line},{channel}" for window in windows for channel in (1, 2) for line in window]
+    rows[0] = rows[0].replace("0.9000", "0.2100")
+    (data / "each.csv").write_text("\n".join([header + ",channel", *rows, ""]), encoding="utf-8")
+    document = json.loads(cedtag("evaluate", "data.csv", "--scores", "each.csv", "-f", "json").stdout)
+    assert (
+        "the rows are those of each channel by itself; a clip has the highest score of any channel"
+        in (document["notes"])
+    )
+    plain = json.loads(cedtag("evaluate", "data.csv", "--scores", "rows.csv", "-f", "json").stdout)
+    assert (document["measures"], document["classes"]) == (plain["measures"], plain["classes"])
+
+
+def test_no_file_of_a_folder_of_results_is_written_over(cedtag, data: Path) -> None:
+    assert cedtag("a.wav", "-q", "-o", "folder", "-f", "csv", "-k", 0, "-t", 0).code == 0
+    done = cedtag("evaluate", "data.csv", "--scores", "folder", "-o", "folder/a.wav.csv", "--overwrite")
+    assert done.code == 2
+    assert "folder/a.wav.csv: this is an input" in done.stderr
+
+
 FAULTS = """a.wav,Rain,,
 cut.wav,Wind,0,0.4
 broken.wav,Wind,,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from cedtag.cli.evaluate.options import (
-    FILE,
     compute_options,
     data_options,
     evaluation_options,
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
     "results",
     cls=Option,
     section="Data",
-    type=FILE,
-    metavar="FILE",
-    help="Evaluate these results (csv, tsv, jsonl, json or a journal) instead of a model.",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Evaluate these results (csv, tsv, jsonl, json, a journal, or a folder of them) instead of a model.",
 )
 @model_options
 @evaluation_options
