@@ -28,6 +28,7 @@ __all__ = [
     "ClipSettings",
     "Clock",
     "Compute",
+    "DataSettings",
     "Destination",
     "Evaluation",
     "EvaluationSettings",
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from cedtag.events.detect import detect_events
     from cedtag.events.settings import EventSettings
     from cedtag.inputs.clock import Clock
+    from cedtag.inputs.data_settings import DataSettings
     from cedtag.inputs.manifest import read_data
     from cedtag.inputs.search import Search
     from cedtag.inputs.window_settings import WindowSettings
@@ -147,6 +149,7 @@ _LAZY = {
     "ClipSettings": "cedtag.results.clip_settings",
     "Clock": "cedtag.inputs.clock",
     "Compute": "cedtag.scoring",
+    "DataSettings": "cedtag.inputs.data_settings",
     "Destination": "cedtag.run.outputs.destination",
     "Evaluation": "cedtag.evaluation.run",
     "EvaluationSettings": "cedtag.evaluation.settings",
