@@ -27,7 +27,13 @@ pytest.importorskip("av")
 # Containers whose codec has a checksum for each packet, and that codec.
 CHECKED = {"wv": "wavpack", "tta": "tta", "ac3": "ac3", "eac3": "eac3", "matroska": "flac", "mp4": "flac"}
 # Streams of frames alone.
-RAW = {"aac": ("adts", "aac"), "ac3": ("ac3", "ac3"), "eac3": ("eac3", "eac3"), "latm": ("latm", "aac")}
+RAW = {
+    "aac": ("adts", "aac"),
+    "ac3": ("ac3", "ac3"),
+    "eac3": ("eac3", "eac3"),
+    "latm": ("latm", "aac"),
+    "mpeg": ("vob", "mp2"),
+}
 TUNED_IN = "begins in the middle of a frame, and was read from its first whole one on"
 PACKETS = "packets that could not be decoded, left out or read as silence"
 

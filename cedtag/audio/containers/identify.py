@@ -10,7 +10,7 @@ from cedtag.audio.containers.mpeg import find_frame, id3_end
 from cedtag.audio.containers.ogg import is_vorbis_alone
 from cedtag.audio.containers.ogg_codecs import codec_name
 from cedtag.audio.containers.other_files import other_type
-from cedtag.audio.containers.raw_streams import find_raw_stream
+from cedtag.audio.containers.raw_streams import find_program_stream, find_raw_stream
 
 if TYPE_CHECKING:
     from cedtag.audio.containers.file_bytes import FileBytes
@@ -169,9 +169,11 @@ def _mpeg_audio(file: FileBytes) -> Container | None:
     if _is_transport_stream(file):
         return Container("mpeg-ts", "mpegts")
     stop = min(_LEADING_JUNK_BYTES, file.size)
+    if (pack := find_program_stream(file, stop)) >= 0:
+        return Container("mpeg-ps", "mpeg", start=pack)
     found = find_frame(file, 0, stop, in_a_row=4)
     if (raw := find_raw_stream(file, found if found >= 0 else stop)) is not None:
-        return Container(raw[0], raw[0], start=raw[1])
+        return Container("aac" if raw[0] == "loas" else raw[0], raw[0], start=raw[1])
     return Container("mp3", start=found) if found >= 0 else None
 
 

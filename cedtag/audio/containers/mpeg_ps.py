@@ -43,3 +43,7 @@ def _zeros(file: FileBytes, offset: int, head: bytes) -> int:
     data = file.peek(offset, _PADDING_BYTES)
     num_zeros = len(data) - len(data.lstrip(b"\0"))
     return num_zeros - 2 if data[num_zeros : num_zeros + 1] == b"\1" else 0
+
+
+# As walked, but looked for by the packs, which begin with a clock.
+PACKS = Units("MPEG packet", _packet_bytes, re.compile(rb"\x00\x00\x01\xba[\x21-\x2f\x44-\x7f]"), 5)

@@ -1,4 +1,4 @@
-"""Streams of nothing but frames: AAC (ADTS, LOAS), AC-3, DTS, TrueHD. Recorded off the air, they begin anywhere."""
+"""Streams of nothing but frames: AAC (ADTS, LOAS), AC-3, DTS, TrueHD, or of MPEG packs: they may begin anywhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cedtag.audio.containers.aac import ADTS, LOAS
 from cedtag.audio.containers.ac3 import AC3
 from cedtag.audio.containers.dts import DTS
+from cedtag.audio.containers.mpeg_ps import PACKS
 from cedtag.audio.containers.units import Units
 
 if TYPE_CHECKING:
@@ -34,6 +35,14 @@ _STREAMS = (
     ("truehd", _access_units(b"\xba"), 8),
     ("mlp", _access_units(b"\xbb"), 8),
 )
+
+
+def find_program_stream(file: FileBytes, stop: int) -> int:
+    """Return where the first pack of an MPEG program stream is, before `stop`; -1 without one.
+
+    Its packets may hold frames of any other stream.
+    """
+    return _first_frame(file, PACKS, 3, stop)
 
 
 def find_raw_stream(file: FileBytes, stop: int) -> tuple[str, int] | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import av
 
 from cedtag.audio.containers.identify import Container
-from cedtag.audio.containers.span import Span
 from cedtag.audio.limits import check_limits
 from cedtag.audio.pyav.clock import Clock
 from cedtag.audio.pyav.conversion import Assembler
@@ -198,8 +197,9 @@ class AvDecoder:
 
 
 def _address(file: AudioFile) -> tuple[str, str]:
-    """FFmpeg's name of the span of a file, and the protocols that it needs."""
+    """FFmpeg's name of the span of a file, from its first whole frame on, and the protocols that it needs."""
     url, span = f"/dev/fd/{file.fd}", file.span
-    if span == Span():
+    start = span.start + (file.format.start if isinstance(file.format, Container) else 0)
+    if start == 0 and span.stop is None:
         return url, "file"
-    return f"subfile,,start,{span.start},end,{span.stop or 0},,:{url}", "subfile,file"
+    return f"subfile,,start,{start},end,{span.stop or 0},,:{url}", "subfile,file"
