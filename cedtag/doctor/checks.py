@@ -34,6 +34,7 @@ NETWORK_S = 10.0
 _USES = {
     "av": "m4a, mp4, mkv, webm, wma and video",
     "onnx": "--backend onnx and int8",
+    "hf": "cedtag.hf, for transformers",
     "parquet": "parquet files",
     "plot": "pictures",
     "train": "evaluate and finetune",
