@@ -78,7 +78,7 @@ def run_archive(
     callbacks = callbacks or Callbacks()
     with ExitStack() as stack:
         job = _prepare(paths, model, settings, stack)
-        summary = Summary()
+        summary = Summary(part_start=settings.reading.part.start)
         callbacks.on_start()
         try:
             if _follow(job, summary, callbacks, keep_going=settings.destination.keep_going):

@@ -22,7 +22,8 @@ class Summary:
 
     `skipped` holds what is no recording and what an earlier run has done; what failed then counts as failed again.
     `incomplete` counts those of the skipped that an earlier run has scored in part, `failed_earlier` those of failed
-    that were not tried again, `untimed` those of done and partial whose start time is not known.
+    that were not tried again, `untimed` those of done and partial whose start time is not known. Of a recording, what
+    comes before sample `part_start` is not scored.
     """
 
     done: int = 0
@@ -35,6 +36,7 @@ class Summary:
     windows: int = 0
     num_samples: int = 0
     untimed: int = 0
+    part_start: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def count(self, event: Outcome) -> None:
@@ -43,7 +45,7 @@ class Summary:
             self.partial += event.status == "partial"
             self.untimed += not isinstance(event.source, TimedSource)
             self.windows += event.num_windows
-            self.num_samples += event.num_samples
+            self.num_samples += max(0, event.num_samples - self.part_start)
         elif isinstance(event, FileFailed):
             self.failed += 1
         elif isinstance(event, Skipped):

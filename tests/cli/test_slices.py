@@ -136,3 +136,7 @@ def test_results_have_no_part(cedtag, recordings):
     assert cedtag("long.wav", "-o", "rows.json").code == 0
     done = cedtag("events", "rows.json", "--to", "2")
     assert (done.code, done.stderr) == (2, "cedtag: --to is about scoring, and rows are scored; leave it out\n")
+
+
+def test_only_what_was_scored_counts_as_audio(cedtag, sounds):
+    assert "1 window, 2.0 s of audio" in cedtag("sounds/a.wav", "--from", 1, "--to", 3, "-o", "part.csv").stderr

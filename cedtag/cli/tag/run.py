@@ -150,7 +150,7 @@ class _Report:
         interrupts: Interrupts,
     ) -> None:
         self._console, self._settings, self._logging, self._countable = console, settings, logging, countable
-        self._summary = Summary()
+        self._summary = Summary(part_start=settings.reading.part.start)
         self._unfinished: ScoredWindow | None = None
         self._shortfalls = Shortfalls()
         self.callbacks = Callbacks(self._start, self._show, interrupts.deferred)
