@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -345,3 +347,14 @@ def test_the_first_sound_of_wma_is_read_and_at_its_time(
     samples, problems, _ = decoded_by(decoders, tmp_path / name)
     assert problems == []
     assert np.corrcoef(samples[:400], sound[:400, 0])[0, 1] > 0.9
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="PyAV cannot write it, and ffmpeg is not installed")
+def test_packets_of_quicktime_that_its_tables_count_in_samples_are_whole(tmp_path: Path, decoders: Decoders) -> None:
+    soundfile.write(tmp_path / "a.wav", wavy(8_000, 4), 8_000)
+    command = f"ffmpeg -v error -i {tmp_path}/a.wav -c:a adpcm_ms -movflags faststart {tmp_path}/a.mov"
+    subprocess.run(command.split(), check=True)
+    assert decoded_by(decoders, tmp_path / "a.mov")[1:] == ([], [])
+    data = (tmp_path / "a.mov").read_bytes()
+    (tmp_path / "cut.mov").write_bytes(data[: len(data) * 3 // 5])
+    assert decoded_by(decoders, tmp_path / "cut.mov")[1]

@@ -60,22 +60,32 @@ def _samples_outside(file: FileBytes, track: Box) -> tuple[int, int]:
     """Return how many chunks of a track end behind the file's end, and how many there are."""
     tables = {box.kind: box for stbl in inside(file, track, b"mdia", b"minf", b"stbl") for box in inside(file, stbl)}
     offsets = tables.get(b"co64", tables.get(b"stco"))
-    if offsets is None or not {b"stsz", b"stsc"} <= tables.keys():
+    if offsets is None or not {b"stsz", b"stsc", b"stsd"} <= tables.keys():
         return 0, 0
     places = _numbers(file, offsets, 8, 8 if offsets.kind == b"co64" else 4)
     outside = num_chunks = 0
-    for place, size in zip(places, _chunk_sizes(file, tables[b"stsz"], tables[b"stsc"]), strict=False):
+    for place, size in zip(places, _chunk_sizes(file, tables), strict=False):
         num_chunks += 1
         outside += place + size > file.size
     return outside, num_chunks
 
 
-def _chunk_sizes(file: FileBytes, stsz: Box, stsc: Box) -> Iterator[int]:
+def _chunk_sizes(file: FileBytes, tables: dict[bytes, Box]) -> Iterator[int]:
     """Yield how many bytes each chunk has at least, without end."""
+    stsz = tables[b"stsz"]
     each = file.uint32(stsz.start + 4)
+    per_packet, packet_bytes = _packet_of_quicktime(file, tables[b"stsd"]) if each == 1 else (1, 1)
     sizes = _numbers(file, stsz, 12, 4)
-    for samples in _samples_per_chunk(_numbers(file, stsc, 8, 4, per_row=3)):
-        yield samples * each if each else sum(islice(sizes, samples))
+    for samples in _samples_per_chunk(_numbers(file, tables[b"stsc"], 8, 4, per_row=3)):
+        yield samples * each * packet_bytes // per_packet if each else sum(islice(sizes, samples))
+
+
+def _packet_of_quicktime(file: FileBytes, stsd: Box) -> tuple[int, int]:
+    """Return how many samples a packet has and how many bytes, where a size of 1 stands for one sample of sound."""
+    entry = stsd.start + 16
+    if file.at(entry + 8, 2) != b"\0\1" or not (samples := file.uint32(entry + 28)):
+        return 1, 1
+    return samples, file.uint32(entry + 36)
 
 
 def _samples_per_chunk(entries: Iterator[int]) -> Iterator[int]:
