@@ -39,7 +39,7 @@ ODD_NAMES = (
     b"=cmd",
     b"[bold]",
 )
-DELAY = "CEDTAG_TEST_DELAY_MS"
+DELAY = "TEST_DELAY_MS"  # no variable of cedtag, which warns of those that it does not know
 
 
 @dataclass

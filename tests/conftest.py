@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -91,12 +90,3 @@ def sounds(tmp_path, monkeypatch) -> Path:
     for name, (rate_hz, shape) in shapes.items():
         soundfile.write(folder / name, 0.1 * rng.standard_normal(shape), rate_hz)
     return folder
-
-
-@pytest.fixture
-def warned(caplog, monkeypatch) -> pytest.LogCaptureFixture:
-    """The warnings of the library, also after a command line in this process that printed none."""
-    logger = logging.getLogger("cedtag")
-    monkeypatch.setattr(logger, "handlers", [])
-    monkeypatch.setattr(logger, "propagate", True)
-    return caplog

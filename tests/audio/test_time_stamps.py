@@ -171,6 +171,7 @@ def test_time_stamps_that_are_rounded_move_no_sample(decoders: Decoders, tmp_pat
     assert (problems, warnings) == ([], [])
     with av.open(str(tmp_path / f"a.{suffix}")) as file:
         num_frames = sum(frame.samples for frame in file.decode(audio=0))
+    num_frames += 2048 if suffix == "wmv" else 0  # the first sound of WMA, which FFmpeg leaves out
     assert abs(len(samples) - num_frames / 3) < 1
 
 
