@@ -158,7 +158,12 @@ def all_screens() -> str:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(os.path.realpath(place))
         prepare(folder)
-        environment = {"PYTHONPATH": str(ROOT), "COLUMNS": str(COLUMNS), "HF_HOME": str(folder / "no cache")}
+        environment = {
+            "PYTHONPATH": str(ROOT),
+            "COLUMNS": str(COLUMNS),
+            "HF_HUB_CACHE": str(folder / "no cache" / "hub"),
+            "NO_COLOR": "",
+        }
         _, shown, _ = on_terminal(command, columns=COLUMNS, env=environment, folder=folder)
     parts = re.split(f"{END}(-?[0-9]+)\n", shown)[:-1]
     screens = zip(LINES, parts[::2], parts[1::2], strict=True)
