@@ -22,7 +22,7 @@ _OTHER_TYPES: tuple[tuple[bytes, str], ...] = (
     (b"gif8", "a GIF image"),
     (b"%pdf", "a PDF document"),
     (b"pk\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "gzip-compressed data"),
+    (b"\x1f\x8b\x08", "gzip-compressed data"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (b"rar!", "a RAR archive"),
     (b"mthd", "MIDI notes, which hold no sound"),
