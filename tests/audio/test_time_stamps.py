@@ -184,9 +184,9 @@ def test_time_stamps_of_an_unsteady_clock_move_no_sample(decoders: Decoders, tmp
 
 
 def test_the_clock_of_another_machine_makes_no_gaps() -> None:
-    from cedtag.audio.pyav.clock import Clock
+    from cedtag.audio.pyav.clock import PresentationClock
 
-    times = Clock(0.0)
+    times = PresentationClock(0.0)
     assert not any(times.silence_before(1.001 * place, 1.0) for place in range(1000))
     assert times.silence_before(1010.0, 1.0) == pytest.approx(10)  # what really is a gap makes up for it
 
@@ -239,3 +239,15 @@ def test_a_single_time_stamp_that_goes_back_is_not_believed() -> None:
     packets = [SimpleNamespace(pts=stamp, duration=10, size=1, time_base=1) for stamp in stamps]
     believed = [packet.pts for packet in without_outliers(packets, 1)]
     assert believed == [0, 10, 20, None, 40, 50, 60, None, 80, 500, 510, 520, 10, 20, 30]
+
+
+@pytest.mark.parametrize(("every_s", "is_doubtful"), [(262.0, True), (0.5, False)])
+def test_silence_before_nearly_every_packet_is_a_problem(every_s: float, is_doubtful: bool) -> None:
+    from cedtag.audio.pyav.clock import PresentationClock
+
+    clock = PresentationClock(0.0)
+    for place in range(30):
+        clock.silence_before(place * every_s, 0.25)
+    problems = list(clock.problems())
+    assert bool(problems) == is_doubtful
+    assert all("of silence in 29 places of 7.50 s of sound, and may be wrong" in problem for problem in problems)

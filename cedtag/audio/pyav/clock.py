@@ -18,9 +18,11 @@ _SMALLEST_STEP_S = 0.01
 _SMALLEST_RESTART_S = 1.0
 # Time stamps of a damaged file may be anything; of a sound one they may leave out a night.
 _LONGEST_SILENCE_S = 12 * 3600.0
+# A recorder that sleeps leaves gaps, too, but hardly so many that together are so much longer than the sound.
+_MANY_GAPS, _DOUBTFUL_SHARE = 20, 10
 
 
-class Clock:
+class PresentationClock:
     """Follows the time stamps of a stream whose container begins to play at `zero_s`.
 
     In a container that `is_chained` it is usual that they begin anew.
@@ -77,6 +79,11 @@ class Clock:
             at_s, length_s = self._leaps[0]
             said = f"its time stamps leap ahead by {length_s:.0f} s at {at_s:.2f} s"
             yield f"{said}{_others(self._leaps)}; no silence was put there, and what follows may be early"
+
+        sound_s, silence_s = self._position_s - self._silence_s, self._silence_s - self._lead_s
+        if len(self._gaps) > _MANY_GAPS and silence_s > _DOUBTFUL_SHARE * sound_s:
+            said = f"its time stamps leave {silence_s:.0f} s of silence in {len(self._gaps)} places"
+            yield f"{said} of {sound_s:.2f} s of sound, and may be wrong"
 
     def warnings(self) -> Iterator[str]:
         """Notes on what was read as silence, and sentences on time stamps that begin anew."""

@@ -9,7 +9,7 @@ import av
 
 from cedtag.audio.containers.identify import Container
 from cedtag.audio.limits import check_limits
-from cedtag.audio.pyav.clock import Clock
+from cedtag.audio.pyav.clock import PresentationClock
 from cedtag.audio.pyav.conversion import Assembler
 from cedtag.audio.pyav.damage import DAMAGE, Complaints, Tally, missing, reason_of
 from cedtag.audio.pyav.outliers import SMALLEST_JUMP_S, without_outliers
@@ -58,7 +58,7 @@ class AvDecoder:
         self._has_clock = part is None
         try:
             self._stream = audio_stream(file.name, self._file, self._track)
-            self._clock = Clock(presentation_start_s(self._file, self._stream), is_chained=demuxer == "ogg")
+            self._clock = PresentationClock(presentation_start_s(self._file, self._stream), is_chained=demuxer == "ogg")
             self._time_base = float(self._stream.time_base or 0)
             self._num_empty = int(self._stream.codec_context.name in HAS_EMPTY_FRAME)  # frames still to leave out
             self._complaints.listen_to(self._stream.codec_context.name)
