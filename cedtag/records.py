@@ -16,7 +16,7 @@ SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 # overflows in float32 (a spectrum of 512 such samples has a power of 5e24).
 LARGEST_SAMPLE = float(1 << 32)
 LONGEST_S = 1e6  # of every setting in seconds: 11 days, which every clock and every wait of the system can count
-NOTE = "scored "  # start of warnings that only name the channel or track that was scored
+NOTE = "scored "  # start of warnings that only tell what was scored: a channel, a track, silence
 MIX, EACH = "mix", "each"  # the mean of all channels, and every channel by itself
 STATUSES = ("ok", "partial", "failed")  # how a recording can end
 MISSING = "missing"  # the stage of failures for a package that is not installed: tried again by itself

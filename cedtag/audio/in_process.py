@@ -185,11 +185,9 @@ class InProcessRecording:
     def _audit(self) -> Findings:
         if self._file is None or isinstance(self._file.format, RawFormat):
             return Findings()
-        fd = self._file.fd
-        read_to = max(0, os.lseek(fd, 0, os.SEEK_CUR) - self._file.span.start)
         try:
             with bugs_reported(self._name):
-                return audit(self._file.contents(), self._file.format, self._mono.num_frames, read_to)
+                return audit(self._file.contents(), self._file.format, self._mono.num_frames)
         except OSError as error:
             self.cause = "read"
             return Findings((f"whether it is complete could not be checked ({error.strerror})",))

@@ -40,7 +40,7 @@ def audited(path: Path, decoded: int = 44_100) -> Findings:
         file = FileBytes(stream.fileno())
         container = identify(file)
         assert container is not None
-        return audit(file, container, decoded, file.size)
+        return audit(file, container, decoded)
 
 
 def changed(path: Path, change: Callable[[bytes], bytes]) -> Path:
@@ -161,4 +161,4 @@ def test_no_damage_confuses_the_audit(good: dict[str, Path], kind: str, seed: in
     with damaged.open("rb") as stream:
         file = FileBytes(stream.fileno())
         if (container := identify(file)) is not None:
-            audit(file, container, 44_100, file.size)
+            audit(file, container, 44_100)

@@ -56,7 +56,7 @@ MUSEPACK = {"sv7": lambda: sv7(40), "sv8": sv8}
 def inspected(path: Path, data: bytes, container: str) -> Findings:
     path.write_bytes(data)
     with path.open("rb") as stream:
-        return audit(FileBytes(stream.fileno()), Container(container), 1, 0)
+        return audit(FileBytes(stream.fileno()), Container(container), 1)
 
 
 def recording(folder: Path, container: str) -> bytes:

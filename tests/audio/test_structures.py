@@ -151,7 +151,7 @@ def inspected(path: Path, data: bytes) -> Findings | None:
         file = FileBytes(stream.fileno())
         container, span = identify_span(file)
         contents = file.part(span.start, span.stop)
-        return None if container is None else audit(contents, container, 3 * RATE_HZ, contents.size)
+        return None if container is None else audit(contents, container, 3 * RATE_HZ)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -314,7 +314,7 @@ def test_a_stream_from_its_middle_is_complete_and_its_first_bytes_are_named(tmp_
     assert container is not None
     (tmp_path / name).write_bytes(data[50:])
     with (tmp_path / name).open("rb") as stream:
-        findings = audit(FileBytes(stream.fileno()), container, RATE_HZ, 0)
+        findings = audit(FileBytes(stream.fileno()), container, RATE_HZ)
     assert findings.problems == ()
     assert len(findings.warnings) == 1
     assert "its first" in findings.warnings[0]
@@ -342,5 +342,5 @@ def test_no_damage_confuses_the_walk(
     path = tmp_path_factory.getbasetemp() / name
     path.write_bytes(data[: int(cut * len(data))])
     with path.open("rb") as stream:
-        audit(FileBytes(stream.fileno()), container, RATE_HZ, 0)
+        audit(FileBytes(stream.fileno()), container, RATE_HZ)
         is_encrypted(FileBytes(stream.fileno()), container)

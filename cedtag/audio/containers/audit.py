@@ -51,8 +51,8 @@ _STRUCTURES = {
 }
 
 
-def audit(file: FileBytes, container: Container, decoded_frames: int, read_to: int) -> Findings:
-    """Return what is missing or odd in a file that gave `decoded_frames`, and was read up to byte `read_to`."""
+def audit(file: FileBytes, container: Container, decoded_frames: int) -> Findings:
+    """Return what is missing or odd in a file that gave `decoded_frames`."""
     if container.name in _CHUNKED:
         return inspect_chunks(file)
     if container.name == "mp3":
