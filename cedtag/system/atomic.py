@@ -129,6 +129,11 @@ def _remove_leftover(temporary: Path) -> None:
     temporary.unlink(missing_ok=True)
 
 
+def take_lock(descriptor: int) -> bool:
+    """Whether this open file holds the lock of its file now; True, too, where nothing can be locked."""
+    return not _is_locked(descriptor)
+
+
 def _is_locked(descriptor: int) -> bool:
     """Whether another open file holds the lock of this file; if not, this one holds it now."""
     if fcntl is None:
