@@ -27,6 +27,7 @@ __all__ = [
     "CedtagError",
     "ClipSettings",
     "Clock",
+    "Cluster",
     "Compute",
     "DataSettings",
     "Destination",
@@ -125,6 +126,7 @@ if TYPE_CHECKING:
     from cedtag.results.read import read_results
     from cedtag.results.recording import RecordingResults, Scores
     from cedtag.run.archive import Callbacks
+    from cedtag.run.cluster import Cluster
     from cedtag.run.merging import merge
     from cedtag.run.outputs.destination import Destination
     from cedtag.run.settings import Reading, RunSettings
@@ -148,6 +150,7 @@ _LAZY = {
     "CedtagError": "cedtag.errors",
     "ClipSettings": "cedtag.results.clip_settings",
     "Clock": "cedtag.inputs.clock",
+    "Cluster": "cedtag.run.cluster",
     "Compute": "cedtag.scoring",
     "DataSettings": "cedtag.inputs.data_settings",
     "Destination": "cedtag.run.outputs.destination",

@@ -18,6 +18,7 @@ from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.report import PageSettings
 from cedtag.results.clip_settings import ClipSettings
+from cedtag.run.cluster import Cluster
 from cedtag.run.settings import Reading
 from cedtag.scoring import Compute
 from cedtag.training.settings import Augment, Recipe, Teachers, TrainingCompute, TrainingFolder, Validation
@@ -25,6 +26,7 @@ from cedtag.training.settings import Augment, Recipe, Teachers, TrainingCompute,
 SETTINGS = (
     Augment,
     ClipSettings,
+    Cluster,
     Compute,
     EvaluationSettings,
     EventSettings,

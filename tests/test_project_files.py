@@ -29,7 +29,7 @@ def oldest() -> dict[str, str]:
     """The lowest version that pyproject.toml allows of each package that cedtag or one of its extras needs."""
     extras = PROJECT["project"]["optional-dependencies"]
     needed = [*PROJECT["project"]["dependencies"], *(line for name in extras if name != "dev" for line in extras[name])]
-    bounds = (re.match(r"([\w-]+)>=([\d.]+)", requirement) for requirement in needed)
+    bounds = (re.match(r"([\w-]+)(?:\[\w+\])?>=([\d.]+)", requirement) for requirement in needed)
     return {bound[1]: bound[2] for bound in bounds if bound}
 
 

@@ -37,6 +37,7 @@ _USES = {
     "hf": "cedtag.hf, for transformers",
     "parquet": "parquet files",
     "plot": "pictures",
+    "ray": "--engine ray",
     "train": "evaluate and finetune",
 }
 _SECRETS = ("TOKEN", "KEY", "SECRET", "PASSWORD")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 
 from cedtag.errors import InputError
+from cedtag.inputs.array_jobs import shard_of_task
 
 STDIN = "-"
 
@@ -31,9 +33,11 @@ class Search:
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """(2, 8) for "2/8", the second of eight parts."""
+    """(2, 8) for "2/8", the second of eight parts; "auto" is the task of an array of jobs that this process is."""
+    if text == "auto":
+        return shard_of_task(os.environ)
     match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     part, count = map(int, match.groups()) if match else (0, 0)
     if not 1 <= part <= count:
-        raise InputError(f"`shard` {text}: write I/N with I from 1 to N, such as 2/8")
+        raise InputError(f"`shard` {text}: write I/N with I from 1 to N, such as 2/8, or auto")
     return part, count

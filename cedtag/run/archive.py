@@ -25,17 +25,18 @@ from cedtag.run.refinement import Refinement, refined
 from cedtag.run.settings import Scoring, identity
 from cedtag.run.summary import Summary, write_summary
 from cedtag.system.destinations import kept_apart
+from cedtag.system.extras import require
 from cedtag.system.machine import usable_cpus
 from cedtag.writers.per_recording import LAYOUT
 from cedtag.writers.raven import RavenWriter
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from cedtag.audio import Decoding, Recording
+    from cedtag.audio import Recording
     from cedtag.inputs.clock import Clock
-    from cedtag.records import Outcome
+    from cedtag.records import Listed, Outcome
     from cedtag.run.outputs import Kept, Output
     from cedtag.run.settings import RunSettings
     from cedtag.scoring import Compute, LoadedModel, Scorer
@@ -129,7 +130,6 @@ def scoring_threads(compute: Compute, scorer: Scorer) -> int:
 def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, stack: ExitStack) -> _Job:
     """Open what is written and read; `stack` closes all of it."""
     scorer = model.scorer
-    decoding = settings.reading.decoding
     is_live = STDIN in paths if isinstance(paths, tuple) else False
     scoring = scoring_of(settings, scorer)
     _check(settings, scoring, is_live=is_live)
@@ -145,14 +145,46 @@ def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, st
         lambda item: item.path if isinstance(item, Source) else None,
     )
     sources = timed(output.pending(found, retry_failed=settings.destination.retry_failed), settings.clock)
+    if settings.cluster.is_local:
+        outcomes = local_outcomes(sources, opener(settings, scorer, stack), scorer, settings, plan)
+    else:
+        from cedtag.run.on_ray import cluster_outcomes  # here, because only such a run needs ray
+
+        outcomes = cluster_outcomes(sources, model, settings)
+    return _Job(map(_with_notes, stack.enter_context(closing(outcomes))), scoring, output, info)
+
+
+def local_outcomes(
+    sources: Iterable[Listed],
+    open_recording: OpenRecording,
+    scorer: Scorer,
+    settings: RunSettings,
+    plan: PipelineSettings,
+) -> Generator[Outcome, None, None]:
+    """Yield the outcomes of the sources, in their order, as this process decodes and scores them."""
+    with closing(score_recordings(sources, open_recording, scorer, plan)) as outcomes:
+        if settings.windows.refine_s is None:
+            yield from outcomes
+            return
+        refinement = _refinement(settings.windows.refine_s, scoring_of(settings, scorer), open_recording, scorer, plan)
+        with closing(refined(outcomes, refinement)) as fine:
+            yield from fine
+
+
+def opener(settings: RunSettings, scorer: Scorer, stack: ExitStack) -> OpenRecording:
+    """The function that opens a recording; `stack` closes what it needs."""
     # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
-    open_recording = _opener(replace(decoding, isolate=scorer.device != "cpu"), stack)
-    outcomes: Iterator[Outcome] = stack.enter_context(closing(score_recordings(sources, open_recording, scorer, plan)))
-    outcomes = map(_with_notes, outcomes)
-    if settings.windows.refine_s is not None:
-        refinement = _refinement(settings.windows.refine_s, scoring, open_recording, scorer, plan)
-        outcomes = stack.enter_context(closing(refined(outcomes, refinement)))
-    return _Job(outcomes, scoring, output, info)
+    decoding = replace(settings.reading.decoding, isolate=scorer.device != "cpu")
+    decoders = stack.enter_context(Decoders(decoding))
+
+    def open_source(source: Source) -> Recording:
+        if source.path != STDIN:
+            return decoders.open(source)
+        if decoding.raw is not None:
+            return read_raw(source.name, sys.stdin.buffer, decoding.raw, decoding.selection)
+        return decoders.open(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))))
+
+    return open_source
 
 
 def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
@@ -161,6 +193,10 @@ def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
         raise InputError("`layout` wide has a row per window, and `events` shows none; leave one of them")
     if settings.clock.is_off and settings.destination.needs_clock:
         raise InputError("this format needs the start times of recordings; name where they come from with `start_time`")
+    if not settings.cluster.is_local:
+        require("ray", "`engine` ray needs ray")
+        if is_live:
+            raise InputError("`engine` ray reads files, which all its machines see, and no -; name files or folders")
     refine_s = settings.windows.refine_s
     if settings.reading.channel == EACH:
         settings.destination.check_channels()
@@ -183,20 +219,6 @@ def _single_recording_output(settings: RunSettings) -> str | None:
     if destination.plot:
         return "`plot` draws"
     return "this format holds" if destination.shows_one_recording() else None
-
-
-def _opener(decoding: Decoding, stack: ExitStack) -> OpenRecording:
-    """The function that opens a recording; `stack` closes what it needs."""
-    decoders = stack.enter_context(Decoders(decoding))
-
-    def open_source(source: Source) -> Recording:
-        if source.path != STDIN:
-            return decoders.open(source)
-        if decoding.raw is not None:
-            return read_raw(source.name, sys.stdin.buffer, decoding.raw, decoding.selection)
-        return decoders.open(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))))
-
-    return open_source
 
 
 def _refinement(

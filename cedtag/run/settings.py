@@ -16,6 +16,7 @@ from cedtag.labels.tag_filter import TagFilter
 from cedtag.model.config import CedConfig
 from cedtag.model.preprocessor import front_end_of
 from cedtag.records import LONGEST_S, MIX, SAMPLE_RATE_HZ
+from cedtag.run.cluster import Cluster
 from cedtag.run.outputs.destination import Destination
 from cedtag.scoring import Compute
 
@@ -91,6 +92,7 @@ class RunSettings:
     clock: Clock = field(default_factory=Clock)
     destination: Destination = field(default_factory=Destination)
     compute: Compute = field(default_factory=Compute)
+    cluster: Cluster = field(default_factory=Cluster)
 
 
 @dataclass(frozen=True, slots=True)

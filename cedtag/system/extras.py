@@ -20,6 +20,7 @@ EXTRAS = {
     "onnx": ("onnxruntime",),
     "parquet": ("pyarrow",),
     "plot": ("matplotlib",),
+    "ray": ("ray",),
     "train": ("scikit-learn", "matplotlib"),
 }
 _MODULES = {"scikit-learn": "sklearn"}  # of packages whose modules have other names

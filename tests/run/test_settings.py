@@ -18,6 +18,7 @@ from cedtag.labels.table import Label, labels_of
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.model.config import CedConfig
 from cedtag.run.archive import scoring_of
+from cedtag.run.cluster import Cluster
 from cedtag.run.outputs.destination import Destination
 from cedtag.run.settings import Reading, RunSettings, differences, identity, run_differences
 from cedtag.scoring import Compute, LoadedModel
@@ -62,6 +63,8 @@ HARMLESS = {
     # which recordings are taken, and how many at once
     *("search.recursive", "search.include_globs", "search.exclude_globs", "search.shard"),
     *("compute.jobs", "compute.threads"),
+    # where that is done
+    *(f"cluster.{name.name}" for name in fields(Cluster)),
     # a recording that was given up stays marked as such, whatever the limit was
     "reading.timeout_s",
     # events are made of the rows that are kept: the journal holds theirs apart
@@ -91,7 +94,7 @@ def every_setting() -> set[str]:
         if is_dataclass(getattr(USUAL, entry.name))
     }
     assert {type(group) for group in groups.values()} == {
-        *(Search, Reading, WindowSettings, TagFilter, EventSettings, Clock, Destination, Compute)
+        *(Search, Reading, WindowSettings, TagFilter, EventSettings, Clock, Destination, Compute, Cluster)
     }
     return {f"{name}.{entry.name}" for name, group in groups.items() for entry in fields(group)}
 

@@ -11,6 +11,7 @@ from cedtag.cli.shared.options import SectionedCommand, logging_options, model_o
 from cedtag.cli.shared.presets import presets_or_paths, take_presets
 from cedtag.cli.tag.options import (
     clock_options,
+    cluster_options,
     compute_options,
     destination_options,
     dry_run_option,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     tag_options,
     search_options,
     reading_options,
+    cluster_options,
     compute_options,
 )
 @list_options

@@ -12,6 +12,7 @@ from cedtag.cli.shared.options import Option, SectionedCommand, logging_options,
 from cedtag.cli.shared.presets import presets_or_paths, take_presets
 from cedtag.cli.tag.options import (
     clock_options,
+    cluster_options,
     compute_options,
     destination_options,
     dry_run_option,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     event_options,
     destination_options,
     clock_options,
+    cluster_options,
     compute_options,
 )
 @click.option(

@@ -17,6 +17,7 @@ from cedtag.inputs.slices import parse_offset
 from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.names import read_label_names
 from cedtag.labels.tag_filter import TagFilter
+from cedtag.run.cluster import Cluster
 from cedtag.run.outputs.destination import Destination
 from cedtag.run.settings import Reading, RunSettings
 from cedtag.scoring import BACKENDS, Compute
@@ -80,7 +81,7 @@ search_options = gathered(
                 "--shard",
                 parse=lambda text: {"shard": parse_shard(text) if text else None},
                 metavar="I/N",
-                help="Take the I-th of N parts, which stay the same when files are added.",
+                help="Take the I-th of N parts, the same when files are added; auto: the task of a job array.",
             ),
         ],
     ),
@@ -391,6 +392,43 @@ compute_options = gathered(
                 type=click.IntRange(min=1),
                 metavar="N",
                 help="Threads that score.  [default: cores + 1]",
+            ),
+        ],
+    ),
+)
+
+cluster_options = gathered(
+    "cluster",
+    Cluster,
+    (
+        "Compute",
+        [
+            option(
+                "engine",
+                "--engine",
+                metavar="WHERE",
+                help="local, or ray[://HOST:PORT]: actors of a Ray cluster decode and score.  [default: local]",
+            ),
+            option(
+                "actors",
+                "--actors",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Actors of --engine ray.  [default: as many as fit]",
+            ),
+            option(
+                "actor_cpus",
+                "--actor-cpus",
+                type=click.IntRange(min=1),
+                metavar="N",
+                help="Processors of each actor.  [default: up to 4]",
+            ),
+            option(
+                "actor_gpus",
+                "--actor-gpus",
+                type=click.FloatRange(min=0),
+                metavar="N",
+                help="Graphics cards of each actor; a share of one, too.  [default: 1 with --device cuda]",
             ),
         ],
     ),

@@ -1,0 +1,41 @@
+"""Runs whose recordings are decoded and scored by the actors of a Ray cluster.
+
+The driver, which is the process of the command, lists sources and writes results as in every run. It asks actors for
+batches of recordings, and takes their outcomes in order; so everything that a run promises holds here too.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from cedtag.records import Source
+from cedtag.run.on_ray.session import connected
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from cedtag.records import Listed, Outcome
+    from cedtag.run.settings import RunSettings
+    from cedtag.scoring import LoadedModel
+
+
+def cluster_outcomes(
+    sources: Iterable[Listed], model: LoadedModel, settings: RunSettings
+) -> Generator[Outcome, None, None]:
+    """Yield the outcomes of the sources, in their order, as the actors of a cluster decode and score them.
+
+    Nothing is started before there is a recording to be scored.
+    """
+    sources = iter(sources)
+    for item in sources:
+        if isinstance(item, Source):
+            sources = chain([item], sources)
+            break
+        yield item
+    else:
+        return
+    with connected(settings.cluster):
+        from cedtag.run.on_ray.engine import RayEngine
+
+        yield from RayEngine(model, settings).run(sources)
