@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from cedtag.audio import members
 from cedtag.errors import AudioError
 from cedtag.system.file_kinds import file_kind
 from cedtag.system.shortages import is_shortage
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def open_regular(source: Source) -> int:
-    """Open the file at `source.path` for reading and return its descriptor; anything but a regular file is refused."""
+    """Open the file at `source.path` for reading and return its descriptor; anything but a regular file is refused.
+
+    That may be the path of a member of an archive.
+    """
+    if (parts := members.split(source.path)) is not None:
+        return members.open_member(source, *parts)
     try:
         _refuse_irregular(source, os.stat(source.path))  # noqa: PTH116 - paths may hold bytes that are not UTF-8
         # O_NONBLOCK: should a FIFO take the file's place right now, opening it must not wait for a writer.
@@ -56,3 +62,9 @@ def _why(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return f"cannot be opened ({error.strerror})"
     return "cannot be opened (its name holds a zero byte)"
+
+
+def is_there(path: str) -> bool:
+    """Whether there is anything at a path; of a member, its archive."""
+    parts = members.split(path)
+    return os.path.lexists(path if parts is None else parts[0])

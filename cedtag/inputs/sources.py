@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from cedtag.audio import AUDIO_SUFFIXES
+from cedtag.audio import AUDIO_SUFFIXES, members
 from cedtag.errors import InputError
 from cedtag.inputs.globs import glob_matcher
 from cedtag.inputs.repeats import SeenPlaces
@@ -96,11 +96,35 @@ class _Finder:
             if stat.S_ISDIR(status.st_mode):
                 yield from self._walk(typed)
                 return
+            if members.is_archive(typed) and stat.S_ISREG(status.st_mode):
+                yield from self._members(typed, source)
+                return
             found = _checked(source, status)
             if isinstance(found, Skipped):  # asked for by name, so its absence is a failure
                 found = FileFailed(source, "open", f"{typed}: {found.reason}; `cedtag -` reads standard input")
         if self._takes(source.relative):
             yield found
+
+    def _members(self, typed: str, archive: Source) -> Iterator[Found]:
+        """The recordings in an archive, in its order; what leads out of it is Skipped."""
+        root = f"{typed}{members.BETWEEN}"
+        num_found = 0
+        try:
+            for member in members.members(typed):
+                num_found += 1
+                relative = member.name.removeprefix("./")
+                if not self._takes(relative):
+                    continue
+                # A member is the same while it has its place and size, whatever is appended to its archive.
+                stamp = member.mtime_s * 1_000_000_000 + member.offset * 1000
+                path, at = f"{root}{member.name}", f"{archive.at}{members.BETWEEN}{relative}"
+                source = Source(path, f"{root}{relative}", relative, root, member.size, stamp, at=at)
+                yield Skipped(source, member.refusal) if member.refusal else source
+        except members.DAMAGE as error:
+            what = (
+                f"cannot be read as an archive ({members.said(error)}); {num_found} recordings were found before that"
+            )
+            yield FileFailed(archive, "open", f"{typed}: {what}")
 
     def _placed(self, typed: str) -> Source:
         """The source of a file that was typed, with its real place."""

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from cedtag.audio.open import open_regular
+from cedtag.audio.open import is_there, open_regular
 from cedtag.errors import AudioError, OutputError
 from cedtag.records import MISSING, PASSING_STAGES, AlreadyDone, FileEnd, FileFailed, Source, TagResult
 from cedtag.run.journal.format import (
@@ -209,7 +209,7 @@ class Journal:
 
     def _not_met(self) -> list[int]:
         """The offsets of recordings that this run did not meet: all with rows, and those that failed and exist."""
-        failed = [at for at in self._done.gone(failed=True).tolist() if os.path.lexists(self._end_at(at)["file"])]
+        failed = [at for at in self._done.gone(failed=True).tolist() if is_there(self._end_at(at)["file"])]
         return sorted([*self._done.gone().tolist(), *failed])
 
     def digest(self) -> str:
@@ -260,7 +260,7 @@ class Journal:
 
     def _is_gone(self, entry: Entry) -> bool:
         """Whether there is nothing any more where this recording was."""
-        return not os.path.lexists(self._source(entry).at)
+        return not is_there(self._source(entry).at)
 
     def _place_before(self, entry: Entry, source: Source) -> str | None:
         """The place where a recording was, if it is now in another."""
