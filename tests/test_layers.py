@@ -52,6 +52,7 @@ OWNERS = {
     "pyarrow": ["cedtag.writers.parquet"],
     "matplotlib": ["cedtag.writers.picture", "cedtag.writers.fonts", "cedtag.evaluation.plot"],
     "sklearn": ["cedtag.evaluation"],
+    "obstore": ["cedtag.system.remote"],
     "ray": ["cedtag.run.on_ray.engine", "cedtag.run.on_ray.member", "cedtag.run.on_ray.session"],
     "huggingface_hub": ["cedtag.checkpoints", "cedtag.doctor", "cedtag.cli.models"],
 }

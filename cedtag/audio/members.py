@@ -25,8 +25,9 @@ from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from cedtag.audio.containers.suffixes import AUDIO_SUFFIXES
-from cedtag.audio.spool import MAX_SPOOL_BYTES
+from cedtag.audio.spool import MAX_SPOOL_BYTES, nameless
 from cedtag.errors import AudioError
+from cedtag.system import remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -91,7 +92,8 @@ def members(path: str) -> Iterator[Member]:
 
     Folders are left out, and so is what has no name of a recording.
     """
-    if path.lower().endswith(".zip"):
+    path = _local(path)
+    if _is_zip(path):
         with zipfile.ZipFile(path) as archive:
             found = (_zipped(info) for info in archive.infolist() if not info.is_dir())
             yield from _once(found)
@@ -163,7 +165,7 @@ def said(error: BaseException) -> str:
 
 # Decoder threads ask for members of few archives at a time: those stay open.
 _open: OrderedDict[tuple[str, int, int], tuple[_Archive, threading.Lock]] = OrderedDict()
-_opening = threading.Lock()
+_opening, _fetching = threading.Lock(), threading.Lock()
 
 
 @atexit.register
@@ -178,6 +180,7 @@ def close_all() -> None:
 def _lent(path: str) -> Iterator[_Archive]:
     """The open archive at a path, for one thread at a time."""
     with _opening:
+        path = _local(path)
         status = os.stat(path)  # noqa: PTH116 -- names may hold bytes that are not UTF-8
         key = path, status.st_size, status.st_mtime_ns
         if key not in _open:
@@ -193,9 +196,38 @@ def _lent(path: str) -> Iterator[_Archive]:
 
 
 def _opened(path: str) -> _Archive:
-    if path.lower().endswith(".zip"):
+    if _is_zip(path):
         return _Zip(path)
-    return _PlainTar(path) if path.lower().endswith(".tar") else _CompressedTar(path)
+    return _CompressedTar(path) if _opener(path) else _PlainTar(path)
+
+
+def _is_zip(path: str) -> bool:
+    with open(path, "rb") as file:  # noqa: PTH123 -- names may hold bytes that are not UTF-8
+        return file.read(2) == b"PK"
+
+
+def _opener(path: str) -> Callable[..., Any] | None:
+    """What opens the compression that the first bytes name; None for none."""
+    with open(path, "rb") as file:  # noqa: PTH123 -- as above
+        start = file.read(6)
+    return next((opener for magic, opener in _COMPRESSED.items() if start.startswith(magic)), None)
+
+
+# URL -> the temporary file of an archive that is elsewhere, which is read once, and not member by member.
+_fetched: OrderedDict[str, int] = OrderedDict()
+
+
+def _local(path: str) -> str:
+    """A path that opens an archive, at once: of those that are elsewhere few stay."""
+    if not remote.is_url(path):
+        return path
+    with _fetching:
+        if path not in _fetched:
+            _fetched[path] = remote.open_object(path, path)
+        _fetched.move_to_end(path)
+        while len(_fetched) > _MOST_OPEN:
+            os.close(_fetched.popitem(last=False)[1])
+        return nameless(_fetched[path])
 
 
 class _Zip:
@@ -311,9 +343,7 @@ class _Tar:
     def __init__(self, path: str) -> None:
         with ExitStack() as stack:
             file = stack.enter_context(open(path, "rb"))  # noqa: PTH123 -- names may hold bytes that are not UTF-8
-            start = file.read(6)
-            file.seek(0)
-            opened = next((opener for magic, opener in _COMPRESSED.items() if start.startswith(magic)), None)
+            opened = _opener(path)
             self._stream: IO[bytes] = file if opened is None else stack.enter_context(opened(file, "rb"))
             mode = "r:" if opened is None else "r|"
             self._tar = stack.enter_context(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cedtag.audio import members
 from cedtag.errors import AudioError
+from cedtag.system import remote
 from cedtag.system.file_kinds import file_kind
 from cedtag.system.shortages import is_shortage
 
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 def open_regular(source: Source) -> int:
     """Open the file at `source.path` for reading and return its descriptor; anything but a regular file is refused.
 
-    That may be the path of a member of an archive.
+    That may be the path of a member of an archive, or the URL of an object, which is read into a temporary file.
     """
     if (parts := members.split(source.path)) is not None:
         return members.open_member(source, *parts)
+    if remote.is_url(source.path):
+        return remote.open_object(source.name, source.path)
     try:
         _refuse_irregular(source, os.stat(source.path))  # noqa: PTH116 - paths may hold bytes that are not UTF-8
         # O_NONBLOCK: should a FIFO take the file's place right now, opening it must not wait for a writer.
@@ -65,6 +68,7 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def is_there(path: str) -> bool:
-    """Whether there is anything at a path; of a member, its archive."""
+    """Whether there is anything at a path; of a member, its archive. Objects are taken to be."""
     parts = members.split(path)
-    return os.path.lexists(path if parts is None else parts[0])
+    path = path if parts is None else parts[0]
+    return remote.is_url(path) or os.path.lexists(path)

@@ -35,6 +35,11 @@ def spooled(stream: BinaryIO, max_bytes: int = MAX_SPOOL_BYTES) -> Iterator[str]
         yield str(_OPEN_FILES / str(file.fileno())) if nameless else file.name
 
 
+def nameless(fd: int) -> str:
+    """A path that opens the file of a descriptor anew, as long as that is open."""
+    return str((_OPEN_FILES if _OPEN_FILES.is_dir() else Path("/dev/fd")) / str(fd))
+
+
 def _why(error: OSError) -> str:
     try:
         where = tempfile.gettempdir()

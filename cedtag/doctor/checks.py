@@ -38,6 +38,7 @@ _USES = {
     "parquet": "parquet files",
     "plot": "pictures",
     "ray": "--engine ray",
+    "remote": "s3://, gs://, az:// and https://",
     "train": "evaluate and finetune",
 }
 _SECRETS = ("TOKEN", "KEY", "SECRET", "PASSWORD")

@@ -6,12 +6,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cedtag.audio import RawFormat, pyav_length
+from cedtag.audio import RawFormat, members, pyav_length
 from cedtag.audio.audio_file import open_audio
 from cedtag.audio.bugs import bugs_reported
 from cedtag.audio.in_process import decoder_of
 from cedtag.errors import CedtagError
 from cedtag.inputs.search import STDIN
+from cedtag.system.remote import is_url
 
 if TYPE_CHECKING:
     from cedtag.records import Source
@@ -32,12 +33,12 @@ class Extent:
 
 
 def stated_length_s(source: Source, raw: RawFormat | None = None, *, asks_pyav: bool = False) -> float | None:
-    """The seconds that the header of a recording states; None where that is not known.
+    """The seconds that the header of a recording states; None where that is not known, or not near.
 
     Containers of PyAV's are only looked at where it is to be asked, in a process of its own for each.
     """
-    if source.path == STDIN:
-        return None
+    if source.path == STDIN or is_url(source.path) or members.split(source.path) is not None:
+        return None  # what would have to be fetched or unpacked is not, only for its length
     try:
         file = open_audio(source, raw)
     except CedtagError:

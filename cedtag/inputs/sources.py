@@ -16,6 +16,7 @@ from cedtag.inputs.globs import glob_matcher
 from cedtag.inputs.repeats import SeenPlaces
 from cedtag.inputs.search import STDIN
 from cedtag.records import FileFailed, Repeated, Skipped, Source
+from cedtag.system import remote
 from cedtag.system.file_kinds import file_kind
 from cedtag.system.shortages import is_shortage
 
@@ -87,6 +88,9 @@ class _Finder:
             # The time of this run, so that no later run takes its own for the same.
             yield Source(typed, typed, typed, mtime_ns=time.time_ns())
             return
+        if remote.is_url(typed):
+            yield from self._objects(typed)
+            return
         source = self._placed(typed)
         try:
             status = os.stat(typed)  # noqa: PTH116 -- a path stays as it was typed
@@ -104,6 +108,31 @@ class _Finder:
                 found = FileFailed(source, "open", f"{typed}: {found.reason}; `cedtag -` reads standard input")
         if self._takes(source.relative):
             yield found
+
+    def _objects(self, url: str) -> Iterator[Found]:
+        """The object at a URL, or the recordings below it, in the order of their keys."""
+        last = url.rpartition("/")[2].lower()
+        is_one = not remote.is_listed(url) or last[last.rfind(".") :] in AUDIO_SUFFIXES or members.is_archive(url)
+        try:
+            for found in (remote.head(url),) if is_one else remote.objects(url):
+                source = self._object(found, url.removesuffix(found.relative) if is_one else f"{url.rstrip('/')}/")
+                if is_one and members.is_archive(url):
+                    yield from self._members(url, source)
+                elif is_one or self._wants(found.relative):
+                    yield source
+        except remote.RemoteError as error:
+            yield FileFailed(Source(url, url, url, at=url), "read", f"{url}: {error}")
+
+    def _object(self, found: remote.Object, root: str) -> Source:
+        return Source(found.url, found.url, found.relative, root, found.size, found.stamp, at=found.url)
+
+    def _wants(self, relative: str) -> bool:
+        """Whether an object below a prefix is what a file in a folder would be that is taken."""
+        *folders, name = relative.split("/")
+        if any(part.startswith(".") for part in (*folders, name)) or (folders and not self._search.recursive):
+            return False
+        entered = not any(self._excluded("/".join(folders[: depth + 1])) for depth in range(len(folders)))
+        return entered and name[name.rfind(".") :].lower() in AUDIO_SUFFIXES and self._takes(relative)
 
     def _members(self, typed: str, archive: Source) -> Iterator[Found]:
         """The recordings in an archive, in its order; what leads out of it is Skipped."""

@@ -8,6 +8,7 @@ before the work starts. Two paths are one file when they lead to the same place,
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 import unicodedata
@@ -42,6 +43,9 @@ class OutputPath:
     is_own: bool = False
 
 
+_COLLAPSED_URL = re.compile(r"(s3|gs|az|https?):/")  # as pathlib makes them
+
+
 def check_outputs(
     outputs: Sequence[OutputPath],
     inputs: Iterable[str | os.PathLike[str]] = (),
@@ -53,6 +57,12 @@ def check_outputs(
 
     `inputs` are files and folders; in folders every file with one of `input_suffixes` is an input.
     """
+    for output in outputs:
+        if _COLLAPSED_URL.match(str(output.path)):
+            url = str(output.path).replace(":/", "://", 1)
+            raise InputError(
+                f"`{output.parameter}` {url}: results are written to files here; name one, and copy it there"
+            )
     files = [output for output in outputs if not _is_written_as_it_stands(output)]
     _check_apart(files)
     _check_no_input(files, [os.fspath(path) for path in inputs], input_suffixes)

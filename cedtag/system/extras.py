@@ -21,6 +21,7 @@ EXTRAS = {
     "parquet": ("pyarrow",),
     "plot": ("matplotlib",),
     "ray": ("ray",),
+    "remote": ("obstore",),
     "train": ("scikit-learn", "matplotlib"),
 }
 _MODULES = {"scikit-learn": "sklearn"}  # of packages whose modules have other names

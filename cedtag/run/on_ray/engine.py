@@ -19,6 +19,7 @@ from cedtag.run.on_ray.feed import Feed
 from cedtag.run.on_ray.member import CALLS, ActorLost, Member, Work, asked
 from cedtag.run.on_ray.session import layout
 from cedtag.run.pipeline.threads import DaemonThreads
+from cedtag.system.remote import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -122,4 +123,6 @@ def _for_actors(settings: RunSettings, cpus: int) -> RunSettings:
 
 def _sent(source: Source) -> Source:
     """The recording with a path that does not depend on the working folder."""
+    if is_url(source.path):
+        return source
     return replace(source, path=os.path.abspath(source.path))  # noqa: PTH100 -- that of Path follows links

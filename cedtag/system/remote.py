@@ -1,0 +1,207 @@
+"""Objects in buckets and files on web servers: listed, and read into temporary files. Only this file imports obstore.
+
+An object is read once, in ranges, each of the state that the first one had. What a vendor's own tools read of the
+environment and of profiles is read here, too; nothing of it gets into a message or into results.
+"""
+
+from __future__ import annotations
+
+import configparser
+import hashlib
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cedtag.errors import AudioError, MissingPackageError
+from cedtag.system.extras import missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_URL = re.compile(r"(s3|gs|az|https?)://[^/\s]+(/.*)?", re.DOTALL)
+RANGE_BYTES = 8 << 20
+MAX_OBJECT_BYTES = 64 << 30
+_RETRIES, _DEADLINE_S = 6, 60.0
+_STAMP_BITS = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object: its URL, its path below what was named, its size in bytes, and a number that changes when it does."""
+
+    url: str
+    relative: str
+    size: int
+    stamp: int
+
+
+class RemoteError(Exception):
+    """Something that is not here could not be listed or read: why, in a few words."""
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is the URL of something that is read over the network."""
+    return _URL.fullmatch(path) is not None
+
+
+def is_listed(url: str) -> bool:
+    """Whether a URL can be that of a folder: web servers do not list theirs."""
+    return not url.startswith("http")
+
+
+def objects(url: str) -> Iterator[Object]:
+    """Yield the objects below a prefix in the order of their keys, while they are listed; RemoteError."""
+    obstore = _obstore()
+    root = url if url.endswith("/") else f"{url}/"
+    place, key = _split(root)
+    with _said():
+        for page in obstore.list(_store(place), prefix=key.rstrip("/") or None, chunk_size=1000):
+            for found in page:
+                if found["path"].startswith(key):
+                    below = found["path"].removeprefix(key)
+                    yield Object(root + below, below, found["size"], _stamp(found))
+
+
+def head(url: str) -> Object:
+    """One object; RemoteError."""
+    obstore = _obstore()
+    place, key = _split(url)
+    with _said():
+        found = obstore.head(_store(place), key)
+    return Object(url, key.rpartition("/")[2], found["size"], _stamp(found))
+
+
+def open_object(name: str, url: str) -> int:
+    """The descriptor of a temporary file with the bytes of an object; the reason why there is none is an AudioError."""
+    try:
+        with tempfile.TemporaryFile(prefix="cedtag-") as file:
+            _fetch(url, file)
+            file.flush()
+            fd = os.dup(file.fileno())
+    except RemoteError as error:
+        raise AudioError(f"{name}: {error}", stage="read") from error
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _fetch(url: str, file: Any) -> None:
+    obstore = _obstore()
+    place, key = _split(url)
+    store = _store(place)
+    with _said():
+        found = obstore.head(store, key)
+        size, etag = found["size"], found.get("e_tag")
+        if size > MAX_OBJECT_BYTES:
+            raise RemoteError(f"is longer than {MAX_OBJECT_BYTES >> 30} GiB")
+        state = {"if_match": etag} if etag else {"if_unmodified_since": found["last_modified"]}
+        for start in range(0, size, RANGE_BYTES):
+            stop = min(size, start + RANGE_BYTES)
+            file.write(_range(store, key, (start, stop), state))
+
+
+def _range(store: Any, key: str, span: tuple[int, int], state: dict[str, Any]) -> bytes:
+    """The bytes of an object from one place to another, of the state that is asked for."""
+    obstore = _obstore()
+    for _ in range(_RETRIES):
+        try:
+            content = bytes(obstore.get(store, key, options={"range": span, **state}).bytes())
+        except obstore.exceptions.GenericError as error:  # a connection that broke inside an answer
+            if "body" not in str(error) and "Wrapped" not in str(error):
+                raise
+            continue
+        if len(content) == span[1] - span[0]:
+            return content
+    raise RemoteError(f"could not be read at byte {span[0]} (the answer is cut off)")
+
+
+class _said:
+    """Turns what obstore raises into a RemoteError of few words, without URLs and headers."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: object) -> None:
+        if not isinstance(error, _obstore().exceptions.BaseError | OSError):
+            return
+        found = re.search(r"\b([45]\d\d) [A-Z][a-z]+", str(error))
+        status = found[1] if found else next((code for of, code in _KINDS.items() if type(error).__name__ == of), "")
+        why = f"HTTP {status}" if status else "no answer"
+        raise RemoteError(_WORDS.get(status, f"could not be read ({why})")) from error
+
+
+# The errors of obstore that come without a status, and what a few statuses mean.
+_KINDS = {
+    "NotFoundError": "404",
+    "FileNotFoundError": "404",
+    "PermissionDeniedError": "403",
+    "UnauthenticatedError": "401",
+    "PreconditionError": "412",
+}
+_DENIED = "access is denied; see the credentials in the environment or the profile"
+_WORDS = {"404": "there is no such object", "401": _DENIED, "403": _DENIED, "412": "has changed while it was read"}
+
+
+def _stamp(found: Any) -> int:
+    state = found.get("e_tag") or found["last_modified"].isoformat()
+    digest = hashlib.blake2b(state.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> (64 - _STAMP_BITS)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """The bucket (of Azure: account and container; of a web server: its host), and the key in it."""
+    scheme, _, rest = url.partition("://")
+    parts = rest.split("/", 2 if scheme == "az" else 1)
+    depth = 2 if scheme == "az" else 1
+    return f"{scheme}://{'/'.join(parts[:depth])}", parts[depth] if len(parts) > depth else ""
+
+
+def _obstore() -> Any:
+    """The package, which only those need who name a URL."""
+    try:
+        import obstore
+        import obstore.store
+    except ImportError as error:
+        raise MissingPackageError(missing("what lies behind a URL needs obstore", "remote")) from error
+    return obstore
+
+
+@lru_cache(maxsize=16)
+def _store(place: str) -> Any:
+    options: dict[str, Any] = {"timeout": timedelta(seconds=_DEADLINE_S)}
+    config: Any = (_profile() if place.startswith("s3:") else {}) or None
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    if place.startswith("http:") or (place.startswith("s3:") and endpoint.startswith("http:")):
+        options["allow_http"] = True
+    retry: Any = {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_DEADLINE_S)}
+    arguments: dict[str, Any] = {"config": config, "client_options": options, "retry_config": retry}
+    return _obstore().store.from_url(place, **arguments)
+
+
+def _profile() -> dict[str, str]:
+    """What the files of a profile say where the environment says nothing, as the AWS tools read them."""
+    own = os.environ
+    found: dict[str, str] = {}
+    if "AWS_ACCESS_KEY_ID" not in own:
+        name = own.get("AWS_PROFILE", "default")
+        files = (
+            own.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+            own.get("AWS_CONFIG_FILE", "~/.aws/config"),
+        )
+        profiles = configparser.RawConfigParser()
+        profiles.read([Path(file).expanduser() for file in files])
+        for section in (f"profile {name}", name):
+            for key in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "region"):
+                if profiles.has_option(section, key):
+                    found[key] = profiles.get(section, key)
+    if endpoint := own.get("AWS_ENDPOINT_URL_S3"):
+        found["endpoint"] = endpoint
+    return found
+
+
+def forget_stores() -> None:
+    """Read the environment and profiles anew for what comes next."""
+    _store.cache_clear()

@@ -1,0 +1,152 @@
+"""Recordings in buckets and on web servers: the rows of the same files on a disk, and no secret anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+
+import pytest
+
+from cedtag.system import remote
+from tests.fake_bucket import NAME, Bucket, serving
+from tests.micro import CHECKPOINT
+
+pytest.importorskip("obstore")
+
+
+@pytest.fixture
+def bucket(sounds, monkeypatch):
+    """The recordings of `sounds` below `field/` in a bucket."""
+    files = [path for path in sounds.rglob("*") if path.is_file()]
+    with serving(Bucket({f"field/{path.relative_to(sounds).as_posix()}": path.read_bytes() for path in files})) as it:
+        for name, value in it.environment.items():
+            monkeypatch.setenv(name, value)
+        remote.forget_stores()
+        yield it
+        remote.forget_stores()
+
+
+URL = f"s3://{NAME}/field"
+
+
+def local_rows(cedtag) -> list[str]:
+    return cedtag("sounds", "-f", "csv").stdout.decode().replace("sounds/", "").splitlines()
+
+
+@pytest.mark.parametrize("url", [URL, f"{URL}/"])
+def test_a_prefix_has_the_rows_of_a_folder(cedtag, bucket, url):
+    bucket.objects |= {"field/notes.txt": b"x", "field/.hidden.wav": b"x", "field2/other.wav": b"x"}
+    done = cedtag(url, "-f", "csv")
+    assert done.code == 0
+    assert done.stdout.decode().replace(f"{URL}/", "").splitlines() == local_rows(cedtag)
+
+
+def test_long_lists_come_in_pages(cedtag, bucket):
+    bucket.page = 1
+    assert cedtag(URL, "-f", "csv").stdout.decode().replace(f"{URL}/", "").splitlines() == local_rows(cedtag)
+
+
+def test_globs_and_depth_mean_what_they_mean_in_folders(cedtag, bucket):
+    def names(*options: str) -> set[str]:
+        return {line.split(",")[0] for line in cedtag(URL, "-f", "csv", *options).lines[1:]}
+
+    assert names("--no-recursive") == {f"{URL}/a.wav", f"{URL}/c.ogg"}
+    assert names("--include-glob", "*.flac") == {f"{URL}/b/stereo.flac"}
+    assert names("--exclude-glob", "b") == {f"{URL}/a.wav", f"{URL}/c.ogg"}
+
+
+def test_a_run_goes_on_and_a_changed_object_is_read_again(cedtag, bucket):
+    assert cedtag(URL, "-o", "tags.csv").code == 0
+    before = bucket.sent
+    assert "4 recordings done earlier" in cedtag(URL, "-o", "tags.csv").stderr
+    assert bucket.sent - before < 10_000  # the list alone
+    bucket.objects["field/c.ogg"] = bucket.objects["field/b/stereo.flac"]
+    assert "1 recording done, 3 done earlier" in cedtag(URL, "-o", "tags.csv").stderr
+
+
+@pytest.mark.parametrize("faults", [[503, 500], [429], ["reset"], ["cut"], ["cut", 503, "reset"]])
+def test_what_passes_is_tried_again(cedtag, bucket, faults):
+    bucket.faults = list(faults)
+    done = cedtag(f"{URL}/a.wav", "-f", "csv")
+    assert done.code == 0, done.stderr
+    assert bucket.faults == []
+    assert done.lines[1:] == [f"{URL}/{line}" for line in local_rows(cedtag)[1:] if line.startswith("a.wav")]
+
+
+def test_an_object_that_changes_while_it_is_read_costs_itself(cedtag, bucket, monkeypatch):
+    monkeypatch.setattr(remote, "RANGE_BYTES", 100_000)
+    bucket.faults = ["whole", "change"]
+    done = cedtag(URL, "-f", "csv", "-j", "1")
+    assert done.code == 3
+    assert f"failed: {URL}/a.wav: has changed while it was read\n" in done.stderr
+    assert any(line.startswith(f"{URL}/c.ogg") for line in done.lines)
+
+
+def test_an_object_is_read_once_in_ranges(cedtag, bucket, monkeypatch):
+    monkeypatch.setattr(remote, "RANGE_BYTES", 50_000)
+    size = len(bucket.objects["field/a.wav"])
+    assert cedtag(f"{URL}/a.wav", "-f", "csv").code == 0
+    assert size <= bucket.sent <= 1.02 * size
+
+
+@pytest.mark.parametrize("missing", [f"{URL}/none.wav", f"s3://{NAME}/nothing/"])
+def test_what_is_not_there_is_said(cedtag, bucket, missing):
+    done = cedtag(missing)
+    assert done.code in (3, 4)
+    assert "there is no such object" in done.stderr or "no audio found" in done.stderr
+
+
+def test_refused_access_names_no_secret(cedtag, bucket, tmp_path):
+    bucket.denies = True
+    done = cedtag(URL, "-o", "tags.csv", "--errors", "errors.jsonl", "--summary", "summary.json", "-v")
+    assert done.code == 3
+    assert f"{URL}: access is denied; see the credentials in the environment or the profile" in done.stderr
+    written = done.stderr.encode() + b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    assert b"of-a-test" not in written
+
+
+def test_credentials_come_from_a_profile_too(cedtag, bucket, tmp_path, monkeypatch):
+    (tmp_path / "credentials").write_text(
+        "[default]\naws_access_key_id = wrong\n[field]\naws_access_key_id = from-profile\naws_secret_access_key = s\n"
+    )
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_PROFILE", "field")
+    remote.forget_stores()
+    assert cedtag(f"{URL}/c.ogg", "-f", "csv").code == 0
+    assert all("Credential=from-profile/" in sent for _, _, sent in bucket.requests)
+
+
+def test_a_file_on_a_web_server_is_one_recording(cedtag, bucket):
+    url = f"http://127.0.0.1:{bucket.port}/field/a.wav"
+    done = cedtag(url, "-f", "csv")
+    assert done.code == 0
+    assert done.lines[1].startswith(f"{url},0.000,")
+    assert {sent for _, _, sent in bucket.requests} == {""}
+
+
+def test_a_tar_in_a_bucket_is_fetched_once(cedtag, bucket, sounds):
+    with tarfile.open("a.tar.gz", "w:gz") as tar:
+        tar.add("sounds/a.wav", "a.wav")
+        tar.add("sounds/c.ogg", "c.ogg")
+    bucket.objects["field/a.tar.gz"] = content = (sounds.parent / "a.tar.gz").read_bytes()
+    done = cedtag(f"{URL}/a.tar.gz", "-f", "csv")
+    assert done.code == 0
+    assert {line.split(",")[0] for line in done.lines[1:]} == {f"{URL}/a.tar.gz!/a.wav", f"{URL}/a.tar.gz!/c.ogg"}
+    assert bucket.sent <= 1.02 * len(content)
+
+
+def test_results_are_not_written_to_a_bucket(cedtag, bucket):
+    done = cedtag("sounds", "-o", f"{URL}/tags.csv")
+    assert done.code == 2
+    assert f"--output {URL}/tags.csv: results are written to files here; name one, and copy it there" in done.stderr
+
+
+def test_without_obstore_a_url_is_one_sentence(sounds):
+    command = [sys.executable, "-m", "tests.blocked", "obstore", URL, "-m", CHECKPOINT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "what lies behind a URL needs obstore, which is not installed: " in done.stderr
+    assert done.stderr.count("\n") == 1
