@@ -50,11 +50,13 @@ logger = logging.getLogger(__name__)
 class Callbacks:
     """Who is told of a run: `on_start` when it is ready, `on_outcome` of every outcome once it is written.
 
-    A result is written inside a block of `committing`, which may put off an interruption to its end.
+    On a cluster `on_actors` is told how many actors are at work, and of how many, from any thread. A result is written
+    inside a block of `committing`, which may put off an interruption to its end.
     """
 
     on_start: Callable[[], object] = lambda: None
     on_outcome: Callable[[Outcome, Summary], object] = lambda outcome, summary: None
+    on_actors: Callable[[int, int], object] = lambda at_work, number: None
     committing: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
@@ -78,7 +80,7 @@ def run_archive(
     """
     callbacks = callbacks or Callbacks()
     with ExitStack() as stack:
-        job = _prepare(paths, model, settings, stack)
+        job = _prepare(paths, model, settings, callbacks, stack)
         summary = Summary(part_start=settings.reading.part.start)
         callbacks.on_start()
         try:
@@ -127,7 +129,9 @@ def scoring_threads(compute: Compute, scorer: Scorer) -> int:
     return compute.threads or (usable_cpus() + 1 if scorer.device == "cpu" else 1)
 
 
-def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, stack: ExitStack) -> _Job:
+def _prepare(
+    paths: Iterable[str], model: LoadedModel, settings: RunSettings, callbacks: Callbacks, stack: ExitStack
+) -> _Job:
     """Open what is written and read; `stack` closes all of it."""
     scorer = model.scorer
     is_live = STDIN in paths if isinstance(paths, tuple) else False
@@ -150,7 +154,7 @@ def _prepare(paths: Iterable[str], model: LoadedModel, settings: RunSettings, st
     else:
         from cedtag.run.on_ray import cluster_outcomes  # here, because only such a run needs ray
 
-        outcomes = cluster_outcomes(sources, model, settings)
+        outcomes = cluster_outcomes(sources, model, settings, callbacks.on_actors)
     return _Job(map(_with_notes, stack.enter_context(closing(outcomes))), scoring, output, info)
 
 

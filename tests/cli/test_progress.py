@@ -102,10 +102,11 @@ def lines(monkeypatch, capsys):
     """Gives the plain lines of a run of events, one for each."""
     monkeypatch.setattr(run_progress, "LINE_EVERY_S", 0.0)
 
-    def shown(extent: Extent, *events: ScoredWindow | FileEnd | AlreadyDone, elapsed_s: float = 10.0) -> list[str]:
+    def shown(extent: Extent, *events: ScoredWindow | FileEnd | AlreadyDone, actors: str = "") -> list[str]:
         progress, summary = RunProgress(is_live=False), Summary()
+        progress.actors = actors
         progress.extent = extent
-        monkeypatch.setattr(Summary, "elapsed_s", property(lambda self: elapsed_s))
+        monkeypatch.setattr(Summary, "elapsed_s", property(lambda self: 10.0))
         for event in events:
             summary.count(event)
             progress.advance(event, summary)
@@ -134,3 +135,10 @@ def test_a_recording_of_unknown_length_shows_what_was_scored(lines):
     extent.add(SOURCE)
     window = ScoredWindow(SOURCE, 0, 0, 160_000, np.zeros(1, np.float32))
     assert lines(extent, window) == ["cedtag: 10.0 s of audio, 1.0x realtime"]
+
+
+def test_the_actors_of_a_cluster_are_counted(lines):
+    window = ScoredWindow(SOURCE, 0, 0, 160_000, np.zeros(1, np.float32))
+    assert lines(Extent(), window, actors=", 3 of 4 actors") == [
+        "cedtag: 10.0 s of audio, 1.0x realtime, 3 of 4 actors"
+    ]

@@ -26,12 +26,14 @@ _BAR, _NO_BAR = "{percentage:3.0f}%|{bar}| {desc}", "{desc}"
 class RunProgress:
     """The state of a run in one line. One recording counts by its seconds, several by their bytes.
 
-    `extent` is what there is to be done, once that is known. A bar `is_live`: it is drawn over itself.
+    `extent` is what there is to be done, once that is known, and `actors` how many of a cluster are at work. A bar
+    `is_live`: it is drawn over itself.
     """
 
     def __init__(self, *, is_live: bool) -> None:
         self.is_live = is_live
         self.extent: Extent | None = None
+        self.actors = ""
         self._bar = tqdm(
             total=_STEPS, bar_format=_NO_BAR, dynamic_ncols=True, file=sys.stderr, disable=not is_live, leave=False
         )
@@ -71,7 +73,7 @@ class RunProgress:
         else:
             done = f"{self._recordings(summary)}{duration(audio_s)} of audio"
             share, left_s = self._by_bytes(summary)
-        text = f"{done}{pace}" + (f", {duration(left_s)} left" if left_s else "")
+        text = f"{done}{pace}{self.actors}" + (f", {duration(left_s)} left" if left_s else "")
         if not self.is_live:
             click.echo(f"cedtag: {text}", err=True)
             return

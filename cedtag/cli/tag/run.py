@@ -153,7 +153,8 @@ class _Report:
         self._summary = Summary(part_start=settings.reading.part.start)
         self._unfinished: ScoredWindow | None = None
         self._shortfalls = Shortfalls()
-        self.callbacks = Callbacks(self._start, self._show, interrupts.deferred)
+        self._progress: RunProgress | None = None
+        self.callbacks = Callbacks(self._start, self._show, self._count_actors, interrupts.deferred)
 
     def stopped(self) -> None:
         """Print how far a run came that was stopped by a signal, and what is done of it again."""
@@ -186,10 +187,14 @@ class _Report:
     def _start(self) -> None:
         to_stdout = self._settings.destination.is_stdout
         if _shows_progress(self._logging, to_stdout=to_stdout):
-            progress = RunProgress(is_live=_draws_bar(self._logging, to_stdout=to_stdout))
+            self._progress = progress = RunProgress(is_live=_draws_bar(self._logging, to_stdout=to_stdout))
             self._console.start_progress(progress)
             if self._countable is not None:
                 _measure_beside(self._countable, self._settings, progress)
+
+    def _count_actors(self, at_work: int, number: int) -> None:
+        if self._progress is not None:
+            self._progress.actors = f", {at_work} of {number} actors"
 
     def _show(self, outcome: Outcome, summary: Summary) -> None:
         self._summary = summary

@@ -13,7 +13,7 @@ from cedtag.records import Source
 from cedtag.run.on_ray.session import connected
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from cedtag.records import Listed, Outcome
     from cedtag.run.settings import RunSettings
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
 
 def cluster_outcomes(
-    sources: Iterable[Listed], model: LoadedModel, settings: RunSettings
+    sources: Iterable[Listed],
+    model: LoadedModel,
+    settings: RunSettings,
+    on_actors: Callable[[int, int], object] = lambda at_work, number: None,
 ) -> Generator[Outcome, None, None]:
     """Yield the outcomes of the sources, in their order, as the actors of a cluster decode and score them.
 
-    Nothing is started before there is a recording to be scored.
+    Nothing is started before there is a recording to be scored. `on_actors` is told how many are at work, of how many.
     """
     sources = iter(sources)
     for item in sources:
@@ -38,4 +41,4 @@ def cluster_outcomes(
     with connected(settings.cluster):
         from cedtag.run.on_ray.engine import RayEngine
 
-        yield from RayEngine(model, settings).run(sources)
+        yield from RayEngine(model, settings, on_actors).run(sources)

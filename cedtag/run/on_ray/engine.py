@@ -22,7 +22,7 @@ from cedtag.run.pipeline.threads import DaemonThreads
 from cedtag.system.remote import is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from typing import Any
 
     from cedtag.records import Listed, Outcome, Source
@@ -38,13 +38,14 @@ _PATIENCE_S = 120.0  # until one actor is up, at the start and whenever all are 
 class RayEngine:
     """Asks actors for the outcomes of recordings; an `Engine`. The process is connected to a cluster."""
 
-    def __init__(self, model: LoadedModel, settings: RunSettings) -> None:
+    def __init__(self, model: LoadedModel, settings: RunSettings, on_actors: Callable[[int, int], object]) -> None:
         plan = layout(settings.cluster, on_gpu=model.scorer.device.startswith("cuda"))
         work = Work(ray.put(_weights(model)), _for_actors(settings, plan.cpus), dict(model.scorer.settings), plan)
         self._members = [Member(work) for _ in range(plan.actors)]
         self._feed = Feed(plan.actors, CALLS)
         self._numbers = count()
         self._last_up = time.monotonic()
+        self._on_actors = on_actors
 
     def run(self, sources: Iterable[Listed]) -> Generator[Outcome, None, None]:
         """Yield the outcomes of all sources, in order; see `Engine`."""
@@ -65,7 +66,10 @@ class RayEngine:
     def _serve(self, member: Member) -> None:
         """Ask one actor for one batch after another, until the run is over."""
         try:
-            while (actor := member.ready(self._goes_on)) is not None and (batch := self._feed.take()) is not None:
+            while (actor := member.ready(self._goes_on)) is not None:
+                self._on_actors(sum(one.is_up for one in self._members), len(self._members))
+                if (batch := self._feed.take()) is None:
+                    return
                 with member.turn(alone=batch.is_suspect):
                     self._ask(member, actor, batch)
         except BaseException as error:  # noqa: BLE001 -- raised again where the batches are drained
