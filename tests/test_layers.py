@@ -30,6 +30,7 @@ OWNERS = {
     "rich": ["cedtag.cli", "cedtag.writers.table"],
     "transformers": ["cedtag.hf"],
     "torch": [
+        "cedtag.model.bf16_block",
         "cedtag.hf",
         "cedtag.model.encoder",
         "cedtag.model.features",

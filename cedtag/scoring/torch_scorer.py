@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from cedtag.labels.table import labels_of
+from cedtag.model.bf16_block import compute_in_bf16
 from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
 from cedtag.model.preprocessor import front_end_of
@@ -58,13 +59,16 @@ class TorchScorer:
         self._log_mel = log_mel
         self._device = device
         self.device, self.precision = device.type, precision
-        self._dtype = _AUTOCAST.get(precision)
+        in_packed_bf16 = (device.type, precision) == ("cpu", "bf16")
+        self._dtype = None if in_packed_bf16 else _AUTOCAST.get(precision)
         self.labels = labels_of(model.config.id2label)
         self.shortest_window = log_mel.front_end.patch_samples
         self.longest_window = log_mel.front_end.samples_of(model.config.target_length)
         self.across_recordings = device.type != "cpu"
         self.batch_size = batch_size or default_batch_size(model.config, device)
         self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
+        if in_packed_bf16:
+            compute_in_bf16(self._model.encoder, self.batch_size)
         if device.type == "cpu":
             keep_freed_memory()
 

@@ -17,6 +17,7 @@ import torch
 
 from cedtag import CedFeatureExtractor, CedForAudioClassification
 from tests.micro import CHECKPOINT
+from tests.processors import skip_without_bf16
 
 FILES = ["sounds/a.wav", "sounds/b/short.wav", "sounds/b/stereo.flac", "sounds/c.ogg"]
 
@@ -68,6 +69,19 @@ def test_no_row_ends_after_its_recording_and_a_short_one_has_its_own_end(cedtag,
 @pytest.mark.parametrize("more", [["-j", 1, "--threads", 1], ["-j", 3, "--threads", 3], ["-j", 2, "--threads", 1]])
 def test_jobs_and_threads_change_no_byte(cedtag, sounds, more):
     assert cedtag("sounds", "-w", 1, "-f", "jsonl", *more).stdout == cedtag("sounds", "-w", 1, "-f", "jsonl").stdout
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_nor_do_they_in_other_precisions(cedtag, sounds, precision):
+    if precision == "int8":
+        pytest.importorskip("onnxruntime")
+    else:
+        skip_without_bf16()
+    command = ["sounds", "-w", 1, "-k", 20, "-t", 0, "-f", "jsonl", "--precision", precision]
+    first = cedtag(*command)
+    assert first.objects
+    for jobs, threads in ((1, 1), (3, 3), (2, 1)):
+        assert cedtag(*command, "-j", jobs, "--threads", threads).stdout == first.stdout
 
 
 def test_the_order_of_arguments_changes_no_row_of_a_file(cedtag, sounds):

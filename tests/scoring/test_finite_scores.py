@@ -15,11 +15,12 @@ from cedtag.records import LARGEST_SAMPLE, Source, Window
 from cedtag.scoring import open_scorer
 from cedtag.scoring.checked import checked_scores
 from tests.micro import CHECKPOINT, micro_checkpoint
+from tests.processors import skip_without_bf16
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BACKENDS = [("torch", "fp32"), ("onnx", "fp32"), ("onnx", "int8")]
+BACKENDS = [("torch", "fp32"), ("torch", "bf16"), ("onnx", "fp32"), ("onnx", "int8")]
 
 
 def broken_checkpoint(folder: Path) -> Path:
@@ -34,6 +35,8 @@ def broken_checkpoint(folder: Path) -> Path:
 def backend(request) -> tuple[str, str]:
     if request.param[0] == "onnx":
         pytest.importorskip("onnxruntime")
+    if request.param[1] == "bf16":
+        skip_without_bf16()
     return request.param
 
 

@@ -17,14 +17,16 @@ from cedtag.model.front_end import FrontEnd
 from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source, Window
-from cedtag.scoring import open_scorer
+from cedtag.scoring import open_scorer, torch_device
 from cedtag.scoring.torch_device import find_device, find_precision
 from cedtag.scoring.torch_scorer import TorchScorer, default_batch_size
+from cedtag.system.processor import Processor
 from tests.micro import CHECKPOINT, assert_golden, clips
+from tests.processors import AVX512_ALONE, OLD, XEON, skip_without_bf16
 
 SOURCE = Source("a.wav", "a.wav", "a.wav")
 CPU = torch.device("cpu")
-SCORERS = ["torch fp32", "onnx fp32", "onnx int8"]
+SCORERS = ["torch fp32", "torch bf16", "onnx fp32", "onnx int8"]
 
 
 @pytest.fixture(params=SCORERS)
@@ -38,6 +40,8 @@ def loaded(name, batch_size=4):
     backend, precision = name.split()
     if backend == "onnx":
         pytest.importorskip("onnxruntime")
+    if precision == "bf16":
+        skip_without_bf16()
     return open_scorer(resolve(str(CHECKPOINT)), backend, "cpu", precision, batch_size)
 
 
@@ -178,11 +182,33 @@ def test_precisions_are_those_of_the_device(monkeypatch):
     with pytest.raises(InputError, match="bf16: this GPU cannot"):
         find_precision("bf16", gpu)
     assert find_precision("auto", CPU) == "fp32"
-    with pytest.raises(InputError, match="bf16: torch computes in fp32 on a CPU"):
-        find_precision("bf16", CPU)
+    with pytest.raises(InputError, match="fp16: torch computes in fp32 or bf16 on a CPU"):
+        find_precision("fp16", CPU)
     for device in (CPU, gpu):
         with pytest.raises(InputError, match=r"int8.*--backend onnx"):
             find_precision("int8", device)
+
+
+@pytest.mark.parametrize(
+    ("processor", "torch_says", "has_bf16"),
+    [
+        (XEON, True, True),
+        (XEON, False, False),  # a torch without oneDNN, or an older one
+        (OLD, False, False),
+        (AVX512_ALONE, True, False),  # torch would emulate it
+        (Processor("unknown", None), True, False),
+        (Processor("Neoverse", ("i8mm", "bf16")), True, True),
+    ],
+)
+def test_bf16_is_for_processors_that_say_they_have_it(monkeypatch, processor, torch_says, has_bf16):
+    monkeypatch.setattr(torch_device, "processor", lambda: processor)
+    monkeypatch.setattr(torch_device, "_bf16_in_onednn", lambda: torch_says)
+    assert find_precision("auto", CPU) == "fp32"
+    if has_bf16:
+        assert find_precision("bf16", CPU) == "bf16"
+    else:
+        with pytest.raises(InputError, match=rf"slower than fp32 .*\({processor.name}.*AVX512-BF16 or AMX"):
+            find_precision("bf16", CPU)
 
 
 def test_large_models_take_fewer_windows_in_a_call():
@@ -241,7 +267,7 @@ def test_on_a_device_windows_of_several_recordings_share_a_batch():
 
 
 def test_half_precision_computes_in_autocast_and_gives_single():
-    single, half = (micro_scorer(CPU, precision).score([window_of(noise(16_000))]) for precision in ("fp32", "bf16"))
+    single, half = (micro_scorer(CPU, precision).score([window_of(noise(16_000))]) for precision in ("fp32", "fp16"))
     assert half.dtype == np.float32
     assert 0 < np.abs(half - single).max() < 0.05
 

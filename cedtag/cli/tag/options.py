@@ -358,7 +358,7 @@ scorer_options = [
         "precision",
         "--precision",
         type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-        help="Numbers that the model computes with; half precision needs a GPU, int8 a CPU and ONNX Runtime.",
+        help="Numbers that the model computes with; fp16 needs a GPU, bf16 one or a newer CPU, int8 ONNX Runtime.",
     ),
 ]
 compute_options = gathered(
