@@ -21,9 +21,11 @@ from cedtag.checkpoints import cache as hub
 from cedtag.checkpoints.endpoint import client_constants, without_credentials
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.doctor.selftest import TOLERANCE, deviation
+from cedtag.doctor.speed import speedups
 from cedtag.errors import CedtagError, ModelError
 from cedtag.system import extras
 from cedtag.system.machine import cpu_quota, memory_limit, usable_cpus
+from cedtag.system.processor import processor
 from cedtag.system.telemetry import OPT_OUTS, disable_telemetry
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def checks(*, network: bool = False) -> Iterator[Check]:
     yield Check("telemetry", _telemetry())
     if network:
         yield _checked("hub", _hub)
+    yield _checked("speed", _speed)
     yield _checked("self-test", _self_test)
 
 
@@ -141,7 +144,7 @@ def _version(package: str) -> str:
 def _processors() -> str:
     quota = cpu_quota()
     limit = "no limit of the control group" if quota is None else f"the control group allows {quota:g}"
-    return f"{usable_cpus()} of {os.cpu_count()} usable, {limit}"
+    return f"{usable_cpus()} of {os.cpu_count()} usable, {limit}; {processor()}"
 
 
 def _memory() -> str:
@@ -204,6 +207,16 @@ def _hub() -> str:
         reason = without_credentials(f"{type(error).__name__}: {error}")
         raise ModelError(f"{endpoint} is out of reach ({reason})") from error
     return f"{endpoint} answers, in {time.monotonic() - started:.1f} s"
+
+
+def _speed() -> str:
+    """What `--precision` can gain on this processor, measured."""
+    gains = [f"--precision {precision} is {gain:.1f} times as fast" for precision, gain in speedups().items()]
+    if not extras.has("onnx"):
+        gains.append(f"int8 needs ONNX Runtime: {extras.install_command(*extras.EXTRAS['onnx'])}")
+    if not processor().has_bf16:
+        gains.append("this processor has no bf16")
+    return f"compared with fp32 on the CPU (ced-tiny, one thread): {', '.join(gains)}"
 
 
 def _self_test() -> str:

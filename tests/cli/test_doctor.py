@@ -8,7 +8,54 @@ import numpy as np
 import pytest
 
 from cedtag.doctor import checks as diagnosis
-from cedtag.doctor import selftest
+from cedtag.doctor import selftest, speed
+from cedtag.doctor.speed import speedups
+from tests.processors import OLD, XEON
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """What is measured takes a second, in every test."""
+    monkeypatch.setattr(diagnosis, "speedups", lambda: {"int8": 1.52})
+
+
+def speed_line(cedtag) -> str:
+    return next(line for line in cedtag("doctor").lines if line.startswith("speed "))
+
+
+def test_the_gain_of_each_precision_that_works_here_is_measured(monkeypatch):
+    monkeypatch.setattr(speed, "_ROUNDS", 1)
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr("cedtag.scoring.torch_device.processor", lambda: OLD)
+    gains = speedups()
+    assert list(gains) == ["int8"]
+    assert 0.2 < gains["int8"] < 20
+
+
+def test_scorers_are_measured_by_the_time_that_they_compute(monkeypatch):
+    class Slow:
+        def __init__(self, repeats: int) -> None:
+            self.repeats = repeats
+
+        def prepare_thread(self) -> None:
+            pass
+
+        def score(self, windows: list[object]) -> None:
+            for _ in range(self.repeats):
+                np.linalg.norm(np.ones(300_000))
+
+    monkeypatch.setattr(speed, "_scorers", lambda: {"fp32": Slow(60), "bf16": Slow(20)})
+    assert 1.5 < speedups()["bf16"] < 6
+
+
+def test_the_gains_and_what_there_is_not_are_on_one_line(cedtag, monkeypatch):
+    monkeypatch.setattr(diagnosis, "processor", lambda: OLD)
+    assert "--precision int8 is 1.5 times as fast, this processor has no bf16" in speed_line(cedtag)
+    monkeypatch.setattr(diagnosis, "processor", lambda: XEON)
+    monkeypatch.setattr(diagnosis, "speedups", lambda: {"bf16": 2.26})
+    monkeypatch.setattr(diagnosis.extras, "has", lambda extra: extra != "onnx")
+    assert "bf16 is 2.3 times as fast, int8 needs ONNX Runtime: " in speed_line(cedtag)
+    assert any(line.startswith("processors") and "Xeon with avx2" in line for line in cedtag("doctor").lines)
 
 
 def test_a_sound_installation_fits_on_one_screen_and_exits_with_0(cedtag):

@@ -17,7 +17,7 @@ import torch
 
 from cedtag import CedFeatureExtractor, CedForAudioClassification
 from tests.micro import CHECKPOINT
-from tests.processors import skip_without_bf16
+from tests.processors import OLD, XEON, skip_without_bf16
 
 FILES = ["sounds/a.wav", "sounds/b/short.wav", "sounds/b/stereo.flac", "sounds/c.ogg"]
 
@@ -355,6 +355,14 @@ def test_the_summary_adds_up(cedtag, sounds, tmp_path):
 def test_quiet_says_only_errors_and_verbose_says_what_was_chosen(cedtag, sounds):
     assert cedtag("sounds", "-q").stderr == ""
     assert "on cpu in fp32 with torch, 4 windows a call" in cedtag("sounds", "-v").stderr
+
+
+@pytest.mark.parametrize(("here", "faster"), [(XEON, "bf16 or int8"), (OLD, "int8")])
+def test_a_verbose_run_in_fp32_tells_where_to_learn_what_is_faster_here(cedtag, sounds, monkeypatch, here, faster):
+    monkeypatch.setattr("cedtag.cli.tag.run.processor", lambda: here)
+    said = f"`cedtag doctor` measures how much faster --precision {faster} is on this processor"
+    assert said in cedtag("sounds", "-v").stderr
+    assert "doctor" not in cedtag("sounds").stderr
 
 
 @pytest.mark.parametrize("name", ["tab\there", 'quote"comma,', "line\nbreak", "emoji 🐦", "esc\x1b[1m", "=cmd"])

@@ -30,6 +30,7 @@ from cedtag.records import SAMPLE_RATE_HZ, FileFailed, ScoredWindow, Skipped, So
 from cedtag.run.archive import Callbacks
 from cedtag.run.outputs.places import check_destination
 from cedtag.run.summary import Summary, duration
+from cedtag.system.processor import processor
 from cedtag.tagger import Tagger
 
 if TYPE_CHECKING:
@@ -135,6 +136,9 @@ def load_tagger(choice: ModelChoice, settings: RunSettings, console: Console) ->
         f"model {checkpoint.name} ({checkpoint.commit or checkpoint.weights}) on {scorer.device} "
         f"in {scorer.precision} with {scorer.settings['backend']}, {scorer.batch_size} windows a call"
     )
+    if (scorer.device, scorer.precision) == ("cpu", "fp32"):
+        faster = "bf16 or int8" if processor().has_bf16 else "int8"
+        console.detail(f"`cedtag doctor` measures how much faster --precision {faster} is on this processor")
     return tagger
 
 
