@@ -44,6 +44,7 @@ NOT_RUN = {
     "mypy": "checks this repository",
     "pytest": "checks this repository",
     "python -m benchmarks": "takes minutes",
+    "cedtag bench": "takes minutes",
     "cedtag models download": "asks the Hub",
     "cedtag models rm": "needs a model in the cache of the Hub",
     "--network": "asks the Hub",

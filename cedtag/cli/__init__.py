@@ -42,6 +42,7 @@ COMMANDS = {
     "evaluate": ("cedtag.cli.evaluate", "Evaluate a model, or existing results, on labelled recordings."),
     "finetune": ("cedtag.cli.finetune", "Train a model on your own recordings and classes."),
     "demo": ("cedtag.cli.demo", "Tag a sample with a small model, both in the package."),
+    "bench": ("cedtag.cli.bench", "Measure how fast this machine tags, and what to type for it."),
     "doctor": ("cedtag.cli.doctor", "Test this installation; what a bug report needs."),
     "completion": ("cedtag.cli.completion", "Print the completion script of a shell."),
 }

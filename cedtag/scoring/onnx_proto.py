@@ -20,7 +20,7 @@ Attribute: TypeAlias = "int | float | Sequence[int]"
 MICROSOFT = "com.microsoft"  # the fused operators of ONNX Runtime
 _IR_VERSION = 8
 _OPSETS = {"": 17, MICROSOFT: 1}
-_DATA_TYPES = {"float32": 1, "int8": 3, "int64": 7}
+_DATA_TYPES = {"float32": 1, "uint8": 2, "int8": 3, "int64": 7}
 
 
 class Graph:

@@ -32,7 +32,8 @@ OPERANDS = {
     "models path": ["demo"],
 }
 NEEDED = {"report": ["-o", "page.html"], "extract": ["-o", "clips"], "merge": ["-o", "all.csv"]}
-LEFT_OUT = {"finetune", "models download", "models rm", "demo"}  # train, load, remove: their options are those above
+# Train, load, remove, measure for minutes: their options are those above.
+LEFT_OUT = {"finetune", "models download", "models rm", "demo", "bench"}
 
 
 @pytest.fixture

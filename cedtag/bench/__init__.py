@@ -1,0 +1,1 @@
+"""How fast this machine tags, beside the time that the products of the model take alone."""
