@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +14,15 @@ from cedtag.errors import InputError
 from cedtag.inputs.extent import stated_length_s
 from cedtag.inputs.search import Search
 from cedtag.inputs.sources import find_sources
-from cedtag.records import Source
+from cedtag.records import FileFailed, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
 # Of a whole number of batches, as most of an archive is.
 _RECORDING_S = 120
 _MOST_KINDS = 6
+_MOST_FILES = 10_000  # that are looked at, of an archive of any size
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def given(paths: Sequence[str], wanted_s: float) -> dict[str, Material]:
     """The recordings at `paths` by suffix, of each kind as many as make `wanted_s`; the six kinds that come first."""
     by_kind: dict[str, list[Source]] = {}
     length_s: dict[str, float] = {}
-    for source in _recordings(paths):
+    for source in islice(_recordings(paths), _MOST_FILES):
         kind = Path(source.path).suffix[1:].lower() or "other"
         if length_s.get(kind, 0) < wanted_s and (kind in by_kind or len(by_kind) < _MOST_KINDS):
             by_kind.setdefault(kind, []).append(source)
@@ -63,5 +65,9 @@ def given(paths: Sequence[str], wanted_s: float) -> dict[str, Material]:
     return {kind: Material(tuple(one.path for one in found), wanted_s) for kind, found in by_kind.items()}
 
 
-def _recordings(paths: Sequence[str]) -> Iterable[Source]:
-    return (found for found in find_sources(list(paths), Search()) if isinstance(found, Source))
+def _recordings(paths: Sequence[str]) -> Iterator[Source]:
+    for found in find_sources(list(paths), Search()):
+        if isinstance(found, FileFailed):
+            raise InputError(found.error)
+        if isinstance(found, Source):
+            yield found

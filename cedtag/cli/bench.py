@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,8 @@ from cedtag.system.terminal import printable
 
 if TYPE_CHECKING:
     from cedtag.checkpoints.choice import ModelChoice
+
+_PARAMETER = re.compile(r"`(\w+)`")  # of the library, in the reasons why something was left out
 
 
 @click.command(cls=SectionedCommand)
@@ -39,4 +42,4 @@ def command(files: tuple[str, ...], choice: ModelChoice, logging: Logging, quick
         click.echo(json.dumps(found.to_dict(), indent=1))
         return
     for line in screen(found):
-        click.echo(printable(line))
+        click.echo(printable(_PARAMETER.sub(r"--\1", line)))

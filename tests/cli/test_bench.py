@@ -97,6 +97,12 @@ def test_what_holds_no_audio_is_refused(cedtag, at_once, tmp_path, name, content
     assert sentence in done.stderr
 
 
+def test_a_recording_that_is_not_there_is_not_passed_over(cedtag, at_once, sounds):
+    done = cedtag("bench", "--quick", "sounds/a.wav", "sounds/nosuch.wav")
+    assert (done.code, done.stdout) == (2, b"")
+    assert "sounds/nosuch.wav: cannot be opened" in done.stderr
+
+
 @pytest.mark.slow
 def test_what_is_not_installed_is_left_out_and_named(tmp_path):
     pytest.importorskip("onnxruntime")
@@ -106,4 +112,4 @@ def test_what_is_not_installed_is_left_out_and_named(tmp_path):
     assert set(rows(done.stdout.splitlines(), "% of the limit")) == {"onnx fp32", "onnx int8"}
     notes = [line for line in done.stdout.splitlines() if line.startswith("note: torch ")]
     assert [note.split()[2] for note in notes] == ["fp32:", "bf16:"]
-    assert all("needs torch, which is not installed: " in note for note in notes)
+    assert all("--backend torch needs torch, which is not installed: " in note for note in notes)
