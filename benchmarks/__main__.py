@@ -3,6 +3,8 @@
 Everything is measured in one run, in turn, and medians are shown: compare figures of one run only, and best of all its
 ratios. "Passing" is the time that passed; "processor" is the time that the cores worked, divided by their number.
 What is a share of the limit was measured by the limit just before and after it.
+
+`--check` and `--store` measure what `cedtag bench` does, and nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks import corpus
+from benchmarks import corpus, gate
 from benchmarks.costs import Cost, Paced, cost_of, interleaved, middle, paced, peak_memory_mb, ratio, run_alone
 from benchmarks.ends import plain_loop_case, tagging_case
 from benchmarks.parts import decoding_case, front_end_case, product_case, scoring_case, spectra_case
@@ -44,8 +46,15 @@ CPUS = usable_cpus()
 
 @click.command(help=__doc__)
 @click.option("--full", is_flag=True, help="200 files a container, a 2-hour file, all sizes, 24 hours for the memory.")
+@click.option("--check", is_flag=True, help="Compare with a stored run on this processor; exit code 1: slower.")
+@click.option("--store", is_flag=True, help="Keep a run on this processor to compare with.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Repetitions of everything.")
-def main(full: bool, rounds: int) -> None:
+@click.pass_context
+def main(context: click.Context, full: bool, check: bool, store: bool, rounds: int) -> None:
+    if check or store:
+        is_fine, sentence = gate.check() if check else (True, gate.store())
+        click.echo(sentence)
+        context.exit(0 if is_fine else 1)
     from importlib.metadata import version
 
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "onnxruntime", "soundfile"))

@@ -5,31 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
+
+from cedtag.bench.corpus import RATE_HZ, write_checkpoint, write_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from cedtag.model.config import CedConfig
-
-RATE_HZ = 44_100
-_BLOCK_S = 5
-
-
-def write_checkpoint(folder: Path, config: CedConfig) -> Path:
-    """A checkpoint with random weights: speed does not depend on what they are."""
-    import torch
-
-    from cedtag.model.features import CedFeatureExtractor
-    from cedtag.model.network import CedForAudioClassification
-
-    torch.manual_seed(0)
-    CedForAudioClassification(config).save_pretrained(folder)
-    CedFeatureExtractor().save_pretrained(folder)
-    return folder
+__all__ = ["RATE_HZ", "mixed_lengths", "write_checkpoint", "write_corpus", "write_recording", "write_sparse_wav"]
 
 
 def mixed_lengths(count: int, mean_s: float) -> list[float]:
@@ -46,14 +29,6 @@ def write_corpus(folder: Path, container: str, lengths_s: Sequence[float], rate_
     return folder
 
 
-def write_recording(path: Path, length_s: float, rate_hz: int, channels: int) -> Path:
-    """One recording of tones and noise that come and go."""
-    with soundfile.SoundFile(path, "w", rate_hz, channels) as file:
-        for block in _sound(length_s, rate_hz, channels):
-            file.write(block)
-    return path
-
-
 def write_sparse_wav(path: Path, length_s: int) -> Path:
     """A WAV of silence at 16 kHz that takes no room on the disk."""
     size = length_s * 32_000
@@ -63,17 +38,3 @@ def write_sparse_wav(path: Path, length_s: int) -> Path:
         file.write(header + b"data" + size.to_bytes(4, "little"))
         file.truncate(44 + size)
     return path
-
-
-def _sound(length_s: float, rate_hz: int, channels: int) -> Iterator[NDArray[np.float32]]:
-    random = np.random.default_rng(0)
-    seconds = np.arange(_BLOCK_S * rate_hz) / rate_hz
-    tone = 0.3 * np.sin(2 * np.pi * 440 * seconds) * (np.sin(2 * np.pi * 0.7 * seconds) > 0)
-    noise = 0.1 * random.standard_normal((len(seconds), channels)) * (np.sin(2 * np.pi * 0.3 * seconds) > 0)[:, None]
-    block = (tone[:, None] + noise).astype(np.float32)
-    left = round(length_s * rate_hz)
-    while left > 0:
-        # Pieces, because libsndfile's Vorbis encoder overflows the stack on long ones.
-        for start in range(0, min(left, len(block)), 8192):
-            yield block[start : min(start + 8192, left)]
-        left -= len(block)
