@@ -80,7 +80,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ScoredWindow:
-    """The class probabilities `(classes,)` float32 in [0, 1] of one window."""
+    """The class probabilities `(classes,)` float32 in [0, 1] of one window.
+
+    `embedding` `(dim,)` is the mean of its last hidden states, where a run was asked for it.
+    """
 
     source: Source
     index: int
@@ -88,6 +91,7 @@ class ScoredWindow:
     stop: int
     probabilities: NDArray[np.float32]
     channel: int = 0
+    embedding: NDArray[np.float32] | None = field(default=None, kw_only=True)
 
     @property
     def is_finite(self) -> bool:

@@ -41,6 +41,7 @@ _USES = {
     "plot": "pictures",
     "ray": "--engine ray",
     "remote": "s3://, gs://, az:// and https://",
+    "store": "stores of scores",
     "train": "evaluate and finetune",
 }
 _SECRETS = ("TOKEN", "KEY", "SECRET", "PASSWORD")

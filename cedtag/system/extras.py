@@ -22,6 +22,7 @@ EXTRAS = {
     "plot": ("matplotlib",),
     "ray": ("ray",),
     "remote": ("obstore",),
+    "store": ("pyarrow",),
     "train": ("scikit-learn", "matplotlib"),
 }
 _MODULES = {"scikit-learn": "sklearn"}  # of packages whose modules have other names

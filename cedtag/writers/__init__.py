@@ -75,6 +75,7 @@ SUFFIXES = {
 }
 _TELLS_NOTHING = ".txt"
 _LIKE_A_BYTE = re.compile(r"\\(?=u[0-9a-f]{4}|x5c)")
+_ESCAPED = re.compile(r"\\x5c|\\u(d[89a-f][0-9a-f]{2})")
 DEFAULT_FORMAT = "tsv"  # of streams and folders
 
 
@@ -106,3 +107,8 @@ def storable(name: str) -> str:
     A backslash that could be taken for the start of such a byte becomes `\\x5c`, so that no two names become one.
     """
     return _LIKE_A_BYTE.sub(r"\\x5c", name).encode("utf-8", "backslashreplace").decode()
+
+
+def from_storable(text: str) -> str:
+    """The name of which `storable` made this text."""
+    return _ESCAPED.sub(lambda match: "\\" if match[1] is None else chr(int(match[1], 16)), text)

@@ -1,0 +1,348 @@
+"""A store, read: its outcomes, windows and embeddings, in the order of `cedtag tag` and with bounded memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+import numpy as np
+import pyarrow
+
+from cedtag.errors import InputError
+from cedtag.store import KIND
+from cedtag.store.facts import facts_from_dict
+from cedtag.store.listing import COLUMNS, in_listing_order, live_rows
+from cedtag.store.open_part import has_open_part
+from cedtag.store.parts import PartFile, part_path, read_recordings
+from cedtag.store.schema import EMBEDDING, RECORDINGS, WINDOWS, class_columns, recording_of
+from cedtag.system.part_folder import HEADER, parts_of, read_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from cedtag.labels.table import Label
+    from cedtag.records import FileEnd, FileFailed, Source
+    from cedtag.store.facts import StoreFacts
+    from cedtag.store.schema import StoredRecording
+
+Value = TypeVar("Value")
+_PLACE = ("id", "window", "channel", "start_sample", "stop_sample")
+_KEPT = 8  # row groups, so that as many shards can take turns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowBatch:
+    """Consecutive windows of one recording: `(n,)` arrays, times in samples at 16 kHz.
+
+    `scores` `(n, classes)` uint16 are ten thousandths; `embeddings` `(n, d)` float16, where they were asked for.
+    """
+
+    source: Source
+    index: NDArray[np.int32]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    channel: NDArray[np.int16]
+    scores: NDArray[np.uint16]
+    embeddings: NDArray[np.float16] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Windows in the order in which they lie in a part: the `ids` of their recordings, and what was asked for."""
+
+    ids: NDArray[np.int64]
+    index: NDArray[np.int32]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    channel: NDArray[np.int16]
+    scores: NDArray[np.uint16]
+    embeddings: NDArray[np.float16] | None
+
+
+class _Entry(NamedTuple):
+    """A recording that counts: its id and outcome, and where its windows are."""
+
+    id: int
+    part: int
+    row: int
+    at_part: int
+    first_row: int
+    num_windows: int
+
+
+class Store:
+    """A store of scores that is open for reading. Made by `open_store`.
+
+    What a run that still goes on, or was stopped, has not made a part of yet is not seen; `is_unfinished` says so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.facts: StoreFacts = facts_from_dict(path / HEADER, read_facts(path, KIND))
+        self._groups: _Kept[_Group] = _Kept(_KEPT)
+        self._files: _Kept[PartFile] = _Kept(2 * _KEPT)
+        self._outcomes: _Kept[list[dict[str, Any]]] = _Kept(_KEPT)
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The classes of the model, in the order of the columns."""
+        return self.facts.labels
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The settings that decided the scores, by option name."""
+        return self.facts.settings
+
+    @property
+    def embedding_size(self) -> int | None:
+        """The length of an embedding; None where the store holds none."""
+        return self.facts.embedding_size
+
+    @property
+    def written_by(self) -> tuple[Mapping[str, Any], ...]:
+        """Which backends on which machines have computed, each once."""
+        return tuple(self._index.makers)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there is a part that its run has not finished."""
+        return has_open_part(self.path)
+
+    @property
+    def num_windows(self) -> int:
+        """The number of windows of all recordings that count."""
+        return int(self._index.entries["num_windows"].sum())
+
+    def __len__(self) -> int:
+        """The number of recordings that count, those that failed among them."""
+        return len(self._index.entries)
+
+    def recordings(self) -> Iterator[FileEnd | FileFailed]:
+        """How each recording ended, in listing order."""
+        for one in self.stored():
+            yield one.outcome
+
+    def stored(self) -> Iterator[StoredRecording]:
+        """The same with ids and hashes."""
+        for entry in self._entries():
+            yield self._stored(entry)
+
+    def recording(self, id: int) -> FileEnd | FileFailed:
+        """How the recording of this id ended; KeyError where none of that id counts."""
+        place = np.searchsorted(self._index.ids, id)
+        if place == len(self._index.ids) or self._index.ids[place] != id:
+            raise KeyError(id)
+        return self._stored(self._entry(int(self._index.by_id[place]))).outcome
+
+    def windows(self, classes: Sequence[int] | None = None, *, embeddings: bool = False) -> Iterator[WindowBatch]:
+        """The windows of all recordings, in listing order and in batches of one recording; memory is bounded.
+
+        Of `classes`, places among the labels, alone if given, and then in that order.
+        """
+        read = self._reader(classes, embeddings=embeddings)
+        for entry in self._entries():
+            yield from self._windows_of(entry, read)
+
+    def results(
+        self, classes: Sequence[int] | None = None, *, embeddings: bool = False
+    ) -> Iterator[WindowBatch | FileEnd | FileFailed]:
+        """The windows of each recording, and then its outcome."""
+        read = self._reader(classes, embeddings=embeddings)
+        for entry in self._entries():
+            yield from self._windows_of(entry, read)
+            yield self._stored(entry).outcome
+
+    def blocks(self, classes: Sequence[int] = (), *, embeddings: bool = True) -> Iterator[Block]:
+        """All windows that count in the order of the parts, a row group at a time: the fastest way through a store."""
+        read = self._reader(classes, embeddings=embeddings)
+        has_dead = self._index.has_dead
+        for number in range(len(self._index.names)):
+            if not self._index.num_rows[number]:
+                continue
+            file = self._file(WINDOWS, number)
+            for group in range(len(file.group_starts) - 1):
+                found = read(number, group)
+                yield found.block(np.isin(found.ids, self._index.ids)) if has_dead else found.block()
+
+    def _reader(self, classes: Sequence[int] | None, *, embeddings: bool) -> Callable[[int, int], _Group]:
+        columns = self._columns(classes, embeddings=embeddings)
+
+        def read(part: int, group: int) -> _Group:
+            return self._groups.get(
+                (part, group, columns), lambda: _Group(self._file(WINDOWS, part).read_group(group, columns))
+            )
+
+        return read
+
+    def _columns(self, classes: Sequence[int] | None, *, embeddings: bool) -> tuple[str, ...]:
+        names = class_columns(self.labels)
+        if embeddings and self.embedding_size is None:
+            raise InputError(f"{self.path}: holds no embeddings; tag again into a new store, without --no-embeddings")
+        chosen = names if classes is None else [names[place] for place in classes]
+        return (*_PLACE, *chosen, *([EMBEDDING] if embeddings else ()))
+
+    def _windows_of(self, entry: _Entry, read: Callable[[int, int], _Group]) -> Iterator[WindowBatch]:
+        if not entry.num_windows:
+            return
+        source = self._stored(entry).outcome.source
+        file = self._file(WINDOWS, entry.at_part)
+        first, last = entry.first_row, entry.first_row + entry.num_windows
+        if last > file.num_rows:
+            raise InputError(f"{file.path}: ends before the windows of {source.name}; {_RESTORE}")
+        group = int(np.searchsorted(file.group_starts, first, "right")) - 1
+        while first < last:
+            begin, end = file.group_starts[group : group + 2]
+            found = read(entry.at_part, group)
+            rows = slice(first - begin, min(last, end) - begin)
+            if not (found.ids[rows] == entry.id).all():
+                raise InputError(f"{file.path}: holds other windows in the place of those of {source.name}; {_RESTORE}")
+            yield found.batch(source, rows)
+            first, group = end, group + 1
+
+    def _entries(self) -> Iterator[_Entry]:
+        for number in range(len(self._index.entries)):
+            yield self._entry(number)
+
+    def _entry(self, number: int) -> _Entry:
+        return _Entry(*self._index.entries[number].item())
+
+    def _stored(self, entry: _Entry) -> StoredRecording:
+        rows = self._outcomes.get(entry.part, lambda: read_recordings(self._file(RECORDINGS, entry.part)))
+        return recording_of(rows[entry.row])
+
+    def _file(self, table: str, part: int) -> PartFile:
+        path = part_path(self.path, table, self._index.names[part])
+        return self._files.get((table, part), lambda: PartFile(path))
+
+    @cached_property
+    def _index(self) -> _Index:
+        return _index(self.path, self.facts)
+
+
+_RESTORE = "restore the part as cedtag wrote it"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Index:
+    """Which recordings count, in listing order, in about 60 bytes each; `ids` are sorted, and `by_id` their places."""
+
+    names: list[str]
+    num_rows: list[int]
+    entries: NDArray[np.void]
+    ids: NDArray[np.int64]
+    by_id: NDArray[np.int64]
+    makers: list[Mapping[str, Any]]
+
+    @property
+    def has_dead(self) -> bool:
+        """Whether parts hold windows that do not count any more."""
+        return sum(self.num_rows) > int(self.entries["num_windows"].sum())
+
+
+_ENTRY = np.dtype(
+    [("id", "i8"), ("part", "i4"), ("row", "i4"), ("at_part", "i4"), ("first_row", "i8"), ("num_windows", "i4")]
+)
+
+
+def _index(path: Path, facts: StoreFacts) -> _Index:
+    files = part_files(path, facts)
+    tables = [file.read(COLUMNS) for file in files]
+    names = [file.path.stem for file in files]
+    makers = _makers(files, facts)
+    if not tables:
+        empty = np.zeros(0, np.int64)
+        return _Index([], [], np.zeros(0, _ENTRY), empty, empty, makers)
+    table = pyarrow.concat_tables(tables)
+    sizes = [len(one) for one in tables]
+    part = np.repeat(np.arange(len(sizes)), sizes)
+    row = np.concatenate([np.arange(size) for size in sizes])
+    latest, located = live_rows(table)
+    of_row = dict(zip(latest.tolist(), located.tolist(), strict=True)) if len(latest) else {}
+    order = in_listing_order(table, latest)
+    where = np.array([of_row[one] for one in order.tolist()], np.int64)
+    entries = np.zeros(len(order), _ENTRY)
+    entries["id"], entries["part"], entries["row"] = table["id"].to_numpy()[order], part[order], row[order]
+    entries["at_part"] = np.where(where < 0, -1, part[where])
+    entries["first_row"] = np.where(where < 0, 0, table["first_row"].fill_null(0).to_numpy()[where])
+    entries["num_windows"] = np.where(where < 0, 0, table["windows"].to_numpy()[where])
+    by_id = np.argsort(entries["id"], kind="stable")
+    placed = table["first_row"].is_valid().to_numpy(zero_copy_only=False)
+    rows = np.bincount(part, np.where(placed, table["windows"].to_numpy(), 0), len(sizes)).astype(np.int64)
+    return _Index(names, rows.tolist(), entries, entries["id"][by_id], by_id, makers)
+
+
+def part_files(path: Path, facts: StoreFacts) -> list[PartFile]:
+    """The parts of outcomes that count, older ones first; InputError for one that another model or run made."""
+    files = [PartFile(part) for part in parts_of(path, RECORDINGS)]
+    gone: set[str] = set()
+    for file in files:
+        own, instead_of = file.facts()
+        gone.update(instead_of)
+        if changed := facts.differences(own):
+            raise InputError(
+                f"{file.path}: this part is of a store with other settings than {path} ({'; '.join(changed)}); move it "
+                "into a store of its own"
+            )
+    return [file for file in files if file.path.stem not in gone]
+
+
+def _makers(files: Sequence[PartFile], facts: StoreFacts) -> list[Mapping[str, Any]]:
+    makers: list[Mapping[str, Any]] = []
+    for own in [facts, *(file.facts()[0] for file in files)]:
+        if own.written_by not in makers:
+            makers.append(own.written_by)
+    return makers
+
+
+class _Group:
+    """A row group in arrays."""
+
+    def __init__(self, table: pyarrow.Table) -> None:
+        self.ids, self._index, self._channel, self._start, self._stop = (table[name].to_numpy() for name in _PLACE)
+        has_embeddings = table.column_names[-1] == EMBEDDING and pyarrow.types.is_fixed_size_list(table[-1].type)
+        last = len(table.column_names) - has_embeddings
+        # A column after the other, as they come: `(rows, classes)` in Fortran's order.
+        columns = [table[number].to_numpy() for number in range(len(_PLACE), last)]
+        self._scores = np.stack(columns).T if columns else np.zeros((len(table), 0), np.uint16)
+        self._embeddings: NDArray[np.float16] | None = None
+        if has_embeddings:
+            values = table[-1].combine_chunks()
+            self._embeddings = values.flatten().to_numpy().reshape(len(table), -1)
+
+    def batch(self, source: Source, rows: slice) -> WindowBatch:
+        """These windows, which are of one recording."""
+        places = self._index[rows], self._start[rows], self._stop[rows], self._channel[rows]
+        return WindowBatch(
+            source, *places, self._scores[rows], None if self._embeddings is None else self._embeddings[rows]
+        )
+
+    def block(self, rows: NDArray[np.bool_] | slice = slice(None)) -> Block:
+        """All windows, or these."""
+        places = self.ids[rows], self._index[rows], self._start[rows], self._stop[rows], self._channel[rows]
+        return Block(*places, self._scores[rows], self._vectors(rows))
+
+    def _vectors(self, rows: NDArray[np.bool_] | slice) -> NDArray[np.float16] | None:
+        return None if self._embeddings is None else self._embeddings[rows]
+
+
+class _Kept(Generic[Value]):
+    """What was made last, so that it is not made anew."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Hashable, Value] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        if key in self._values:
+            self._values.move_to_end(key)
+            return self._values[key]
+        while len(self._values) >= self._most:  # first, so that memory holds no more than that
+            self._values.popitem(last=False)
+        self._values[key] = make()
+        return self._values[key]
