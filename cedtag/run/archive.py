@@ -32,10 +32,11 @@ from cedtag.writers.raven import RavenWriter
 from cedtag.writers.run_info import RunInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from cedtag.audio import Recording
     from cedtag.inputs.clock import Clock
+    from cedtag.labels.table import Label
     from cedtag.records import Listed, Outcome
     from cedtag.run.outputs import Kept, Output
     from cedtag.run.settings import RunSettings
@@ -96,17 +97,22 @@ def run_archive(
 
 def scoring_of(settings: RunSettings, scorer: Scorer) -> Scoring:
     """How windows are cut, and which tags they get, with this scorer."""
-    window, hop = settings.windows.in_samples(scorer.shortest_window, scorer.longest_window)
+    return scoring_at(
+        *settings.windows.in_samples(scorer.shortest_window, scorer.longest_window), settings, scorer.labels
+    )
+
+
+def scoring_at(window: int, hop: int, settings: RunSettings, labels: Sequence[Label]) -> Scoring:
+    """Which tags windows of these samples get, with a model of these classes."""
     if settings.events is None:
         tags = settings.tags
         if settings.destination.layout == LAYOUT and tags.top_k is None:
             tags = replace(
                 tags, top_k=0
             )  # else seconds would count only the windows in which a class is among the best
-        selector = selector_of(scorer.labels, tags)
-        return Scoring(window, hop, selector)
-    events = settings.events.for_labels(ontology(scorer.labels))
-    return Scoring(window, hop, selector_of(scorer.labels, settings.tags.for_events(events.lowest_offset)), events)
+        return Scoring(window, hop, selector_of(labels, tags))
+    events = settings.events.for_labels(ontology(labels))
+    return Scoring(window, hop, selector_of(labels, settings.tags.for_events(events.lowest_offset)), events)
 
 
 def pipeline_settings(
@@ -193,10 +199,7 @@ def opener(settings: RunSettings, scorer: Scorer, stack: ExitStack) -> OpenRecor
 
 def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
     """InputError for groups of settings that exclude each other."""
-    if settings.events is not None and settings.destination.layout == "wide":
-        raise InputError("`layout` wide has a row per window, and `events` shows none; leave one of them")
-    if settings.clock.is_off and settings.destination.needs_clock:
-        raise InputError("this format needs the start times of recordings; name where they come from with `start_time`")
+    check_arrangement(settings)
     if not settings.cluster.is_local:
         require("ray", "`engine` ray needs ray")
         if is_live:
@@ -213,6 +216,14 @@ def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
             f"`refine_s` {refine_s:g} goes with `events`, windows that are longer and do not overlap, "
             "and recordings that can be read twice, so not with -; leave one of them"
         )
+
+
+def check_arrangement(settings: RunSettings) -> None:
+    """InputError for an arrangement of results that lacks what it needs."""
+    if settings.events is not None and settings.destination.layout == "wide":
+        raise InputError("`layout` wide has a row per window, and `events` shows none; leave one of them")
+    if settings.clock.is_off and settings.destination.needs_clock:
+        raise InputError("this format needs the start times of recordings; name where they come from with `start_time`")
 
 
 def _single_recording_output(settings: RunSettings) -> str | None:

@@ -36,6 +36,26 @@ _NOT_OF_THE_NETWORK = {
     *("n_fft", "win_size", "hop_size", "f_min", "f_max", "n_mels", "center"),
 }
 _NOT_IN_OLDER_JOURNALS = ("config", "preprocessor")
+# The order of settings in results; what a backend adds to its own comes before "overlaps".
+_ORDER = (
+    *("model", "commit", "weights", "config", "preprocessor", "window", "hop"),
+    *("top-k", "threshold", "thresholds", "labels", "exclude", "group", "level", "most-specific", "where", "watch"),
+    *(
+        "refine",
+        "raw",
+        "backend",
+        "device",
+        "precision",
+        "batch-size",
+        "overlaps",
+        "channel",
+        "track",
+        "from_s",
+        "to_s",
+    ),
+    *("label-language", "start-time", "timezone"),
+)
+_RANK = {name: rank for rank, name in enumerate(_ORDER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +132,11 @@ class Scoring:
 
 def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dict[str, Any]:
     """The settings that decide the results of a run, by option name: runs with equal ones give equal rows."""
+    return with_questions(score_settings(settings, scoring, model), settings, scoring)
+
+
+def score_settings(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dict[str, Any]:
+    """Those that decide the scores of all classes, and none that a later question can change."""
     made_of = {
         "model": model.checkpoint.name,
         "commit": model.checkpoint.commit,
@@ -120,13 +145,10 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
         "preprocessor": _preprocessor_hash(model),
         "window": scoring.window / SAMPLE_RATE_HZ,
         "hop": scoring.hop / SAMPLE_RATE_HZ,
-        **tag_settings(settings.tags, scoring.selector),
         "refine": _refine(settings, scoring),
         "raw": settings.reading.raw,
         **model.scorer.settings,
     }
-    if scoring.makes_means:
-        made_of["overlaps"] = "whole"  # rows hold the scores below the threshold, too, that the mean needs
     if settings.reading.channel != MIX:
         made_of["channel"] = settings.reading.channel
     if settings.reading.track is not None:
@@ -135,10 +157,19 @@ def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dic
         made_of["from_s"] = settings.reading.from_s
     if settings.reading.to_s is not None:
         made_of["to_s"] = settings.reading.to_s
+    return made_of
+
+
+def with_questions(scored: Mapping[str, Any], settings: RunSettings, scoring: Scoring) -> dict[str, Any]:
+    """The settings of results that are made of scores which were made with `scored`; always in one order."""
+    made_of = {**scored, **tag_settings(settings.tags, scoring.selector)}
+    if scoring.makes_means:
+        made_of["overlaps"] = "whole"  # rows hold the scores below the threshold, too, that the mean needs
     if settings.tags.label_names:
         made_of["label-language"] = _hash_of(dict(settings.tags.label_names))[:16]
-    clock = settings.clock
-    return made_of if clock.is_off else made_of | {"start-time": clock.start_time, "timezone": clock.timezone}
+    if not settings.clock.is_off:
+        made_of |= {"start-time": settings.clock.start_time, "timezone": settings.clock.timezone}
+    return dict(sorted(made_of.items(), key=lambda setting: _RANK.get(setting[0], _RANK["overlaps"])))
 
 
 def tag_settings(tags: TagFilter, selector: Selector) -> dict[str, Any]:
