@@ -6,6 +6,8 @@ import logging
 import sys
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from cedtag.audio import Decoders, read_raw, spooled
@@ -22,8 +24,10 @@ from cedtag.run.outputs.places import check_destination
 from cedtag.run.overlaps import OverlapSelector
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
-from cedtag.run.settings import Scoring, identity
+from cedtag.run.settings import Scoring, identity, store_facts
 from cedtag.run.summary import Summary, write_summary
+from cedtag.scoring import gives_embeddings
+from cedtag.scoring.embedded import Embedded
 from cedtag.system.destinations import kept_apart
 from cedtag.system.extras import require
 from cedtag.system.machine import usable_cpus
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
     from cedtag.labels.table import Label
     from cedtag.records import Listed, Outcome
     from cedtag.run.outputs import Kept, Output
+    from cedtag.run.outputs.destination import Destination
+    from cedtag.run.outputs.store import StoreOutput
     from cedtag.run.settings import RunSettings
     from cedtag.scoring import Compute, LoadedModel, Scorer
 
@@ -63,12 +69,15 @@ class Callbacks:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A run that is ready: its outcomes, the tags that windows get, and where results go."""
+    """A run that is ready: its outcomes, and the functions that write one and that put everything in its place.
 
-    outcomes: Iterator[Outcome]
-    scoring: Scoring
-    output: Output
+    `write` gives the failure that stands for the recording in the place of its outcome, if there is one.
+    """
+
+    write: Callable[[Outcome], FileFailed | None]
+    finish: Callable[[], object]
     info: RunInfo
+    outcomes: Iterable[Outcome] = ()
 
 
 def run_archive(
@@ -86,7 +95,7 @@ def run_archive(
         callbacks.on_start()
         try:
             if _follow(job, summary, callbacks, keep_going=settings.destination.keep_going):
-                job.output.finish()
+                job.finish()
         except KeyboardInterrupt:
             write_summary(settings.destination.summary, summary, job.info)
             raise
@@ -148,7 +157,8 @@ def _prepare(
     info = settings.destination.arranged(RunInfo(identity(settings, scoring, model), kept, events=scoring.events))
     named = tuple(paths) if isinstance(paths, tuple | list) else ()
     outputs = check_destination(settings.destination, named, run=info)
-    output = stack.enter_context(closing(open_output(settings.destination, info, settings.search.shard, named)))
+    output, job = _opened(settings, scoring, model, info, named)
+    stack.enter_context(closing(output))
     found = kept_apart(
         find_sources(paths, settings.search, one_recording=_single_recording_output(settings)),
         outputs,
@@ -161,7 +171,7 @@ def _prepare(
         from cedtag.run.on_ray import cluster_outcomes  # here, because only such a run needs ray
 
         outcomes = cluster_outcomes(sources, model, settings, callbacks.on_actors)
-    return _Job(map(_with_notes, stack.enter_context(closing(outcomes))), scoring, output, info)
+    return replace(job, outcomes=map(_with_notes, stack.enter_context(closing(outcomes))))
 
 
 def local_outcomes(
@@ -172,7 +182,7 @@ def local_outcomes(
     plan: PipelineSettings,
 ) -> Generator[Outcome, None, None]:
     """Yield the outcomes of the sources, in their order, as this process decodes and scores them."""
-    with closing(score_recordings(sources, open_recording, scorer, plan)) as outcomes:
+    with closing(_scored(sources, open_recording, settings.destination, scorer, plan)) as outcomes:
         if settings.windows.refine_s is None:
             yield from outcomes
             return
@@ -197,6 +207,68 @@ def opener(settings: RunSettings, scorer: Scorer, stack: ExitStack) -> OpenRecor
     return open_source
 
 
+def _scored(
+    sources: Iterable[Listed],
+    open_recording: OpenRecording,
+    destination: Destination,
+    scorer: Scorer,
+    plan: PipelineSettings,
+) -> Generator[Outcome, None, None]:
+    """The outcomes of all sources, with the embeddings that a store is to hold."""
+    if not (destination.store and destination.embeddings and gives_embeddings(scorer)):
+        yield from score_recordings(sources, open_recording, scorer, plan)
+        return
+    embedded = Embedded(scorer)
+    with closing(score_recordings(sources, open_recording, embedded, plan)) as outcomes:
+        yield from map(embedded.divided, outcomes)
+
+
+def _opened(
+    settings: RunSettings, scoring: Scoring, model: LoadedModel, info: RunInfo, named: tuple[str, ...]
+) -> tuple[Output | StoreOutput, _Job]:
+    """Where results go, and the job without its outcomes."""
+    destination, shard = settings.destination, settings.search.shard
+    if not destination.store:
+        output = open_output(destination, info, shard, named)
+        return output, _Job(_writing_rows(output, scoring), output.finish, info)
+    require("store", "a store needs pyarrow")
+    from cedtag.run.outputs.of_store import RowsOfStore
+    from cedtag.run.outputs.store import open_store_output
+    from cedtag.run.stored import results_of_store
+
+    store = open_store_output(Path(destination.store), store_facts(settings, scoring, model))
+    try:
+        results = partial(results_of_store, store.path, partial(selection_of, scoring))
+        rows = RowsOfStore(store, destination, info, results, shard, named)
+    except BaseException:
+        store.close()
+        raise
+
+    def finish() -> None:
+        store.finish()
+        rows.make()
+
+    return store, _Job(_writing_scores(store), finish, info)
+
+
+def _writing_rows(output: Output, scoring: Scoring) -> Callable[[Outcome], FileFailed | None]:
+    """The function that writes what is shown of outcomes."""
+    select = selection_of(scoring)
+
+    def write(outcome: Outcome) -> FileFailed | None:
+        failed = None
+        for result in select(outcome):
+            failed = output.write(result) or failed
+        return failed
+
+    return write
+
+
+def _writing_scores(store: StoreOutput) -> Callable[[Outcome], FileFailed | None]:
+    """The function that stores outcomes whole."""
+    return lambda outcome: None if isinstance(outcome, Skipped) else store.write(outcome)
+
+
 def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
     """InputError for groups of settings that exclude each other."""
     check_arrangement(settings)
@@ -205,6 +277,10 @@ def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
         if is_live:
             raise InputError("`engine` ray reads files, which all its machines see, and no -; name files or folders")
     refine_s = settings.windows.refine_s
+    if settings.destination.store and refine_s is not None:
+        raise InputError(
+            "`refine_s` scores some windows anew for one question, and a `store` is for all; leave one out"
+        )
     if settings.reading.channel == EACH:
         settings.destination.check_channels()
         if refine_s is not None:
@@ -271,11 +347,9 @@ def _note_untimed(summary: Summary, clock: Clock) -> None:
 
 def _follow(job: _Job, summary: Summary, callbacks: Callbacks, *, keep_going: bool) -> bool:
     """Write down what comes, in order; whether the run came to its end."""
-    select = selection_of(job.scoring)
     for outcome in job.outcomes:
         with callbacks.committing():
-            for result in select(outcome):
-                outcome = job.output.write(result) or outcome
+            outcome = job.write(outcome) or outcome
             summary.count(outcome)
             callbacks.on_outcome(outcome, summary)
         if isinstance(outcome, FileFailed) and not keep_going:

@@ -18,7 +18,8 @@ from cedtag.model.preprocessor import front_end_of
 from cedtag.records import LONGEST_S, MIX, SAMPLE_RATE_HZ
 from cedtag.run.cluster import Cluster
 from cedtag.run.outputs.destination import Destination
-from cedtag.scoring import Compute
+from cedtag.scoring import Compute, gives_embeddings
+from cedtag.store.facts import MAKER, StoreFacts, written_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -170,6 +171,22 @@ def with_questions(scored: Mapping[str, Any], settings: RunSettings, scoring: Sc
     if not settings.clock.is_off:
         made_of |= {"start-time": settings.clock.start_time, "timezone": settings.clock.timezone}
     return dict(sorted(made_of.items(), key=lambda setting: _RANK.get(setting[0], _RANK["overlaps"])))
+
+
+def store_facts(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> StoreFacts:
+    """The facts of a store for the scores of a run; start times are kept with its recordings."""
+    scorer, clock = model.scorer, settings.clock
+    made_of = {name: value for name, value in score_settings(settings, scoring, model).items() if name not in MAKER}
+    if not clock.is_off:
+        made_of |= {"start-time": clock.start_time, "timezone": clock.timezone}
+    size = None
+    if settings.destination.embeddings:
+        if not gives_embeddings(scorer):
+            raise InputError(
+                f"`store`: `backend` {scorer.settings['backend']} gives no embeddings; leave `embeddings` off"
+            )
+        size = scorer.embedding_size
+    return StoreFacts(json.loads(json.dumps(made_of)), scorer.labels, size, written_by(scorer.settings))
 
 
 def tag_settings(tags: TagFilter, selector: Selector) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 
 from cedtag.errors import InputError, MissingPackageError
 from cedtag.system.extras import is_installed, missing
@@ -80,6 +80,20 @@ class Scorer(Protocol):
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """The probabilities `(windows, classes)` of windows of any lengths up to `longest_window`."""
+
+
+class EmbeddingScorer(Scorer, Protocol):
+    """A scorer that also gives embeddings: the mean of a window's last hidden states, of which its scores are made."""
+
+    embedding_size: int
+
+    def score_embedded(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What `score` gives, to the bit, and the embeddings `(windows, embedding_size)`."""
+
+
+def gives_embeddings(scorer: Scorer) -> TypeGuard[EmbeddingScorer]:
+    """Whether a scorer is an `EmbeddingScorer`, and not only passes attributes on to one."""
+    return hasattr(type(scorer), "score_embedded")
 
 
 @dataclass(frozen=True, slots=True)

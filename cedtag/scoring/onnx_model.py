@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Weights: TypeAlias = "Mapping[str, NDArray[np.float32]]"
 
-POWER, FEATURES, PROBABILITIES = "power", "features", "probabilities"
+POWER, FEATURES, PROBABILITIES, EMBEDDING = "power", "features", "probabilities", "embedding"
 
 _ENCODER_EPS = 1e-6
 _EPS = 1e-5  # of batch norm and of the head's layer norm
@@ -35,6 +35,8 @@ _LARGEST_WEIGHT = 63
 
 def ced_model(config: CedConfig, front_end: FrontEnd, weights: Weights, *, int8: bool) -> bytes:
     """The ONNX model: `POWER` in, `PROBABILITIES` `(1, classes)` and `FEATURES` `(frames, n_mels)` in dB out.
+
+    `EMBEDDING` `(1, dim)` is the mean of the last hidden states.
 
     With `int8` the products in the blocks, nine tenths of the work, take weights of one scale per output, and
     activations of one scale per product and window.
@@ -90,7 +92,8 @@ class _Builder:
         mean = self._graph.node("ReduceMean", hidden_states, axes=(1,), keepdims=0)
         logits = self._linear(self._norm(mean, "outputlayer.0", _EPS), "outputlayer.1")
         probabilities = self._graph.node("Softmax" if self._config.is_single_label else "Sigmoid", logits)
-        return self._graph.to_bytes({POWER: 2}, {FEATURES: features, PROBABILITIES: probabilities})
+        outputs = {FEATURES: features, PROBABILITIES: probabilities, EMBEDDING: mean}
+        return self._graph.to_bytes({POWER: 2}, outputs)
 
     def _decibels(self, front_end: FrontEnd) -> str:
         node, number = self._graph.node, self._number

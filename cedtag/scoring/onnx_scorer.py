@@ -13,7 +13,7 @@ from cedtag.model.fields import LARGEST_WEIGHT
 from cedtag.model.preprocessor import front_end_of
 from cedtag.model.weight_names import STEP_COUNTER, hub_name
 from cedtag.scoring.batching import cpu_batch_size
-from cedtag.scoring.onnx_model import POWER, PROBABILITIES, ced_model, weight_shapes
+from cedtag.scoring.onnx_model import EMBEDDING, POWER, PROBABILITIES, ced_model, weight_shapes
 from cedtag.scoring.power_spectra import PowerSpectra
 from cedtag.system.extras import is_installed, missing
 from cedtag.system.machine import keep_freed_memory
@@ -59,6 +59,7 @@ class OnnxScorer:
         self.shortest_window = front_end.patch_samples
         self.longest_window = front_end.samples_of(config.target_length)
         self.batch_size = batch_size or cpu_batch_size(config)
+        self.embedding_size = config.embed_dim
         self._spectra = PowerSpectra(front_end)
         keep_freed_memory()
         self._session = _session(ced_model(config, front_end, weights, int8=precision == "int8"))
@@ -76,6 +77,14 @@ class OnnxScorer:
         for row, power in zip(scores, self._spectra(windows), strict=True):
             row[:] = self._session.run([PROBABILITIES], {POWER: power})[0][0]
         return scores
+
+    def score_embedded(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The same, and the embeddings `(windows, embedding_size)`."""
+        scores = np.empty((len(windows), len(self.labels)), np.float32)
+        embeddings = np.empty((len(windows), self.embedding_size), np.float32)
+        for row, embedding, power in zip(scores, embeddings, self._spectra(windows), strict=True):
+            (row[:],), (embedding[:],) = self._session.run([PROBABILITIES, EMBEDDING], {POWER: power})
+        return scores, embeddings
 
 
 def load_onnx_scorer(

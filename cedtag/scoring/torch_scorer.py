@@ -22,7 +22,7 @@ from cedtag.scoring.torch_threads import compute_alone
 from cedtag.system.machine import keep_freed_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from cedtag.checkpoints.locate import Checkpoint
     from cedtag.model.config import CedConfig
+    from cedtag.model.output import CedOutput
     from cedtag.records import Window
 
 logger = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class TorchScorer:
         self.longest_window = log_mel.front_end.samples_of(model.config.target_length)
         self.across_recordings = device.type != "cpu"
         self.batch_size = batch_size or default_batch_size(model.config, device)
+        self.embedding_size = model.config.embed_dim
         self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
         if in_packed_bf16:
             compute_in_bf16(self._model.encoder, self.batch_size)
@@ -87,19 +89,36 @@ class TorchScorer:
 
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """Probabilities `(windows, classes)`; windows of equal length are scored together."""
+        return self._of_all(windows, self._probabilities, len(self.labels))
+
+    def score_embedded(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The same, and the embeddings `(windows, embedding_size)`."""
+        both = self._of_all(windows, self._with_embeddings, len(self.labels) + self.embedding_size)
+        return both[:, : len(self.labels)], both[:, len(self.labels) :]
+
+    def _of_all(self, windows: Sequence[Window], take: Callable[[CedOutput], Tensor], size: int) -> NDArray[np.float32]:
+        """What `take` makes of the model's outputs, `(windows, size)`."""
         places = defaultdict(list)
         for place, window in enumerate(windows):
             places[len(window.samples)].append(place)
-        scores = np.empty((len(windows), len(self.labels)), np.float32)
+        taken = np.empty((len(windows), size), np.float32)
         for same_length in places.values():
-            scores[same_length] = self._score([windows[place] for place in same_length])
-        return scores
+            taken[same_length] = self._score([windows[place] for place in same_length], take)
+        return taken
 
-    def _score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+    @staticmethod
+    def _probabilities(output: CedOutput) -> Tensor:
+        return output.probabilities
+
+    @staticmethod
+    def _with_embeddings(output: CedOutput) -> Tensor:
+        return torch.cat([output.probabilities, output.last_hidden_state.mean(1).float()], 1)
+
+    def _score(self, windows: Sequence[Window], take: Callable[[CedOutput], Tensor]) -> NDArray[np.float32]:
         size = self.batch_size
         batches = [windows[start : start + size] for start in range(0, len(windows), size)]
         try:
-            return np.concatenate([self._forward(batch) for batch in batches])
+            return np.concatenate([self._forward(batch, take) for batch in batches])
         except torch.OutOfMemoryError:
             if size == 1:
                 raise
@@ -107,14 +126,14 @@ class TorchScorer:
                 self.batch_size = size // 2
                 logger.warning("the device is out of memory: the batch size is now %d", self.batch_size)
         torch.cuda.empty_cache()
-        return self._score(windows)
+        return self._score(windows, take)
 
     @torch.inference_mode()
-    def _forward(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+    def _forward(self, windows: Sequence[Window], take: Callable[[CedOutput], Tensor]) -> NDArray[np.float32]:
         features = self._features(windows)
         with self._autocast():
-            probabilities: Tensor = self._model(features).probabilities
-        return probabilities.float().numpy(force=True)
+            taken = take(self._model(features))
+        return taken.float().numpy(force=True)
 
     def _features(self, windows: Sequence[Window]) -> Tensor:
         first, last = windows[0], windows[-1]

@@ -27,6 +27,11 @@ def open_store(path: Path) -> Store:
     return Store(path)
 
 
+def journal_of_store(path: Path) -> Path:
+    """Where the journal of a store is, from which a run goes on."""
+    return path / ".cedtag.journal"
+
+
 def is_score_store(path: Path) -> bool:
     """Whether there is a store of scores at a path."""
     return is_store(path, KIND)

@@ -69,6 +69,13 @@ def _length(size: int | None) -> str:
     return "off" if size is None else f"of length {size}"
 
 
+def maker_words(maker: Mapping[str, Any]) -> str:
+    """A backend and its machine, for people: `torch on cpu (AMD EPYC)`."""
+    device = f" on {maker['device']}" if "device" in maker else ""
+    processor = f" ({maker['processor']})" if "processor" in maker else ""
+    return f"{maker.get('backend', 'an unknown backend')}{device}{processor}"
+
+
 def written_by(scorer_settings: Mapping[str, Any]) -> dict[str, Any]:
     """Which backend computes here, on which processor, and with which version of cedtag."""
     made = {name: scorer_settings[name] for name in MAKER if name in scorer_settings}

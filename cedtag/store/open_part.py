@@ -36,7 +36,8 @@ def has_open_part(store: Path) -> bool:
 
 def open_parts(store: Path) -> list[str]:
     """The names of the unfinished parts."""
-    return sorted(path.name.removeprefix(_PREFIX).removesuffix(_LOG) for path in store.glob(f"{_PREFIX}*{_LOG}"))
+    names = (path.name.removeprefix(_PREFIX) for suffix in (_ROWS, _LOG) for path in store.glob(f"{_PREFIX}*{suffix}"))
+    return sorted({name.removesuffix(_ROWS).removesuffix(_LOG) for name in names})
 
 
 class OpenPart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -20,7 +20,7 @@ from cedtag.store.schema import EMBEDDING, RECORDINGS, WINDOWS, class_columns, r
 from cedtag.system.part_folder import HEADER, parts_of, read_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cedtag.store.schema import StoredRecording
 
 Value = TypeVar("Value")
-_PLACE = ("id", "window", "channel", "start_sample", "stop_sample")
+PLACE = ("id", "window", "channel", "start_sample", "stop_sample")
 _KEPT = 8  # row groups, so that as many shards can take turns
 
 
@@ -72,6 +72,7 @@ class _Entry(NamedTuple):
     part: int
     row: int
     at_part: int
+    at_row: int
     first_row: int
     num_windows: int
 
@@ -85,7 +86,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.facts: StoreFacts = facts_from_dict(path / HEADER, read_facts(path, KIND))
-        self._groups: _Kept[_Group] = _Kept(_KEPT)
+        self._groups: _Kept[Group] = _Kept(_KEPT)
         self._files: _Kept[PartFile] = _Kept(2 * _KEPT)
         self._outcomes: _Kept[list[dict[str, Any]]] = _Kept(_KEPT)
 
@@ -130,8 +131,37 @@ class Store:
 
     def stored(self) -> Iterator[StoredRecording]:
         """The same with ids and hashes."""
+        return map(self.stored_at, range(len(self)))
+
+    @property
+    def part_names(self) -> list[str]:
+        """The names of the parts that count, older ones first."""
+        return list(self._index.names)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """The number of windows of each recording, in listing order."""
+        return self._index.entries["num_windows"].astype(np.int64)
+
+    def stored_at(self, place: int) -> StoredRecording:
+        """The recording at a place of the listing; `first_row` is None where it has no windows."""
+        entry = self._entry(place)
+        return replace(self._stored(entry), first_row=entry.first_row if entry.num_windows else None, replaces=None)
+
+    def windows_at(self, place: int, *, embeddings: bool = False) -> Iterator[WindowBatch]:
+        """The windows of that recording."""
+        return self._windows_of(self._entry(place), self._reader(None, embeddings=embeddings))
+
+    def counting_rows(self, dropped: Collection[int] = ()) -> dict[str, set[int]]:
+        """The rows of each part's outcomes that count, or know where windows are that do; not those `dropped`."""
+        index, dropped = self._index, set(dropped)
+        rows: dict[int, set[int]] = {number: set() for number in range(len(index.names))}
         for entry in self._entries():
-            yield self._stored(entry)
+            if entry.id not in dropped:
+                rows[entry.part].add(entry.row)
+                if entry.num_windows:
+                    rows[entry.at_part].add(entry.at_row)
+        return {index.names[number]: own for number, own in rows.items()}
 
     def recording(self, id: int) -> FileEnd | FileFailed:
         """How the recording of this id ended; KeyError where none of that id counts."""
@@ -170,24 +200,25 @@ class Store:
                 found = read(number, group)
                 yield found.block(np.isin(found.ids, self._index.ids)) if has_dead else found.block()
 
-    def _reader(self, classes: Sequence[int] | None, *, embeddings: bool) -> Callable[[int, int], _Group]:
-        columns = self._columns(classes, embeddings=embeddings)
+    def _reader(self, classes: Sequence[int] | None, *, embeddings: bool) -> Callable[[int, int], Group]:
+        columns = self.columns(classes, embeddings=embeddings)
 
-        def read(part: int, group: int) -> _Group:
+        def read(part: int, group: int) -> Group:
             return self._groups.get(
-                (part, group, columns), lambda: _Group(self._file(WINDOWS, part).read_group(group, columns))
+                (part, group, columns), lambda: Group(self._file(WINDOWS, part).read_group(group, columns))
             )
 
         return read
 
-    def _columns(self, classes: Sequence[int] | None, *, embeddings: bool) -> tuple[str, ...]:
+    def columns(self, classes: Sequence[int] | None = None, *, embeddings: bool = False) -> tuple[str, ...]:
+        """The columns in which windows lie, those of all classes or of these."""
         names = class_columns(self.labels)
         if embeddings and self.embedding_size is None:
             raise InputError(f"{self.path}: holds no embeddings; tag again into a new store, without --no-embeddings")
         chosen = names if classes is None else [names[place] for place in classes]
-        return (*_PLACE, *chosen, *([EMBEDDING] if embeddings else ()))
+        return (*PLACE, *chosen, *([EMBEDDING] if embeddings else ()))
 
-    def _windows_of(self, entry: _Entry, read: Callable[[int, int], _Group]) -> Iterator[WindowBatch]:
+    def _windows_of(self, entry: _Entry, read: Callable[[int, int], Group]) -> Iterator[WindowBatch]:
         if not entry.num_windows:
             return
         source = self._stored(entry).outcome.source
@@ -245,9 +276,8 @@ class _Index:
         return sum(self.num_rows) > int(self.entries["num_windows"].sum())
 
 
-_ENTRY = np.dtype(
-    [("id", "i8"), ("part", "i4"), ("row", "i4"), ("at_part", "i4"), ("first_row", "i8"), ("num_windows", "i4")]
-)
+_NUMBERS = [(name, "i4") for name in ("part", "row", "at_part", "at_row", "num_windows")]
+_ENTRY = np.dtype([("id", "i8"), *_NUMBERS[:-1], ("first_row", "i8"), _NUMBERS[-1]])
 
 
 def _index(path: Path, facts: StoreFacts) -> _Index:
@@ -269,6 +299,7 @@ def _index(path: Path, facts: StoreFacts) -> _Index:
     entries = np.zeros(len(order), _ENTRY)
     entries["id"], entries["part"], entries["row"] = table["id"].to_numpy()[order], part[order], row[order]
     entries["at_part"] = np.where(where < 0, -1, part[where])
+    entries["at_row"] = np.where(where < 0, -1, row[where])
     entries["first_row"] = np.where(where < 0, 0, table["first_row"].fill_null(0).to_numpy()[where])
     entries["num_windows"] = np.where(where < 0, 0, table["windows"].to_numpy()[where])
     by_id = np.argsort(entries["id"], kind="stable")
@@ -300,15 +331,15 @@ def _makers(files: Sequence[PartFile], facts: StoreFacts) -> list[Mapping[str, A
     return makers
 
 
-class _Group:
+class Group:
     """A row group in arrays."""
 
     def __init__(self, table: pyarrow.Table) -> None:
-        self.ids, self._index, self._channel, self._start, self._stop = (table[name].to_numpy() for name in _PLACE)
+        self.ids, self._index, self._channel, self._start, self._stop = (table[name].to_numpy() for name in PLACE)
         has_embeddings = table.column_names[-1] == EMBEDDING and pyarrow.types.is_fixed_size_list(table[-1].type)
         last = len(table.column_names) - has_embeddings
         # A column after the other, as they come: `(rows, classes)` in Fortran's order.
-        columns = [table[number].to_numpy() for number in range(len(_PLACE), last)]
+        columns = [table[number].to_numpy() for number in range(len(PLACE), last)]
         self._scores = np.stack(columns).T if columns else np.zeros((len(table), 0), np.uint16)
         self._embeddings: NDArray[np.float16] | None = None
         if has_embeddings:

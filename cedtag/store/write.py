@@ -11,7 +11,7 @@ import numpy as np
 
 from cedtag.records import FileEnd, FileFailed
 from cedtag.store import KIND
-from cedtag.store.facts import facts_from_dict
+from cedtag.store.facts import facts_from_dict, maker_words
 from cedtag.store.open_part import OpenPart, open_parts
 from cedtag.store.parts import part_path, write_part
 from cedtag.store.read import part_files
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 WINDOWS_PER_PART = 4 * ROWS_PER_GROUP
 RECORDINGS_PER_PART = ROWS_PER_GROUP  # of recordings that failed there may be any number
-_HEAD_BYTES = 1 << 20
+_HEAD_BYTES = 1 << 16  # which take less than a thousandth of the time that a window takes
 
 
 class StoreWriter:
@@ -52,6 +52,7 @@ class StoreWriter:
         self._known = np.zeros(0, np.int64)  # the ids of all parts, sorted
         self._ids: set[int] = set()  # and those that came since
         self._run = ""
+        self.has_superseded = False  # whether this run has stored a recording anew
         self._recover()
 
     @property
@@ -60,9 +61,15 @@ class StoreWriter:
         return [] if self._part is None else [recording_of(row) for row in self._part.rows()]
 
     @property
-    def open_part(self) -> str | None:
-        """The name of the unfinished part."""
-        return None if self._part is None else self._part.name
+    def makers(self) -> list[str]:
+        """What has written the parts that are there."""
+        own = (file.facts()[0].written_by for file in part_files(self.path, self.began))
+        return list(dict.fromkeys(map(maker_words, own)))
+
+    @property
+    def part_names(self) -> list[str]:
+        """The names of the parts that count."""
+        return [file.path.stem for file in part_files(self.path, self.began)]
 
     def add(self, window: ScoredWindow) -> None:
         """Take a window, which counts when its recording has ended."""
@@ -74,26 +81,33 @@ class StoreWriter:
             assert window.embedding is not None
             record[EMBEDDING] = window.embedding
         if not self._opened().pending:
-            self._next_id = self._free_id(window.source)
+            self._next_id = self.free_id(window.source)
         record["id"] = self._next_id
         self._opened().add(record)
 
     def end(self, outcome: FileEnd | FileFailed, replaces: int | None = None) -> int:
         """Let the windows of a recording count, with its outcome; its id."""
         part = self._opened()
-        own_id = self._next_id if part.pending else self._free_id(outcome.source)
+        own_id = self._next_id if part.pending else self.free_id(outcome.source)
         if isinstance(outcome, FileFailed):
             part.drop()
         first_row = part.num_rows if part.pending else None
         one = StoredRecording(own_id, outcome, head_hash(outcome.source.path), first_row, replaces)
         self._commit(one)
         self._ids.add(own_id)
+        self.has_superseded |= replaces is not None
         return own_id
 
     def restate(self, id: int, outcome: FileEnd) -> None:
         """Let another outcome count for a recording whose windows stay."""
         self._opened()
         self._commit(StoredRecording(id, outcome))
+        self.has_superseded = True
+
+    def drop(self) -> None:
+        """Take back the windows that were added since the last outcome."""
+        if self._part is not None:
+            self._part.drop()
 
     def sync(self) -> None:
         """Put what is committed on the disk."""
@@ -138,7 +152,8 @@ class StoreWriter:
             self._part = OpenPart(self.path, f"{self._run}-{self._number:06d}", self._kind)
         return self._part
 
-    def _free_id(self, source: Source) -> int:
+    def free_id(self, source: Source) -> int:
+        """The id that the recording gets, when it is stored as it is now."""
         attempt = 0
         while self._is_taken(own_id := recording_id(source, attempt)):
             attempt += 1
@@ -154,7 +169,7 @@ class StoreWriter:
         ids = [file.read(["id"])["id"].to_numpy() for file in files]
         self._known = np.sort(np.concatenate([np.zeros(0, np.int64), *ids]))
         left = open_parts(self.path)
-        self._run = _run_name(max([*(file.path.stem for file in files), *left], default=""))
+        self._run = run_name(max([*(file.path.stem for file in files), *left], default=""))
         for name in left:
             part = OpenPart(self.path, name, self._kind)
             if part_path(self.path, RECORDINGS, name).exists():
@@ -184,7 +199,7 @@ def open_store_writer(path: Path, facts: StoreFacts) -> StoreWriter:
 
 
 def head_hash(path: str) -> str:
-    """A hash of the first megabyte of a file; "" where it cannot be read, or is none."""
+    """A hash of the first 64 KiB of a file; "" where it cannot be read, or is none."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             return blake2b(file.read(_HEAD_BYTES), digest_size=16).hexdigest()
@@ -196,7 +211,7 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _run_name(latest: str) -> str:
+def run_name(latest: str) -> str:
     """The beginning of the names of this run's parts, which come after that of the latest part."""
     now = time.time_ns() // 1_000_000
     before = latest.partition("-")[0]

@@ -302,3 +302,22 @@ thread.join()
 """
     faults = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert int(faults) < 5000, "pages that the kernel gave again; by itself the allocator asks for some 14,000"
+
+
+def test_embeddings_come_beside_scores_that_stay_the_same_to_the_bit(scorer):
+    windows = [*windows_of(noise(90000), 32000, 16000), window_of(noise(5000), 9), window_of(noise(100), 10)]
+    scores, embeddings = scorer.score_embedded(windows)
+    assert (scores == scorer.score(windows)).all()
+    assert embeddings.shape == (len(windows), scorer.embedding_size)
+    assert embeddings.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", ["torch fp32", "onnx fp32"])
+def test_embeddings_are_the_means_of_the_last_hidden_states(name):
+    scorer, model = loaded(name), CedForAudioClassification.from_pretrained(CHECKPOINT).eval()
+    windows = windows_of(noise(48_000), 32_000, 16_000)
+    _, embeddings = scorer.score_embedded(windows)
+    for window, embedding in zip(windows, embeddings, strict=True):
+        with torch.inference_mode():
+            hidden = model(LogMel(FrontEnd())(torch.from_numpy(window.samples)[None])).last_hidden_state
+        np.testing.assert_allclose(embedding, hidden.mean(1)[0].numpy(), rtol=0, atol=2e-5)

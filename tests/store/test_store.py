@@ -16,6 +16,7 @@ from pyarrow import parquet
 from cedtag.errors import InputError, OutputError
 from cedtag.records import FileEnd, FileFailed, Source, TimedSource
 from cedtag.store import is_score_store, open_store
+from cedtag.store.compact import compact, without_superseded
 from cedtag.store.facts import StoreFacts
 from cedtag.store.schema import class_columns
 from cedtag.store.write import open_store_writer
@@ -283,3 +284,76 @@ def test_facts_are_what_they_were():
 
     facts = StoreFacts({"model": "x"}, FEW, 8, {"backend": "onnx"})
     assert facts_from_dict("store.json", json.loads(json.dumps(facts.to_dict()))) == facts
+
+
+def everything(store):
+    """What a store holds of each recording, without what depends on its parts."""
+    windows = {}
+    for batch in store.windows(embeddings=True):
+        own = batch.index, batch.start, batch.stop, batch.channel, batch.scores, batch.embeddings
+        rows = zip(*(part.tolist() for part in own), strict=True)
+        windows.setdefault(batch.source, []).extend(rows)
+    return list(store.recordings()), list(windows.items())
+
+
+def with_superseded(path):
+    make_store(path, {"b/x.wav": 4, "z.wav": 1, "gone.wav": "bad"}, parts=2)
+    make_store(path, {"a.wav": 2, "b-.wav": 1, "c.wav": "bad", "b/a.wav": 3}, root="second", parts=2)
+    writer = open_store_writer(path, FACTS)
+    again = replace(source("z.wav"), size=99)
+    for window in windows(again, 2, seed=5):
+        writer.add(window)
+    writer.end(ended(again, 2))
+    first = next(open_store(path).stored())
+    writer.restate(first.id, ended(first.outcome.source, 4, ("stale",)))
+    writer.finish_part()
+    writer.close()
+
+
+def test_a_part_is_written_anew_without_what_does_not_count(tmp_path):
+    path = tmp_path / "s"
+    with_superseded(path)
+    before = everything(open_store(path))
+    written = list(without_superseded(path))
+    assert [len(instead_of) for _, instead_of in written] == [1]
+    assert everything(open_store(path)) == before
+    assert sum(parquet.read_metadata(part).num_rows for part in (path / "windows").iterdir()) == 12
+    assert list(without_superseded(path)) == []
+
+
+def test_a_store_is_compacted_to_the_same_results(tmp_path):
+    path = tmp_path / "s"
+    with_superseded(path)
+    before = everything(open_store(path))
+    list(compact(path))
+    assert everything(open_store(path)) == before
+    (part,) = (path / "windows").iterdir()
+    assert parquet.read_metadata(part).num_rows == 12
+    names = parquet.read_table(part, columns=["recording"])["recording"].to_pylist()
+    assert list(dict.fromkeys(names)) == [one.source.name for one in before[0] if not isinstance(one, FileFailed)]
+
+
+def test_compacting_that_is_stopped_loses_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "s"
+    with_superseded(path)
+    before = everything(open_store(path))
+    monkeypatch.setattr("cedtag.store.compact.WINDOWS_PER_PART", 3)
+    for _ in range(3):
+        next(iter(compact(path)))
+        assert everything(open_store(path)) == before
+    list(compact(path))
+    assert everything(open_store(path)) == before
+    assert len(list((path / "recordings").iterdir())) == 4
+
+
+def test_recordings_are_taken_out_by_their_ids(tmp_path):
+    path = tmp_path / "s"
+    with_superseded(path)
+    dropped = [one.id for one in open_store(path).stored() if one.outcome.source.relative in ("z.wav", "c.wav")]
+    outcomes, found = everything(open_store(path))
+    list(without_superseded(path, dropped))
+    store = open_store(path)
+    assert everything(store) == (
+        [one for one in outcomes if one.source.relative not in ("z.wav", "c.wav")],
+        [(one, rows) for one, rows in found if one.relative != "z.wav"],
+    )

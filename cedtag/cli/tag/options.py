@@ -335,6 +335,17 @@ destination_options = gathered(
                 help="Draw the one recording: spectrogram and scores, as .png, .svg or .pdf.",
             ),
             option(
+                "store",
+                "--store",
+                metavar="DIR",
+                help="Keep all scores and embeddings of every window in DIR, of which anything can be asked later.",
+            ),
+            option(
+                "embeddings",
+                "--embeddings/--no-embeddings",
+                help="Keep embeddings with --store.  [default: embeddings]",
+            ),
+            option(
                 "summary", "--summary", metavar="FILE", help="Write counts, hours, speed, model and settings as JSON."
             ),
             option(

@@ -27,6 +27,7 @@ from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.folder import journal_in
 from cedtag.run.outputs.places import check_destination
 from cedtag.run.summary import Summary, duration
+from cedtag.store import journal_of_store
 from cedtag.system.extras import EXTRAS, has, install_command
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Plan:
             yield "need PyAV", f"{self.lacking:,}, and it is not installed: {install_command(*EXTRAS['av'])}"
         if self.skipped:
             yield "skipped", f"{self.skipped:,}"
-        yield "output", ", ".join(settings.destination.to) or "standard output"
+        destination = settings.destination
+        yield "output", ", ".join(filter(None, [*destination.to, destination.store])) or "standard output"
         yield "model", _model(choice)
         if pace := _pace(settings.destination):
             of_known = " for those of known length" if self.untimed.recordings else ""
@@ -123,6 +125,8 @@ def _needs_pyav(source: Source, raw: RawFormat | None) -> bool:
 
 def _pending(sources: Iterable[Listed], destination: Destination) -> Iterable[Listed]:
     """What is to be done, by the journal that the run would go on from."""
+    if destination.store:
+        return pending_in(journal_of_store(Path(destination.store)), sources, retry_failed=destination.retry_failed)
     if destination.overwrite or not destination.keeps_journal or destination.is_stream:
         return sources
     place = Path(destination.to[0])

@@ -173,7 +173,8 @@ class _Report:
 
     def conclude(self, summary: Summary, *, names_places: bool) -> int:
         """Print what became of a run that has come to its end; the exit code."""
-        places = ", ".join(place for place in self._settings.destination.to if place != STDIN)
+        destination = self._settings.destination
+        places = ", ".join(place for place in (*destination.to, destination.store) if place and place != STDIN)
         if summary.recordings == 0:
             self._console.error(_NO_AUDIO)
         elif places and names_places:

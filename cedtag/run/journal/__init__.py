@@ -61,9 +61,11 @@ class Journal:
         assert contents.header is not None
         self.path = path
         self.since_ns: int = contents.header["since_ns"]
+        self.replaces = self.since_ns == 0  # started to replace what is there, and not beside it
         self.made_earlier = contents.made
         self.made = contents.made[-1] if contents.made else None
         self.is_finished = contents.made_last
+        self.since_made = contents.since_made
         self._descriptor = descriptor
         self._done = contents.done
         self._by_relative = contents.done.by_relative
@@ -75,9 +77,9 @@ class Journal:
         self._synced_at = time.monotonic()
 
     @property
-    def replaces(self) -> bool:
-        """Whether it was started to replace what is there, and not beside it."""
-        return self.since_ns == 0
+    def size(self) -> int:
+        """How many bytes are committed."""
+        return self._committed
 
     def knows(self, source: Source) -> bool:
         """Whether an earlier run has done this recording, be it in another state."""
@@ -107,6 +109,13 @@ class Journal:
         entry = self._entry(source)
         stamps = None if entry is None else self._end_at(entry.offset).get("files")
         return None if stamps is None else [(size, mtime_ns) for size, mtime_ns in stamps]
+
+    def last_outcome(self) -> FileEnd | FileFailed:
+        """The outcome that was committed last in this run."""
+        with self.path.open("rb") as lines:
+            *_, outcome = results_at(lines, self._order[-1])
+        assert isinstance(outcome, FileEnd | FileFailed)
+        return outcome
 
     def pending(self, sources: Iterable[Listed], *, retry_failed: bool = False) -> Iterator[Listed]:
         """Pass on what is to be done, and `AlreadyDone` in the place of what is done.

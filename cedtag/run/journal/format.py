@@ -39,6 +39,7 @@ class Contents:
     end: int = 0
     made: list[dict[str, Any]] = field(default_factory=list)
     made_last: bool = False  # nothing was committed since files were made
+    since_made: int = 0  # how many recordings were
 
     @property
     def run(self) -> RunInfo:
@@ -128,6 +129,7 @@ def read_contents(path: Path, *, by_relative: bool = False) -> Contents:
                 )
             contents.end = position
             contents.made_last = line.startswith(_MADE)
+            contents.since_made = 0 if contents.made_last else contents.since_made + 1
             if not _take(contents, record, at):
                 raise _unknown(path, f"line {number} ")
     contents.done.sort()

@@ -34,6 +34,8 @@ class Destination:
     Beside these, failures go to the file `errors`, a picture to `plot` and counts to `summary`. With `resume` a journal
     is kept and an earlier run goes on; `overwrite` replaces results; `retry_failed` tries recordings again that
     failed, or are partial for a cause that can pass; `keep_going` goes on after a recording that failed.
+    All scores of every window go to the folder `store`, with `embeddings`; it is always continued. Then what else is
+    named is made of it when the run ends, and without `to` there are no rows.
     """
 
     to: tuple[str, ...] = ()
@@ -49,16 +51,18 @@ class Destination:
     plot: str | None = None
     summary: str | None = None
     keep_going: bool = True
+    store: str | None = None
+    embeddings: bool = True
 
     @property
     def is_stdout(self) -> bool:
         """Whether results go to standard output."""
-        return not self.to or self.to == (STDIO,)
+        return self.to == (STDIO,) or not (self.to or self.store)
 
     @property
     def is_stream(self) -> bool:
         """Whether results go out as they come: to standard output, a device or a pipe."""
-        return self.is_stdout or is_special(Path(self.to[0]))
+        return self.is_stdout or (bool(self.to) and is_special(Path(self.to[0])))
 
     @property
     def is_folder(self) -> bool:
@@ -68,10 +72,14 @@ class Destination:
     @property
     def keeps_journal(self) -> bool:
         """Whether the same run goes on after it was stopped."""
-        return self.resume and not self.is_stdout
+        return bool(self.store) or (self.resume and not self.is_stdout)
 
     def check(self) -> None:
         """InputError for places that cannot stand beside each other."""
+        if self.store and not self.resume:
+            raise InputError("a store is always continued; leave `resume` as it is, or name a new folder for `store`")
+        if self.formats and self.store and not self.to:
+            raise InputError("`formats` are those of rows; name with `to` where they go, beside the `store`")
         if len(self.to) > 1 and any(place == STDIO or is_special(Path(place)) for place in self.to):
             raise InputError("`to` with standard output or a device cannot stand beside other outputs")
         if self.layout == "wide" and not any(getattr(writer, "has_layouts", False) for writer in self.writers()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack, contextmanager
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cedtag.errors import OutputError
 from cedtag.events.detect import detect_events
@@ -29,7 +29,7 @@ Stamp: TypeAlias = tuple[int, int]  # size and modification time of a file; zero
 _NO_FILE = (0, 0)
 
 
-_TAKEN = "the results hold another recording of this name; name this one by its absolute path, or use another `to`"
+TAKEN = "the results hold another recording of this name; name this one by its absolute path, or use another `to`"
 
 
 class FileOutput:
@@ -47,7 +47,7 @@ class FileOutput:
             if isinstance(item, Source | AlreadyDone):
                 source = item if isinstance(item, Source) else item.source
                 if self._journal.holds_another(source):
-                    yield FileFailed(source, "output", f"{source.name}: {_TAKEN}")
+                    yield FileFailed(source, "output", f"{source.name}: {TAKEN}")
                     continue
             yield item
 
@@ -69,11 +69,26 @@ class FileOutput:
             self._journal.close()
 
 
+class Memory(Protocol):
+    """Where the results of a run are kept, and what was made of them: a journal, or a store."""
+
+    path: Path
+    replaces: bool
+    made_earlier: list[dict[str, Any]]
+    made: dict[str, Any] | None
+    is_finished: bool
+
+    def results(self) -> Iterator[Result]: ...
+    def sync(self) -> None: ...
+    def digest(self) -> str: ...
+    def note_made(self, made: dict[str, Any]) -> None: ...
+
+
 class OutputFiles:
     """The files that are made of a whole journal, when its run has come to its end. `shard` is what the run took."""
 
     def __init__(
-        self, files: Mapping[Path, type[Writer]], journal: Journal, run: RunInfo, shard: tuple[int, int] | None
+        self, files: Mapping[Path, type[Writer]], journal: Memory, run: RunInfo, shard: tuple[int, int] | None
     ) -> None:
         self._files, self._journal, self._run, self._shard = files, journal, run, shard
 

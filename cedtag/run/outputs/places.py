@@ -14,6 +14,7 @@ from cedtag.audio import AUDIO_SUFFIXES
 from cedtag.errors import InputError
 from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.folder import journal_in
+from cedtag.store import journal_of_store
 from cedtag.system.destinations import OutputPath, check_outputs, identity
 from cedtag.system.special_files import is_special
 
@@ -53,11 +54,14 @@ def _outputs(destination: Destination, run: RunInfo | None, *, keeps_journal: bo
         folder = Path(destination.to[0])
         outputs.append(OutputPath(folder, "to", is_folder=True))
         journal = journal_in(folder)
-    elif not destination.is_stream:
+    elif not destination.is_stream and destination.to:
         files = list(destination.files())
         outputs += [OutputPath(path, "to") for path in files]
         journal = journal_beside(files[0])
     outputs += [OutputPath(path, name) for name, path in destination.named_beside().items()]
+    if destination.store:
+        outputs.append(OutputPath(Path(destination.store), "store", is_folder=True))
+        journal = journal_of_store(Path(destination.store))
     if journal is not None and keeps_journal:
         if destination.resume and os.path.exists(journal):  # noqa: PTH110 -- pathlib raises for names that are too long
             outputs = [replace(output, replaceable=_is_remade(output, run)) for output in outputs]
