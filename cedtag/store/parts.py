@@ -109,7 +109,7 @@ def reading(part: Path) -> Iterator[None]:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(
             f"{part}: this part of the store is missing or damaged ({reason}); restore the file, or take its "
-            "recordings out with `cedtag store forget` and tag them again"
+            "recordings out with `cedtag store forget --damaged` and tag them again"
         ) from error
 
 

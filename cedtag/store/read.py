@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow
+from pyarrow import compute
 
 from cedtag.errors import InputError
 from cedtag.store import KIND
@@ -162,6 +164,17 @@ class Store:
                 if entry.num_windows:
                     rows[entry.at_part].add(entry.at_row)
         return {index.names[number]: own for number, own in rows.items()}
+
+    def outcomes(self) -> tuple[list[str], int]:
+        """The status of each recording, and the number of samples of all of them, in no order."""
+        status, num_samples = [], 0
+        by_part = np.argsort(self._index.entries["part"], kind="stable")
+        for part, rows in groupby(self._index.entries[by_part], key=lambda entry: int(entry["part"])):
+            table = self._file(RECORDINGS, part).read(["status", "samples"])
+            counting = table.take(pyarrow.array([int(entry["row"]) for entry in rows]))
+            status += counting["status"].to_pylist()
+            num_samples += compute.sum(counting["samples"]).as_py() or 0
+        return status, num_samples
 
     def recording(self, id: int) -> FileEnd | FileFailed:
         """How the recording of this id ended; KeyError where none of that id counts."""
