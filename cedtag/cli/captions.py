@@ -105,7 +105,7 @@ def _events(path: str, settings: RunSettings, choice: ModelChoice, logging: Logg
     if all_are_results([path]):
         refuse_scoring_options(click.get_current_context())
         with ExitStack() as stack:
-            files = open_all([local_path(path, stack)], settings.tags)
+            files = open_all([local_path(path, stack)], settings.tags, settings.events)
             return 0, list(events_in(files, settings.events, settings.windows.window_s))
     if Path(path).is_dir():
         raise InputError(f"{path}: is a folder, and captions are those of one recording; name that")

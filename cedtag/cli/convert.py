@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @gathered("tags", TagFilter, ("Rows", without_defaults(row_options)))
 @gathered("destination", Destination, ("Output", target_options))
 def command(results: tuple[str, ...], tags: TagFilter, destination: Destination) -> None:
-    """Write RESULTS (csv, tsv, jsonl, json or a journal; - is standard input) in other formats.
+    """Write RESULTS (csv, tsv, jsonl, json, a journal or a store; - is standard input) in other formats.
 
     \b
     cedtag convert tags.csv -o tags.parquet

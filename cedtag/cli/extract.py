@@ -84,7 +84,7 @@ clip_options = gathered(
 def command(results: Sequence[Path], settings: ClipSettings) -> int:
     """Cut the events or windows in RESULTS out of their recordings, at their own rate and with all their channels.
 
-    RESULTS are csv, tsv, jsonl, json or a journal; - is standard input.
+    RESULTS are csv, tsv, jsonl, json, a journal or a store; - is standard input.
 
     No sample changes: 16 and 24 bit stay what they are, everything else becomes float (in flac, 24 bit).
     FOLDER/clips.csv holds the place of each clip in its recording. A --name may hold {label} {mid} {index} {number}

@@ -23,7 +23,7 @@ def command(parts: Sequence[Path], destination: Destination) -> None:
     """Join the outputs of `cedtag --shard I/N -o PART` into the output of an undivided run.
 
     Each PART is an output file with its journal beside it. Nothing may be missing or there twice. The joined output has
-    a journal, too: `cedtag` without --shard goes on from it.
+    a journal, too: `cedtag` without --shard goes on from it. Stores are joined into a store.
 
     \b
     cedtag merge 1.csv 2.csv 3.csv -o all.csv

@@ -67,7 +67,7 @@ page_options = gathered(
 @page_options
 @gathered("tags", TagFilter, ("Rows", without_defaults(spec for spec in row_options if spec.parameter != "threshold")))
 def command(results: Sequence[Path], settings: PageSettings, tags: TagFilter) -> None:
-    """Make one page for the browser from RESULTS: csv, tsv, jsonl or json files of cedtag; - is standard input.
+    """Make one page for the browser from RESULTS: csv, tsv, jsonl, json or a store of cedtag; - is standard input.
 
     The page needs no network. Recordings can be played from where they lay when the page was made: keep both together
     when you move them.

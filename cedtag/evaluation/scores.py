@@ -15,6 +15,7 @@ from cedtag.inputs.manifest import canonical, ytids
 from cedtag.inputs.segments import ReadClips, read_clips
 from cedtag.inputs.windows import sliding_windows
 from cedtag.labels.table import no_such_label
+from cedtag.labels.tag_filter import TagFilter
 from cedtag.records import SoundEvent, Source, TagResult
 from cedtag.results.read import open_results, result_files
 from cedtag.scoring.checked import checked_scores
@@ -199,7 +200,7 @@ def _written_scores(examples: Sequence[Example], file: Path) -> tuple[dict[str, 
 
 def _windows(file: Path) -> Iterator[TagResult]:
     for one in result_files(file):
-        for result in open_results(one).results():
+        for result in open_results(one, TagFilter(threshold=0.0, top_k=0)).results():
             if isinstance(result, SoundEvent):
                 raise InputError(f"{one}: holds events; an evaluation needs the scores of windows")
             if isinstance(result, TagResult):

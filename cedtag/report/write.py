@@ -9,10 +9,12 @@ from urllib.parse import unquote
 
 from cedtag.errors import InputError
 from cedtag.inputs.clock import Clock
+from cedtag.labels.tag_filter import TagFilter
 from cedtag.report.archive import collect
 from cedtag.report.html import write_page
 from cedtag.results.convert import joined, open_all
 from cedtag.run.outputs.files import journal_beside
+from cedtag.store import is_score_store
 from cedtag.system.atomic import writing, writing_whole
 from cedtag.system.destinations import OutputPath, check_outputs, kept_apart
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cedtag.labels.tag_filter import TagFilter
     from cedtag.records import Result
     from cedtag.report import PageSettings
 
@@ -42,6 +43,8 @@ def write_report(paths: Sequence[Path], settings: PageSettings, tags: TagFilter 
     page = settings.page
     output = OutputPath(page, "page")
     check_outputs([output], [*paths, *map(journal_beside, paths)], overwrite=settings.overwrite)
+    if settings.threshold and all(map(is_score_store, paths)):  # which hold lower scores than a run shows, too
+        tags = replace(tags or TagFilter(), threshold=settings.threshold)
     files = open_all(paths, tags)
     for file in files:
         file.require_ends("the page")

@@ -29,6 +29,7 @@ from cedtag.writers.run_info import RunInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cedtag.events.settings import EventSettings
     from cedtag.records import Result
     from cedtag.results.written import WrittenResults
     from cedtag.run.outputs.destination import Destination
@@ -47,16 +48,21 @@ def convert(paths: Sequence[Path], destination: Destination, tags: TagFilter | N
     return write_results(results, destination.arranged(run), destination, paths)
 
 
-def open_all(paths: Sequence[Path], tags: TagFilter | None = None) -> list[WrittenResults]:
-    """The files, of which none may hold results of another run than the others, with the rows that `tags` wants."""
-    files = [open_results(path) for path in paths]
+def open_all(
+    paths: Sequence[Path], tags: TagFilter | None = None, events: EventSettings | None = None
+) -> list[WrittenResults]:
+    """The files, of which none may hold results of another run than the others, with the rows that `tags` wants.
+
+    Of a store come those of which `events` are made, if given.
+    """
+    files = [open_results(path, tags, events) for path in paths]
     runs = [(file.run.settings, file.run.labels) for file in files if file.run is not None]
     if any(run != runs[0] for run in runs):
         raise InputError("these results were made with different settings or models; convert them one by one")
     if tags is None or tags == TagFilter():
         return files
     labels = known_labels(files)
-    return [narrowed(file, tags, labels) for file in files]
+    return [file if file.has_all_scores else narrowed(file, tags, labels) for file in files]
 
 
 def joined(files: Sequence[WrittenResults], layout: str = "long") -> tuple[RunInfo, Iterator[Result]]:

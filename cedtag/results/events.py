@@ -42,7 +42,7 @@ def write_events(
     destination.check()
     if destination.layout == "wide":
         raise InputError("`layout` wide has a row per window, and events are none; leave it out")
-    files = open_all(paths, tags)
+    files = open_all(paths, tags, settings)
     for file in files:
         require_facts(file, destination)
     run, events = events_of(files, settings, window_s)
@@ -81,7 +81,7 @@ def _with_all_windows(file: WrittenResults, window_s: float) -> Iterator[Result]
 def _check_scores(file: WrittenResults, settings: EventSettings) -> None:
     """InputError where scores are missing that the mean over overlapping windows needs."""
     made = file.run.settings if file.run is not None else {}
-    if made.get("hop", 0) >= made.get("window", 0) or made.get("refine"):
+    if file.has_all_scores or made.get("hop", 0) >= made.get("window", 0) or made.get("refine"):
         return
     if made.get("threshold", 0) > 0 or made.get("thresholds") or made.get("top-k", 0) > 0:
         raise InputError(

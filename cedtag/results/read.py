@@ -1,4 +1,4 @@
-"""Results read back from the files that cedtag writes: csv, tsv, jsonl, json, and the journal of a run."""
+"""Results read back from what cedtag writes: csv, tsv, jsonl, json, the journal of a run, and stores."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError, OutputError
 from cedtag.results.json_files import read_document, read_lines
+from cedtag.results.stores import read_store
 from cedtag.results.tables import read_table
 from cedtag.results.written import WrittenResults
 from cedtag.run.journal import read_journal
+from cedtag.store import is_score_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cedtag.events.settings import EventSettings
+    from cedtag.labels.tag_filter import TagFilter
     from cedtag.records import Result
     from cedtag.writers.run_info import RunInfo
 
@@ -27,15 +31,21 @@ def read_results(path: Path) -> tuple[RunInfo | None, Iterator[Result]]:
     Times are cut to milliseconds. A FileEnd with length and outcome comes where the file holds it: in json, jsonl and
     journals, and in csv and tsv with the journal of their run beside them. Elsewhere none comes, and windows without
     tags are missing. The format follows from the suffix, or from the contents where the suffix is none of a format.
+    Of a store come the rows of `cedtag tag`, with its defaults.
     InputError for a file that is none of cedtag's, with the line.
     """
     written = open_results(path)
     return written.run, written.results()
 
 
-def open_results(path: Path) -> WrittenResults:
-    """The same with the facts that the file holds, to be read any number of times."""
+def open_results(path: Path, tags: TagFilter | None = None, events: EventSettings | None = None) -> WrittenResults:
+    """The same with the facts that the file holds, to be read any number of times.
+
+    `tags`, or `events` for which rows are wanted, are asked of a store; other files hold what their run has chosen.
+    """
     try:
+        if is_score_store(path):
+            return read_store(path, tags, events)
         kind = path.suffix.lower().lstrip(".")
         if kind not in FORMATS:
             kind = _format_by_contents(path)
@@ -50,7 +60,7 @@ def open_results(path: Path) -> WrittenResults:
 
 def result_files(path: Path) -> list[Path]:
     """The files of results at a path: itself, or those of a folder with one for each recording."""
-    if not os.path.isdir(path):  # noqa: PTH112 -- Path.is_dir raises an error for a name that is too long
+    if is_score_store(path) or not os.path.isdir(path):  # noqa: PTH112 -- Path.is_dir raises an error for a name that is too long
         return [path]
     suffixes = {f".{name}" for name in FORMATS if name != "journal"}
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())

@@ -22,7 +22,8 @@ class WrittenResults:
 
     `run` holds settings and classes, where the file has them. `has_ends` is whether it holds how each recording ended
     and how long it is; otherwise no FileEnd comes. `has_windows` is whether it holds windows without tags, too;
-    `has_classes`, whether index and MID of its classes are known. What is missing is never invented.
+    `has_classes`, whether index and MID of its classes are known; `has_all_scores`, whether its rows were chosen from
+    all scores, as those of a store are. What is missing is never invented.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class WrittenResults:
     has_ends: bool = True
     has_windows: bool = True
     has_classes: bool = True
+    has_all_scores: bool = False
 
     def require_ends(self, purpose: str) -> None:
         """InputError where it is not known how long recordings are and how they ended."""

@@ -18,11 +18,12 @@ from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.open import open_output
 from cedtag.run.outputs.places import check_destination
 from cedtag.run.settings import run_differences
+from cedtag.store import is_score_store
+from cedtag.system.extras import require
 from cedtag.writers.per_recording import is_per_recording, warn_of_top_k
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from cedtag.records import Result
     from cedtag.run.outputs.destination import Destination
@@ -70,6 +71,8 @@ def merge(paths: Sequence[Path], destination: Destination) -> int:
 
     InputError when a recording is missing, stands in two parts, or a part was made with other settings.
     """
+    if any(map(is_score_store, paths)):
+        return _merge_stores(paths, destination)
     if destination.is_stdout:
         raise InputError("`to` - has no journal to go on from; name a file, and convert it with cedtag convert")
     parts = read_parts(paths)
@@ -84,6 +87,16 @@ def merge(paths: Sequence[Path], destination: Destination) -> int:
             recordings += isinstance(result, FileEnd | FileFailed)
         joined.finish()
     return recordings
+
+
+def _merge_stores(paths: Sequence[Path], destination: Destination) -> int:
+    """Join stores into a new one; the number of recordings in it."""
+    if len(destination.to) != 1 or not destination.is_folder or destination.formats:
+        raise InputError("stores are joined into a store: name a new folder for `to`, and make rows of it afterwards")
+    require("store", "a store needs pyarrow")
+    from cedtag.store.upkeep import merge_stores
+
+    return merge_stores(paths, Path(destination.to[0]))
 
 
 def _check_outputs(destination: Destination, paths: Sequence[Path], parts: Sequence[Part]) -> None:

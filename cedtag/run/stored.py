@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cedtag.records import AlreadyDone, ScoredWindow
+from cedtag.store.facts import MAKER
 from cedtag.store.read import Store, WindowBatch
 from cedtag.store.schema import SCALE
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
     from cedtag.records import FileEnd, FileFailed, Outcome, Result
     from cedtag.run.outputs import Kept
+
+
+def scored_with(store: Store) -> dict[str, Any]:
+    """The settings that decided the scores of a store, with what computed them."""
+    made_by = store.facts.written_by
+    return {**store.settings, **{name: made_by[name] for name in MAKER if name in made_by}}
 
 
 def results_of_store(path: Path, selection: Callable[[], Callable[[Outcome], Iterator[Kept]]]) -> Iterator[Result]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cedtag.errors import InputError
-from cedtag.store import KIND
+from cedtag.errors import InputError, OutputError
+from cedtag.store import KIND, open_store
 from cedtag.store.compact import compact, remove_part, without_superseded
 from cedtag.store.facts import facts_from_dict
 from cedtag.store.inspect import verify
@@ -53,6 +54,39 @@ def forget_damaged(path: Path) -> list[str]:
         for name in damaged:
             remove_part(path, name)
         return damaged
+
+
+def merge_stores(paths: Sequence[Path], to: Path) -> int:
+    """Join the parts of stores into a new store; how many recordings it holds.
+
+    InputError for a store of other settings, a recording that is in two of them, and one that is not finished.
+    """
+    stores = [open_store(path) for path in paths]
+    for store in stores:
+        if store.is_unfinished:
+            raise InputError(f"{store.path}: its run has not come to its end; run its command again, and merge then")
+        if changed := store.facts.differences(stores[0].facts):
+            raise InputError(f"{store.path}: not made with the settings of {paths[0]} ({'; '.join(changed)})")
+    _check_apart(stores)
+    with open_part_folder(to, KIND, stores[0].facts.to_dict(), lambda _: []) as folder:
+        if parts_of(to, RECORDINGS):
+            raise OutputError(f"{to}: holds a store already; name a new folder, or copy parts into it")
+        for table in (WINDOWS, RECORDINGS):  # outcomes come last: they make parts count
+            for part in (part for store in stores for part in parts_of(store.path, table)):
+                with writing(to), folder.writing_part(f"{table}/{part.name}") as out, part.open("rb") as whole:
+                    shutil.copyfileobj(whole, out, 1 << 20)
+    return len(open_store(to))
+
+
+def _check_apart(stores: Sequence[Store]) -> None:
+    """InputError for a recording that is in two stores."""
+    seen: dict[str, int] = {}
+    for number, store in enumerate(stores):
+        for outcome in store.recordings():
+            other = seen.setdefault(outcome.source.at or outcome.source.name, number)
+            if other != number:
+                both = f"{stores[other].path} and {store.path}"
+                raise InputError(f"{outcome.source.name} is in both {both}; name each store once")
 
 
 def recordings_named(store: Store, names: Sequence[str]) -> list[StoredRecording]:

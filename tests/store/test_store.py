@@ -357,3 +357,9 @@ def test_recordings_are_taken_out_by_their_ids(tmp_path):
         [one for one in outcomes if one.source.relative not in ("z.wav", "c.wav")],
         [(one, rows) for one, rows in found if one.relative != "z.wav"],
     )
+
+
+def test_a_run_is_repeated_by_the_settings_of_a_store(cedtag, sounds):
+    cedtag("sounds", "-q", "-w", "4", "--store", "store", "-o", "tags.json")
+    assert cedtag("sounds", "-q", "--load-settings", "store", "-o", "again.json").code == 0
+    assert (sounds.parent / "again.json").read_bytes() == (sounds.parent / "tags.json").read_bytes()

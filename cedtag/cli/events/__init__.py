@@ -68,7 +68,7 @@ def command(
     """Show the events of each class: when it begins and ends.
 
     PATH is a recording or a folder of recordings: then this is `cedtag tag --events`. Or it is results (csv, tsv,
-    jsonl, json, a journal, or - for standard input): then nothing is scored again.
+    jsonl, json, a journal, a store, or - for standard input): then nothing is scored again.
 
     \b
     cedtag events street.wav --onset 0.4 --min-duration-off 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from click.core import ParameterSource
@@ -13,6 +14,7 @@ from cedtag.cli.shared.streams import for_terminal, local_path
 from cedtag.errors import InputError
 from cedtag.results.events import write_events
 from cedtag.results.read import FORMATS
+from cedtag.store import is_score_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +52,10 @@ FOR_RESULTS = {
 
 def all_are_results(paths: Sequence[str]) -> bool:
     """Whether results are named, and nothing else; InputError for both kinds at once."""
-    are_results = [path == "-" or path.lower().endswith(tuple(f".{name}" for name in FORMATS)) for path in paths]
+    are_results = [
+        path == "-" or path.lower().endswith(tuple(f".{name}" for name in FORMATS)) or is_score_store(Path(path))
+        for path in paths
+    ]
     if any(are_results) and not all(are_results):
         recording = paths[are_results.index(False)]
         raise InputError(f"{recording}: rows and recordings cannot be mixed; name one kind")

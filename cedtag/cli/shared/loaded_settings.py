@@ -73,10 +73,12 @@ def _run_of(path: Path) -> RunInfo:
     from cedtag.run.journal import read_journal
     from cedtag.run.outputs.files import journal_beside
     from cedtag.run.outputs.folder import journal_in
+    from cedtag.store import is_score_store
 
     journal = journal_in(path) if path.is_dir() else journal_beside(path)
     # A table in another layout, or a database, cannot be read as rows, but its journal can.
-    run = read_journal(journal)[0] if path.is_dir() or journal.is_file() else open_results(path).run
+    has_journal = (path.is_dir() or journal.is_file()) and not is_score_store(path)
+    run = read_journal(journal)[0] if has_journal else open_results(path).run
     if run is None or "model" not in run.settings:
         raise InputError(
             f"{path}: holds no settings of a run; use json, jsonl, the journal, or a table with its journal beside it"

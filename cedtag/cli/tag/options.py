@@ -50,11 +50,11 @@ load_settings_option = click.option(
     "--load-settings",
     cls=Option,
     section="Model",
-    metavar="FILE",
+    metavar="PATH",
     is_eager=True,
     expose_value=False,
     callback=load_settings,
-    help="Tag exactly as the run that wrote FILE: json, jsonl, csv with its journal, or a folder.",
+    help="Tag exactly as the run that wrote PATH: json, jsonl, csv with its journal, a folder or a store.",
 )
 
 search_options = gathered(
