@@ -14,7 +14,10 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
 
 from cedtag.errors import InputError
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 DEEPEST = 50  # nested conditions; nobody means more
-COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+COMPARISONS: dict[str, Callable[[Any, float], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
@@ -36,12 +39,13 @@ _TOKEN = re.compile(
 
 
 class Probabilities(Protocol):
-    """The scores of a window by class."""
+    """The scores by class: a number for one window, an array `(windows,)` for many."""
 
-    def __getitem__(self, index: int, /) -> float: ...
+    def __getitem__(self, index: int, /) -> Any: ...
 
 
-Condition: TypeAlias = "Callable[[Probabilities], bool]"
+# Whether it holds: a truth value for one window, an array `(windows,)` of them for many.
+Condition: TypeAlias = "Callable[[Probabilities], Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +89,20 @@ class _Parser:
         parts = [self._term(depth)]
         while self._skip("or"):
             parts.append(self._term(depth))
-        return parts[0] if len(parts) == 1 else lambda scores: any(part(scores) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda scores: reduce(np.logical_or, (part(scores) for part in parts))
 
     def _term(self, depth: int) -> Condition:
         parts = [self._factor(depth)]
         while self._skip("and"):
             parts.append(self._factor(depth))
-        return parts[0] if len(parts) == 1 else lambda scores: all(part(scores) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda scores: reduce(np.logical_and, (part(scores) for part in parts))
 
     def _factor(self, depth: int) -> Condition:
         if depth > DEEPEST:
             raise self.wrong(f"more than {DEEPEST} conditions stand in one another")
         if self._skip("not"):
             denied = self._factor(depth + 1)
-            return lambda scores: not denied(scores)
+            return lambda scores: np.logical_not(denied(scores))
         if self._skip("("):
             condition = self.condition(depth + 1)
             if not self._skip(")"):
@@ -113,7 +117,7 @@ class _Parser:
         compare = COMPARISONS[self._next().text]
         number = self._number()
         self.compared.append((classes, number))
-        return lambda scores: compare(max(scores[index] for index in classes), number)
+        return lambda scores: compare(reduce(np.maximum, (scores[index] for index in classes)), number)
 
     def _label(self) -> Sequence[int]:
         first = self.token

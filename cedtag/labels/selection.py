@@ -10,7 +10,7 @@ import numpy as np
 
 from cedtag.errors import InputError
 from cedtag.labels.groups import Grouping, level, members_of, most_specific, ontology, trees
-from cedtag.labels.query import parse_condition
+from cedtag.labels.query import compared, parse_condition
 from cedtag.labels.table import find_labels
 from cedtag.labels.thresholds import thresholds_by_index
 from cedtag.records import Tag, TagResult
@@ -34,7 +34,7 @@ class Selector:
     """Turns the probabilities of a window into its tags.
 
     `thresholds` are one for each label of the grouping; `watched` holds the indices of the labels that nothing but
-    their threshold and the condition leaves out.
+    their threshold and the condition leaves out. `compared` are the classes on which the condition depends.
     """
 
     grouping: Grouping
@@ -43,6 +43,7 @@ class Selector:
     watched: frozenset[int] = frozenset()
     most_specific: bool = False
     where: Condition | None = None
+    compared: frozenset[int] = frozenset()
 
     def __call__(self, scored: ScoredWindow) -> TagResult:
         """The window's tags, best first; equal scores stand in the order of the labels.
@@ -67,12 +68,16 @@ class Selector:
     def _tags(self, scores: NDArray[np.float64], is_chosen: NDArray[np.bool_]) -> tuple[Tag, ...]:
         chosen = np.flatnonzero(is_chosen)
         chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
-        tags = tuple(self._tag(int(place), float(scores[place])) for place in chosen)
+        return self.shown(tuple(self.tag(int(place), float(scores[place])) for place in chosen))
+
+    def shown(self, tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
+        """Of the tags that reach their thresholds, best first, those that a window shows."""
         best = set(most_specific(tags) if self.most_specific else tags)
         shown = [tag for tag in tags if tag in best][: self.top_k or None]
         return tuple(tag for tag in tags if tag in shown or tag.index in self.watched) if self.watched else tuple(shown)
 
-    def _tag(self, place: int, score: float) -> Tag:
+    def tag(self, place: int, score: float) -> Tag:
+        """The tag of the label at this place of the grouping."""
         label = self.grouping.labels[place]
         return Tag(label.index, label.mid, label.name, score)
 
@@ -89,11 +94,23 @@ def selector_of(labels: Sequence[Label], wanted: TagFilter) -> Selector:
     grouping = Grouping(groups)
     special = thresholds_by_index(wanted.thresholds, ontology(labels), "threshold")
     thresholds = np.array([special.get(label.index, wanted.threshold) for label in grouping.labels])
-    where = parse_condition(wanted.where, lambda name: classes_meant(name, labels, wanted)) if wanted.where else None
+    where, on = _condition(labels, wanted)
     indices = frozenset(label.index for label in watched)
     if wanted.label_names:
         grouping.rename(wanted.label_names)
-    return Selector(grouping, thresholds, wanted.top_k, indices, wanted.most_specific, where)
+    return Selector(grouping, thresholds, wanted.top_k, indices, wanted.most_specific, where, on)
+
+
+def _condition(labels: Sequence[Label], wanted: TagFilter) -> tuple[Condition | None, frozenset[int]]:
+    """The condition of a filter, if it has one, and the classes on which it depends."""
+    if not wanted.where:
+        return None, frozenset()
+
+    def classes_of(name: str) -> list[int]:
+        return classes_meant(name, labels, wanted)
+
+    on = (index for classes, _ in compared(wanted.where, classes_of) for index in classes)
+    return parse_condition(wanted.where, classes_of), frozenset(on)
 
 
 def _groups(labels: Sequence[Label], wanted: TagFilter) -> Groups:

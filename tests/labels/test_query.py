@@ -18,7 +18,7 @@ def classes_of(name: str) -> list[int]:
 
 def holds(text: str, **scores: float) -> bool:
     by_index = defaultdict(float, {classes_of(name.replace("_", " "))[0]: score for name, score in scores.items()})
-    return parse_condition(text, classes_of)(by_index)
+    return bool(parse_condition(text, classes_of)(by_index))
 
 
 @pytest.mark.parametrize(
