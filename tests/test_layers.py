@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "cedtag"
 ROWS = (
     *("__main__", "cli"),
     *("tagger", "hf"),
-    *("demo", "doctor", "bench", "captions", "report", "training", "evaluation"),
+    *("demo", "doctor", "bench", "captions", "report", "training", "evaluation", "query"),
     *("results", "run"),
     *("store",),
     *("writers",),

@@ -33,6 +33,7 @@ COMMANDS = {
     "tag": ("cedtag.cli.tag", "Tag recordings (the default: a first word that is no command is a path)."),
     "events": ("cedtag.cli.events", "Show onset and offset of each class, from recordings or results."),
     "report": ("cedtag.cli.report", "Make one page for the browser from results."),
+    "query": ("cedtag.cli.query", "Ask a store of scores what tagging would show, without hearing again."),
     "captions": ("cedtag.cli.captions", "Add cues for sounds to the subtitles of a film."),
     "extract": ("cedtag.cli.extract", "Cut events or the best windows of each class out of their recordings."),
     "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),

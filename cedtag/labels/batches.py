@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Scores = NDArray[np.uint16]
 
 SCALE = 10_000  # of the four decimals that are shown
-_ROWS = 2048  # windows at a time: with a threshold of 0 each has a candidate per class
+_AT_ONCE = 1 << 18  # scores that are looked at together: with a threshold of 0 each may become a tag
 _BITS = 20  # of the place of a label and of a score in a sorting key
 _MASK = (1 << _BITS) - 1
 
@@ -32,6 +32,7 @@ class BatchSelector:
 
     def __init__(self, selector: Selector) -> None:
         self._selector = selector
+        self.num_classes = 1 + max(selector.grouping.classes | selector.compared)
         self.classes = sorted(selector.grouping.classes | selector.compared)
         column = {index: place for place, index in enumerate(self.classes)}
         members = [selector.grouping.members(place) for place in range(len(selector.thresholds))]
@@ -48,8 +49,9 @@ class BatchSelector:
 
     def __call__(self, scores: Scores) -> Iterator[tuple[int, tuple[Tag, ...]]]:
         """Each row of `scores` `(windows, classes)` that gets tags, with these, best first."""
-        for first in range(0, len(scores), _ROWS):
-            yield from self._tagged(first, scores[first : first + _ROWS])
+        step = max(1, _AT_ONCE // len(self._least))
+        for first in range(0, len(scores), step):
+            yield from self._tagged(first, scores[first : first + step])
 
     def reached(self, scores: Scores) -> NDArray[np.bool_]:
         """Whether a label reaches its threshold in each row `(windows,)` of `scores` `(windows, classes)`."""
@@ -63,7 +65,7 @@ class BatchSelector:
         scores = by_class if self._takes_all else by_class[self._columns]
         if not self._is_plain:
             scores = np.maximum.reduceat(scores, self._starts, axis=0)
-        reached = scores >= self._least
+        reached: NDArray[np.bool_] = scores >= self._least
         if self._selector.where is not None:
             reached &= self._selector.where(_Decimals(by_class, self._column))
         return scores, reached
@@ -99,4 +101,5 @@ class _Decimals:
         self._by_class, self._column = by_class, column
 
     def __getitem__(self, index: int) -> NDArray[np.float64]:
-        return self._by_class[self._column[index]] / SCALE
+        scores: NDArray[np.float64] = self._by_class[self._column[index]] / SCALE
+        return scores

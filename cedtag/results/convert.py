@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cedtag.errors import InputError, OutputError
 from cedtag.labels.table import Label
 from cedtag.labels.tag_filter import TagFilter
-from cedtag.records import FileFailed, SoundEvent, TagResult
+from cedtag.records import FileEnd, FileFailed, SoundEvent, TagResult
 from cedtag.results.count import Written
 from cedtag.results.narrow import narrowed
 from cedtag.results.read import open_results
@@ -131,10 +131,20 @@ def write_results(
                 stream.write(result)
             stream.finish()
     elif destination.is_folder:
-        _write_folder(results, run, destination, inputs)
+        shortfalls: list[Result] = []
+        _write_folder(_noting_shortfalls(results, shortfalls), run, destination, inputs)
+        make_files(destination.files_beside(), shortfalls, run)
     else:
-        make_files(destination.files(), results, run)
+        make_files({**destination.files(), **destination.files_beside()}, results, run)
     return written
+
+
+def _noting_shortfalls(results: Iterable[Result], shortfalls: list[Result]) -> Iterator[Result]:
+    """Pass results on, and keep the outcomes of recordings that failed or are partial."""
+    for result in results:
+        if isinstance(result, FileFailed) or (isinstance(result, FileEnd) and result.problems):
+            shortfalls.append(result)
+        yield result
 
 
 def _write_folder(results: Iterable[Result], run: RunInfo, destination: Destination, inputs: Sequence[Path]) -> None:

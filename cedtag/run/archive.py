@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from cedtag.audio import Decoders, read_raw, spooled
 from cedtag.errors import InputError
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     OpenRecording: TypeAlias = Callable[[Source], Recording]
 
+AnyOutcome = TypeVar("AnyOutcome")
 logger = logging.getLogger(__name__)
 
 
@@ -171,7 +172,7 @@ def _prepare(
         from cedtag.run.on_ray import cluster_outcomes  # here, because only such a run needs ray
 
         outcomes = cluster_outcomes(sources, model, settings, callbacks.on_actors)
-    return replace(job, outcomes=map(_with_notes, stack.enter_context(closing(outcomes))))
+    return replace(job, outcomes=map(with_notes, stack.enter_context(closing(outcomes))))
 
 
 def local_outcomes(
@@ -325,7 +326,7 @@ def _refinement(
     return Refinement(open_recording, scorer, active, samples_of(size_s), plan.scorers)
 
 
-def _with_notes(outcome: Outcome) -> Outcome:
+def with_notes(outcome: AnyOutcome) -> AnyOutcome:
     """The outcome, with what is doubtful about the start time of its recording among its warnings."""
     if isinstance(outcome, FileEnd) and isinstance(outcome.source, TimedSource) and outcome.source.notes:
         return replace(outcome, warnings=outcome.warnings + outcome.source.notes)

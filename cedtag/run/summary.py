@@ -98,8 +98,8 @@ class Summary:
             "speed": round(self.speed, 2),
         }
 
-    def sentence(self) -> str:
-        """One line for people: every count that is not zero, and of what was scored just now how fast that was."""
+    def outcomes(self) -> str:
+        """How recordings ended, for people: every count that is not zero."""
         counts = {
             "done": self.done,
             "partial": self.partial,
@@ -111,7 +111,11 @@ class Summary:
         }
         (first, name), *rest = [(count, name) for name, count in counts.items() if count] or [(0, "done")]
         said = f"{first:,} recording{'' if first == 1 else 's'} {name}"
-        said += "".join(f", {count:,} {name}" for count, name in rest)
+        return said + "".join(f", {count:,} {name}" for count, name in rest)
+
+    def sentence(self) -> str:
+        """The same in one line, with how much was scored just now and how fast that was."""
+        said = self.outcomes()
         if self.windows:
             audio, elapsed = duration(self.audio_s), duration(self.elapsed_s)
             windows = f"{self.windows:,} window{'' if self.windows == 1 else 's'}"

@@ -40,6 +40,11 @@ def open_parts(store: Path) -> list[str]:
     return sorted({name.removesuffix(_ROWS).removesuffix(_LOG) for name in names})
 
 
+def num_open_recordings(store: Path) -> int:
+    """The number of recordings whose outcomes the unfinished parts hold."""
+    return sum((store / f"{_PREFIX}{name}{_LOG}").read_bytes().count(b"\n") for name in open_parts(store))
+
+
 class OpenPart:
     """The part that a run is writing; what an earlier run has committed to it is there again.
 

@@ -19,7 +19,8 @@ class Writer(Protocol):
     """Writes one stream of results: the windows or events of a recording, then how it ended, one after another.
 
     Those whose rows can carry a channel have an attribute `has_channels`. Those that cannot do without a parameter of
-    `Destination` have `needs`: its name and what it is; those that cannot do without start times, `needs_clock`.
+    `Destination` have `needs`: its name and what it is; those that cannot do without start times, `needs_clock`. Those
+    that write nothing for a window without tags have `skips_silence`.
     """
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None: ...

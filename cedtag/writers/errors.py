@@ -18,7 +18,7 @@ class ErrorsWriter:
     Where cedtag has a bug, `traceback` is added.
     """
 
-    has_channels = True
+    has_channels = skips_silence = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out

@@ -39,7 +39,7 @@ class ParquetWriter:
     Bytes of names that are not UTF-8 are written as `\\udcff`. At most one row group is in memory.
     """
 
-    needs_classes = has_channels = True
+    needs_classes = has_channels = skips_silence = True
     is_binary = True  # nothing for a terminal
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:

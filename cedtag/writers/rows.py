@@ -30,6 +30,7 @@ class CsvWriter:
     delimiter = ","
     where = WHERE
     needs_classes = has_layouts = has_file_layout = has_channels = has_bom = True
+    skips_silence = True  # but in the layout `wide`
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out = out

@@ -50,6 +50,7 @@ class SegmentWriter:
     """A format with a line per segment, below a header."""
 
     header = ""
+    skips_silence = True
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self.out = out

@@ -60,7 +60,7 @@ class SqliteWriter:
     as `\\udcff`, because no reader of databases takes them.
     """
 
-    needs_ends = needs_classes = has_channels = True
+    needs_ends = needs_classes = has_channels = skips_silence = True
     is_binary = True  # nothing for a terminal
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:

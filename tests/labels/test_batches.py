@@ -56,7 +56,7 @@ def test_many_windows_get_the_tags_that_each_of_them_gets(wanted: TagFilter, see
         return
     select = BatchSelector(selector)
     stored = np.rint(probabilities.astype(np.float64) * 10_000).astype(np.uint16)[:, select.classes]
-    with patch("cedtag.labels.batches._ROWS", 16):
+    with patch("cedtag.labels.batches._AT_ONCE", 500):
         found = dict(select(stored))
     for row, values in enumerate(probabilities):
         assert found.get(row, ()) == selector(ScoredWindow(SOURCE, row, 0, 1, values)).tags

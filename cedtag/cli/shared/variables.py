@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PREFIX = "CEDTAG"
 # `CEDTAG_<OPTION>` is an option of these commands; those of other commands carry the name of the command, too,
-TAGGING = ("tag", "events")
+TAGGING = ("tag", "events", "query")
 # but for the options that mean the same everywhere.
 EVERYWHERE = {"model", "offline", "cache-dir", "device", "quiet", "verbose", "progress", "no-progress", "no-color"}
 

@@ -308,6 +308,15 @@ target_options = [
     ),
     option("overwrite", "--overwrite", help="Replace existing results."),
 ]
+beside_options = [
+    option(
+        "plot",
+        "--plot",
+        metavar="FILE",
+        help="Draw the one recording: spectrogram and scores, as .png, .svg or .pdf.",
+    ),
+    option("summary", "--summary", metavar="FILE", help="Write counts, hours, speed, model and settings as JSON."),
+]
 errors_option = option("errors", "--errors", metavar="FILE", help="Write failures as JSON lines {path, stage, error}.")
 
 destination_options = gathered(
@@ -328,12 +337,7 @@ destination_options = gathered(
                 help="Try again what failed, or was cut short by a time limit, a crash or the disk.",
             ),
             errors_option,
-            option(
-                "plot",
-                "--plot",
-                metavar="FILE",
-                help="Draw the one recording: spectrogram and scores, as .png, .svg or .pdf.",
-            ),
+            *beside_options,
             option(
                 "store",
                 "--store",
@@ -344,9 +348,6 @@ destination_options = gathered(
                 "embeddings",
                 "--embeddings/--no-embeddings",
                 help="Keep embeddings with --store.  [default: embeddings]",
-            ),
-            option(
-                "summary", "--summary", metavar="FILE", help="Write counts, hours, speed, model and settings as JSON."
             ),
             option(
                 "keep_going",

@@ -65,6 +65,12 @@ class Shortfalls:
         if self.passing and destination.keeps_journal:
             yield "use --retry-failed to try again what a time limit, a crash or the disk has cut short"
 
+    def of_store(self, destination: Destination) -> Iterator[str]:
+        """What fell short when a store was written, by name."""
+        for status, names in self.now.items():
+            if names.count:
+                yield f"{status}: {names}{_reasons(destination)}"
+
     def of_earlier_runs(self, destination: Destination) -> Iterator[str]:
         """What fell short earlier and was not tried again, and the next step."""
         for status, names in self.earlier.items():

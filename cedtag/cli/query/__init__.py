@@ -1,0 +1,58 @@
+"""`cedtag query STORE`: what `cedtag tag` would write, of a store of scores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from cedtag.cli.shared.event_options import event_options
+from cedtag.cli.shared.options import Option, SectionedCommand, gathered
+from cedtag.cli.shared.presets import presets_or_paths, take_presets
+from cedtag.cli.tag.options import (
+    beside_options,
+    clock_options,
+    errors_option,
+    run_options,
+    tag_options,
+    target_options,
+)
+from cedtag.run.outputs.destination import Destination
+
+if TYPE_CHECKING:
+    from cedtag.run.settings import RunSettings
+
+
+@click.command(cls=SectionedCommand)
+@click.argument(
+    "stores",
+    nargs=-1,
+    metavar="STORE",
+    type=click.Path(),
+    is_eager=True,
+    callback=take_presets,
+    shell_complete=presets_or_paths,
+)
+@run_options(
+    tag_options,
+    event_options,
+    gathered("destination", Destination, ("Output", [*target_options, errors_option, *beside_options])),
+    clock_options,
+)
+@click.option(
+    "--events", "shows_events", is_flag=True, cls=Option, section="Events", help="Show events in place of windows."
+)
+def command(stores: tuple[str, ...], settings: RunSettings, shows_events: bool) -> int:
+    """Write what `cedtag tag` would write with these options, without hearing anything again.
+
+    STORE is the folder that `cedtag tag --store` has filled. The results have the bytes of those of `cedtag tag` with
+    the same options, and the exit codes are the same.
+
+    \b
+    cedtag query year -t 0.3 --labels Dog -o dogs.csv
+    cedtag query year --events --onset 0.4 -f raven -o selections.txt
+    """
+    from cedtag.cli.query.run import answer
+
+    return answer(stores, settings if shows_events else replace(settings, events=None))
