@@ -87,9 +87,9 @@ class CsvWriter:
 
     def _begin(self, *, shows_events: bool) -> None:
         """Write the header that fits the first result; rows and events have no place below one header."""
-        wide = tuple(label.name for label in self._run.labels)
-        header = EVENT if shows_events else TAG if self._columns is None else wide
         if not self._header:
+            wide = tuple(label.name for label in self._run.labels)
+            header = EVENT if shows_events else TAG if self._columns is None else wide
             self._header = header
             channel = (CHANNEL_COLUMN,) if self._has_channel else ()
             self._writer.writerow((*self.where, *(CLOCK_COLUMNS if self._has_clock else ()), *channel, *header))

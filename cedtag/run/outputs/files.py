@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cedtag.errors import OutputError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Stamp: TypeAlias = tuple[int, int]  # size and modification time of a file; zeros where none is
 _NO_FILE = (0, 0)
-
+_PIECE = 256  # results that are written together
 
 TAKEN = "the results hold another recording of this name; name this one by its absolute path, or use another `to`"
 
@@ -166,15 +167,23 @@ def make_files(
             stack.enter_context(writing(path))
             out = stack.enter_context(writing_whole(path))
             opened.append((path, out, writer_class(out, run)))
-        for result in results:
+        for some in in_pieces(results):
             for path, _, writer in opened:
                 with writing(path):
-                    writer.write(result)
+                    for result in some:
+                        writer.write(result)
         for path, out, writer in opened:
             with writing(path):
                 writer.close()
                 out.flush()
         on_whole([_whole_stamp(path, out) for path, out, _ in opened])
+
+
+def in_pieces(results: Iterable[Result]) -> Iterator[list[Result]]:
+    """The results in lists of some hundreds."""
+    rest = iter(results)
+    while some := list(islice(rest, _PIECE)):
+        yield some
 
 
 def _whole_stamp(path: Path, out: IO[bytes]) -> Stamp:
