@@ -16,7 +16,7 @@ from cedtag.writers.per_recording import Totals, is_per_recording
 from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
-    from cedtag.records import Result
+    from cedtag.records import Result, Tag
     from cedtag.writers.run_info import RunInfo
 
 WHERE = ("file", "start", "end")
@@ -42,6 +42,8 @@ class CsvWriter:
         self._run = run
         self._has_clock, self._has_channel = shows_clock(run), shows_channel(run)
         self._header: tuple[str, ...] = ()
+        self._classes: dict[tuple[int, str, str], str] = {}  # as they stand in rows
+        self._file = ("", "")  # the name of the last recording, and how it stands in rows
         self._totals = Totals(run) if is_per_recording(run) else None
 
     def write(self, result: Result) -> None:
@@ -51,19 +53,33 @@ class CsvWriter:
         if not isinstance(result, TagResult | SoundEvent):
             return
         self._begin(shows_events=isinstance(result, SoundEvent))
+        if not (isinstance(result, SoundEvent) or self._columns is not None or result.tags):
+            return
         where = self._where(result)
         if isinstance(result, SoundEvent):
             scores = (f"{result.peak:.4f}", f"{result.mean:.4f}")
             self._writer.writerow((*where, result.index, result.mid, result.label, *scores))
         elif self._columns is None:
-            for rank, tag in enumerate(result.tags, 1):
-                self._writer.writerow((*where, rank, tag.index, tag.mid, tag.label, f"{tag.score:.4f}"))
+            self._write_tags(where, result.tags)
         else:
             by_column = [""] * len(self._columns)
             for tag in result.tags:
                 by_column[self._columns[tag.index]] = f"{tag.score:.4f}"
             self._writer.writerow((*where, *by_column))
         self._flush()
+
+    def _write_tags(self, where: tuple[str, ...], tags: tuple[Tag, ...]) -> None:
+        """A row per tag; what rows have in common is quoted once."""
+        if self._file[0] != where[0]:
+            self._file = where[0], self._writer.text_of(where[0])
+        place = self.delimiter.join((self._file[1], *where[1:]))
+        for rank, tag in enumerate(tags, 1):
+            what = self._classes.get((tag.index, tag.mid, tag.label))
+            if what is None:
+                what = self._classes[tag.index, tag.mid, tag.label] = self._writer.text_of(
+                    tag.index, tag.mid, tag.label
+                )
+            self._text.write(f"{place}{self.delimiter}{rank}{self.delimiter}{what}{self.delimiter}{tag.score:.4f}\n")
 
     def close(self) -> None:
         if self._totals is not None:

@@ -21,6 +21,16 @@ class RowWriter:
     def writerow(self, row: Iterable[object]) -> None:
         self._rows.writerow(row)
 
+    def text_of(self, *fields: object) -> str:
+        """The fields as they stand in a row, one after another: with others beside them they make a row."""
+        at = self._text.tell()
+        self.writerow(fields)
+        self._text.seek(at)
+        text = self._text.read().removesuffix("\n")
+        self._text.seek(at)
+        self._text.truncate()
+        return text
+
     def write(self, line: str) -> int:
         """Take a row from the csv module, which gives each in one piece."""
         return self._text.write(line.removesuffix("\r\n") + "\n")
