@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cedtag.inputs.window_settings import WindowSettings
+from cedtag.run.settings import Reading, RunSettings
+from tests.archive import make_archive, stub_tagger
+from tests.scored import AudioSetScorer, fill_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cedtag.cli.tag.run import LoadTagger
+    from tests.conftest import Finished
+
+pytest.importorskip("pyarrow")
+
+# How stores are scored: the options of tagging, and the same as settings.
+SCORED: dict[str, tuple[list[str], RunSettings]] = {
+    "apart": (["-w", "0.2"], RunSettings(windows=WindowSettings(window_s=0.2))),
+    "overlapping": (["-w", "0.2", "--hop", "0.06"], RunSettings(windows=WindowSettings(window_s=0.2, hop_s=0.06))),
+    "channels": (
+        ["-w", "0.2", "--hop", "0.1", "--channel", "each"],
+        RunSettings(windows=WindowSettings(window_s=0.2, hop_s=0.1), reading=Reading(channel="each")),
+    ),
+}
+NAMES = ("Dog", "Bark", "Animal", "Speech", "Siren", "Music", "Domestic animals, pets")
+FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "spreadsheet", "audacity", "raven", "rttm", "dcase", "birdnet")
+
+
+@pytest.fixture
+def load_tagger() -> LoadTagger:
+    return stub_tagger(AudioSetScorer())
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory) -> Path:
+    """A folder with an archive, of which some recordings fail or are partial, and a store for each way to score it."""
+    folder = tmp_path_factory.mktemp("stores")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        make_archive(Path("archive"), 12)
+        stereo = 0.1 * np.random.default_rng(1).standard_normal((9600, 2))
+        soundfile.write("archive/20240501_053000.wav", stereo, 16_000)
+        for name, (_, how) in SCORED.items():
+            fill_store(Path(name), "archive", how, AudioSetScorer())
+    return folder
+
+
+@dataclass
+class Both:
+    """Runs `tag` on the archive and `query` on a store with the same options, and compares what they leave."""
+
+    cedtag: Callable[..., Finished]
+
+    def same(self, store: str, *options: str) -> Finished:
+        """What `query` prints, which is what `tag` prints."""
+        tagged = self.cedtag("tag", "archive", *SCORED[store][0], *options)
+        asked = self.cedtag("query", store, *options)
+        assert (asked.code, asked.stdout) == (tagged.code, tagged.stdout), tagged.stderr + asked.stderr
+        return asked
+
+    def same_files(self, store: str, place: str, *options: str) -> None:
+        """The files at a place are the same, and so are the exit codes."""
+        for made in ("tagged", "asked"):
+            shutil.rmtree(made, ignore_errors=True)
+        tagged = self.cedtag("tag", "archive", *SCORED[store][0], *options, "--no-resume", "-o", f"tagged/{place}")
+        asked = self.cedtag("query", store, *options, "-o", f"asked/{place}")
+        assert asked.code == tagged.code, tagged.stderr + asked.stderr
+        assert contents("asked") == contents("tagged")
+
+
+def contents(folder: str) -> dict[str, bytes]:
+    """The files in a folder by their names, without journals."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file() and path.suffix != ".journal"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def both(cedtag, stores, monkeypatch) -> Both:
+    monkeypatch.chdir(stores)
+    return Both(cedtag)
+
+
+@st.composite
+def option_sets(draw) -> list[str]:
+    names = st.lists(st.sampled_from(NAMES), max_size=2, unique=True)
+    scores = st.sampled_from(["0", "0.05", "0.1", "0.3", "0.30004", "0.9"])
+    group = draw(st.booleans())
+    labels = draw(names) or (["Animal"] if group else [])
+    chosen = [word for name in labels for word in ("--labels", name)]
+    chosen += [word for name in draw(names) if name not in labels for word in ("--exclude", name)]
+    chosen += [word for name in draw(names) for word in ("--watch", name)]
+    chosen += [word for score in draw(st.lists(scores, max_size=1)) for word in ("-t", score)]
+    chosen += [word for name in draw(names) for word in ("-t", f"{name}={draw(scores)}")]
+    chosen += draw(st.sampled_from([[], [], ["-k", "0"], ["-k", "1"], ["-k", "3"]]))
+    chosen += (
+        ["--group"]
+        if group
+        else draw(st.sampled_from([[], ["--most-specific"], ["--level", "2"]] if not labels else [[]]))
+    )
+    chosen += draw(st.sampled_from([[], ["--where", "Dog > 0.01 or not Music < 0.3"]]))
+    chosen += draw(st.sampled_from([[], ["--start-time", "name"]]))
+    events = draw(st.booleans())
+    if events:
+        chosen += ["--events", *draw(st.sampled_from([[], ["--onset", "0.2"], ["--onset", "0.3", "--offset", "0.1"]]))]
+        for option in ("--min-duration-on", "--min-duration-off", "--pad-onset", "--pad-offset"):
+            chosen += draw(st.sampled_from([[], [], [option, "0.15"]]))
+    return chosen
+
+
+@pytest.mark.slow
+@given(st.sampled_from(sorted(SCORED)), option_sets(), st.data())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_query_gives_the_bytes_of_tag(both: Both, store: str, options: list[str], data: st.DataObject):
+    has_channels = ("csv", "tsv", "json", "jsonl", "parquet", "raven", "rttm")
+    name = data.draw(st.sampled_from(has_channels if store == "channels" else FORMATS))
+    layouts = ["long"]
+    if name in ("csv", "tsv", "spreadsheet"):
+        layouts += ["file"] if "--events" in options else ["wide", "file"]
+    if name in ("json", "jsonl"):
+        layouts += ["file"]
+    more = ["-f", name, "--layout", data.draw(st.sampled_from(layouts))]
+    place = data.draw(st.sampled_from(["-", f"all.{name}", "folder/"]))
+    if place == "-":
+        both.same(store, *options, *more)
+    else:
+        both.same_files(store, place, *options, *more)
+
+
+@pytest.mark.parametrize("store", SCORED)
+@pytest.mark.parametrize(
+    "options", [["-f", "json"], ["--events", "--onset", "0.3", "-f", "jsonl"], ["-t", "0", "-k", "0"]]
+)
+def test_all_of_a_store_is_shown_as_tagging_shows_it(both, store, options):
+    assert both.same(store, *options).code == 3
+
+
+def test_failures_are_listed_as_tagging_lists_them(both):
+    for place in ("folder/", "all.csv"):
+        both.same_files("apart", place, "-f", "csv", "--errors", "tagged-errors.jsonl", "--overwrite")
+        tagged = Path("tagged-errors.jsonl").read_bytes()
+        both.cedtag("query", "apart", "-o", "again.csv", "--errors", "errors.jsonl", "--overwrite")
+        assert Path("errors.jsonl").read_bytes() == tagged
+        assert {json.loads(line)["stage"] for line in tagged.splitlines()} == {"open", "partial"}
+
+
+def test_counts_are_those_of_tagging(both):
+    both.cedtag("tag", "archive", "-w", 0.2, "-o", "counted.csv", "--summary", "tagged.json", "--overwrite")
+    both.cedtag("query", "apart", "-o", "asked.csv", "--summary", "asked.json", "--overwrite")
+    tagged, asked = (json.loads(Path(name).read_text()) for name in ("tagged.json", "asked.json"))
+    timed = ("elapsed_s", "speed", "skipped", "found")  # what is no recording is not stored
+    assert {key: value for key, value in asked.items() if key not in timed} == {
+        key: value for key, value in tagged.items() if key not in timed
+    }
