@@ -56,7 +56,8 @@ def query(
 def scored_with(store: Store) -> dict[str, Any]:
     """The settings that decided the scores of a store, with what computed them."""
     made_by = store.facts.written_by
-    return {**store.settings, **{name: made_by[name] for name in MAKER if name in made_by}}
+    made_of = {**store.settings, **{name: made_by[name] for name in MAKER if name in made_by}}
+    return {name: value for name, value in made_of.items() if name not in ("start-time", "timezone")}
 
 
 def shows_silence(destination: Destination) -> bool:

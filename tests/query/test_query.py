@@ -12,10 +12,10 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cedtag.inputs.window_settings import WindowSettings
-from cedtag.run.settings import Reading, RunSettings
+from cedtag.cli import run
 from tests.archive import make_archive, stub_tagger
-from tests.scored import AudioSetScorer, fill_store
+from tests.micro import CHECKPOINT
+from tests.scored import AudioSetScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,14 +25,11 @@ if TYPE_CHECKING:
 
 pytest.importorskip("pyarrow")
 
-# How stores are scored: the options of tagging, and the same as settings.
-SCORED: dict[str, tuple[list[str], RunSettings]] = {
-    "apart": (["-w", "0.2"], RunSettings(windows=WindowSettings(window_s=0.2))),
-    "overlapping": (["-w", "0.2", "--hop", "0.06"], RunSettings(windows=WindowSettings(window_s=0.2, hop_s=0.06))),
-    "channels": (
-        ["-w", "0.2", "--hop", "0.1", "--channel", "each"],
-        RunSettings(windows=WindowSettings(window_s=0.2, hop_s=0.1), reading=Reading(channel="each")),
-    ),
+# How stores are scored.
+SCORED = {
+    "apart": ["-w", "0.2"],
+    "overlapping": ["-w", "0.2", "--hop", "0.06"],
+    "channels": ["-w", "0.2", "--hop", "0.1", "--channel", "each"],
 }
 NAMES = ("Dog", "Bark", "Animal", "Speech", "Siren", "Music", "Domestic animals, pets")
 FORMATS = ("csv", "tsv", "json", "jsonl", "parquet", "spreadsheet", "audacity", "raven", "rttm", "dcase", "birdnet")
@@ -52,8 +49,10 @@ def stores(tmp_path_factory) -> Path:
         make_archive(Path("archive"), 12)
         stereo = 0.1 * np.random.default_rng(1).standard_normal((9600, 2))
         soundfile.write("archive/20240501_053000.wav", stereo, 16_000)
-        for name, (_, how) in SCORED.items():
-            fill_store(Path(name), "archive", how, AudioSetScorer())
+        patch.setenv("CEDTAG_MODEL", str(CHECKPOINT))
+        for name, how in SCORED.items():
+            to = ["-q", "--store", name, "--no-embeddings"]
+            assert run(["tag", "archive", *how, *to], stub_tagger(AudioSetScorer())) == 3
     return folder
 
 
@@ -65,7 +64,7 @@ class Both:
 
     def same(self, store: str, *options: str) -> Finished:
         """What `query` prints, which is what `tag` prints."""
-        tagged = self.cedtag("tag", "archive", *SCORED[store][0], *options)
+        tagged = self.cedtag("tag", "archive", *SCORED[store], *options)
         asked = self.cedtag("query", store, *options)
         assert (asked.code, asked.stdout) == (tagged.code, tagged.stdout), tagged.stderr + asked.stderr
         return asked
@@ -74,7 +73,7 @@ class Both:
         """The files at a place are the same, and so are the exit codes."""
         for made in ("tagged", "asked"):
             shutil.rmtree(made, ignore_errors=True)
-        tagged = self.cedtag("tag", "archive", *SCORED[store][0], *options, "--no-resume", "-o", f"tagged/{place}")
+        tagged = self.cedtag("tag", "archive", *SCORED[store], *options, "--no-resume", "-o", f"tagged/{place}")
         asked = self.cedtag("query", store, *options, "-o", f"asked/{place}")
         assert asked.code == tagged.code, tagged.stderr + asked.stderr
         assert contents("asked") == contents("tagged")
@@ -121,7 +120,7 @@ def option_sets(draw) -> list[str]:
 
 @pytest.mark.slow
 @given(st.sampled_from(sorted(SCORED)), option_sets(), st.data())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_query_gives_the_bytes_of_tag(both: Both, store: str, options: list[str], data: st.DataObject):
     has_channels = ("csv", "tsv", "json", "jsonl", "parquet", "raven", "rttm")
     name = data.draw(st.sampled_from(has_channels if store == "channels" else FORMATS))
