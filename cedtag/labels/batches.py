@@ -57,8 +57,7 @@ class BatchSelector:
         """Whether a label reaches its threshold in each row `(windows,)` of `scores` `(windows, classes)`."""
         if not len(scores):
             return np.zeros(0, np.bool_)
-        found: NDArray[np.bool_] = self._candidates(scores.T)[1].any(axis=0)
-        return found
+        return np.asarray(self._candidates(scores.T)[1].any(axis=0))
 
     def _candidates(self, by_class: Scores) -> tuple[Scores, NDArray[np.bool_]]:
         """The scores of the labels `(labels, windows)`, and where they reach their thresholds."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+import io
 import json
 import shutil
 from dataclasses import dataclass
@@ -120,7 +122,7 @@ def option_sets(draw) -> list[str]:
 
 @pytest.mark.slow
 @given(st.sampled_from(sorted(SCORED)), option_sets(), st.data())
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_query_gives_the_bytes_of_tag(both: Both, store: str, options: list[str], data: st.DataObject):
     has_channels = ("csv", "tsv", "json", "jsonl", "parquet", "raven", "rttm")
     name = data.draw(st.sampled_from(has_channels if store == "channels" else FORMATS))
@@ -162,3 +164,55 @@ def test_counts_are_those_of_tagging(both):
     assert {key: value for key, value in asked.items() if key not in timed} == {
         key: value for key, value in tagged.items() if key not in timed
     }
+
+
+def test_hours_are_the_seconds_of_the_layout_with_a_row_per_recording(both):
+    options = ["-f", "csv", "--labels", "Speech", "--labels", "Dog", "-t", "0.05"]
+    hours = both.cedtag("query", "overlapping", "--hours", *options)
+    files = both.cedtag("query", "overlapping", "--layout", "file", *options)
+    totals = {"Speech": 0.0, "Dog": 0.0}
+    for row in csv.DictReader(io.StringIO(files.stdout.decode(errors="replace"))):
+        for label in totals:
+            totals[label] += float(row[f"{label} (s)"] or 0)
+    found = {row["label"]: float(row["seconds"]) for row in csv.DictReader(io.StringIO(hours.stdout.decode()))}
+    assert found == {label: pytest.approx(total, abs=1e-6) for label, total in totals.items()}
+    assert hours.code == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["query", "archive"], "archive: there is no store here"),
+        (["query"], "name one store"),
+        (["query", "apart", "overlapping"], "name one store"),
+        (["query", "apart", "--labels", "Speach"], "did you mean"),
+        (["query", "apart", "-o", "apart/tags.csv"], "apart/tags.csv: is inside of the store"),
+        (["query", "apart", "-o", "x.csv", "--errors", "apart/windows/e"], "apart/windows/e: is inside of the store"),
+        (["query", "apart", "--start-time", "2024-05-01"], "is that of one recording"),
+        (["query", "apart", "--layout", "wide", "--events", "-f", "csv"], "--layout wide has a row per window"),
+        (["query", "channels", "-f", "srt"], "no place for the channel"),
+        (["query", "apart", "--by", "day"], "without start times, which --by day needs"),
+        (["query", "apart", "--hours", "-f", "raven"], "--hours is written as table, csv"),
+        (["query", "apart", "--hours", "-o", "folder/"], "--hours makes one table"),
+        (["query", "apart", "--window", "5"], "--window"),
+    ],
+)
+def test_what_cannot_be_asked_is_a_sentence(both, line, said):
+    done = both.cedtag(*line)
+    assert done.code == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_metadata_are_not_read_from_a_recording_that_is_gone(both, tmp_path, monkeypatch):
+    shutil.copytree("apart", tmp_path / "apart")
+    monkeypatch.chdir(tmp_path)
+    done = both.cedtag("query", "apart", "--start-time", "auto")
+    assert done.code == 2
+    assert "is not here as it was scored" in done.stderr
+
+
+def test_recordings_that_are_not_yet_in_a_part_are_told(both, tmp_path):
+    shutil.copytree("apart", tmp_path / "apart")
+    (tmp_path / "apart" / "open.x.log").write_bytes(b"one\ntwo\n")
+    assert "has not finished, and 2 recordings" in both.cedtag("query", tmp_path / "apart").stderr

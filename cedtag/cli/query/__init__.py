@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cedtag.cli.shared.event_options import event_options
-from cedtag.cli.shared.options import Option, SectionedCommand, gathered
+from cedtag.cli.shared.options import Option, SectionedCommand, gathered, option
 from cedtag.cli.shared.presets import presets_or_paths, take_presets
 from cedtag.cli.tag.options import (
     beside_options,
@@ -18,6 +18,7 @@ from cedtag.cli.tag.options import (
     tag_options,
     target_options,
 )
+from cedtag.query import WAYS, Counting
 from cedtag.run.outputs.destination import Destination
 
 if TYPE_CHECKING:
@@ -43,7 +44,18 @@ if TYPE_CHECKING:
 @click.option(
     "--events", "shows_events", is_flag=True, cls=Option, section="Events", help="Show events in place of windows."
 )
-def command(stores: tuple[str, ...], settings: RunSettings, shows_events: bool) -> int:
+@gathered(
+    "counting",
+    Counting,
+    (
+        "Counts",
+        [
+            option("hours", "--hours", help="In place of rows, count windows, recordings and seconds of each class."),
+            option("by", "--by", type=click.Choice(WAYS), help="The same counts by day, hour of the day, or folder."),
+        ],
+    ),
+)
+def command(stores: tuple[str, ...], settings: RunSettings, shows_events: bool, counting: Counting) -> int:
     """Write what `cedtag tag` would write with these options, without hearing anything again.
 
     STORE is the folder that `cedtag tag --store` has filled. The results have the bytes of those of `cedtag tag` with
@@ -55,4 +67,4 @@ def command(stores: tuple[str, ...], settings: RunSettings, shows_events: bool) 
     """
     from cedtag.cli.query.run import answer
 
-    return answer(stores, settings if shows_events else replace(settings, events=None))
+    return answer(stores, counting, settings if shows_events else replace(settings, events=None))

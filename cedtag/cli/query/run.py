@@ -15,7 +15,7 @@ from cedtag.cli.shared.inputs import files_of_options
 from cedtag.cli.shared.presets import shown_presets
 from cedtag.cli.shared.streams import for_terminal
 from cedtag.cli.tag.shortfalls import Shortfalls
-from cedtag.query import query
+from cedtag.query.ask import query
 from cedtag.run.summary import Summary, duration
 from cedtag.store import open_store
 from cedtag.store.open_part import num_open_recordings
@@ -23,13 +23,14 @@ from cedtag.store.open_part import num_open_recordings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cedtag.query import Counting
     from cedtag.records import FileEnd, FileFailed
     from cedtag.run.settings import RunSettings
 
 logger = logging.getLogger("cedtag")
 
 
-def answer(stores: Sequence[str], settings: RunSettings) -> int:
+def answer(stores: Sequence[str], counting: Counting, settings: RunSettings) -> int:
     """Write the answer of one store; the exit code is that of the run that filled it."""
     if len(stores) != 1:
         raise click.UsageError("name one store: the folder that `cedtag tag --store` has filled")
@@ -42,7 +43,7 @@ def answer(stores: Sequence[str], settings: RunSettings) -> int:
     def tell(outcome: FileEnd | FileFailed, _: Summary) -> None:
         shortfalls.add(outcome)
 
-    summary = query(store, settings, tell, inputs=tuple(files_of_options(context)))
+    summary = query(store, settings, counting, on_outcome=tell, inputs=tuple(files_of_options(context)))
     if missing := num_open_recordings(store.path):
         logger.warning("%s: its run has not finished, and %d recordings of it do not count yet", store.path, missing)
     _conclude(summary, shortfalls, settings)

@@ -1,0 +1,129 @@
+"""One question to a store: its answer is written as a run would have written it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cedtag.errors import InputError
+from cedtag.inputs.clock import Clock
+from cedtag.query import Counting
+from cedtag.query.answers import results_of
+from cedtag.query.clock import clock_of
+from cedtag.query.hours import Hours
+from cedtag.query.hours_table import check_hours, write_hours
+from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed
+from cedtag.results.convert import write_results
+from cedtag.run.archive import check_arrangement, scoring_at
+from cedtag.run.outputs.files import make_files
+from cedtag.run.settings import with_questions
+from cedtag.run.summary import Summary, write_summary
+from cedtag.store.facts import MAKER
+from cedtag.writers.run_info import RunInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    from cedtag.records import Result
+    from cedtag.run.outputs.destination import Destination
+    from cedtag.run.settings import RunSettings
+    from cedtag.store.read import Store
+
+NO_COUNTS = Counting()
+
+
+def query(
+    store: Store,
+    settings: RunSettings,
+    counting: Counting = NO_COUNTS,
+    *,
+    on_outcome: Callable[[FileEnd | FileFailed, Summary], object] = lambda outcome, summary: None,
+    inputs: Sequence[Path] = (),
+) -> Summary:
+    """Write to `settings.destination` what a run with these tags, events and clock would have; its counts.
+
+    The bytes are those of `cedtag tag` with the same options; with `counting`, how long each class occurs is written in
+    their place. What shapes scores was decided when the store was written, and that part of the settings counts for
+    nothing. `inputs` are files that may not be written over. Raises InputError and OutputError.
+    """
+    if counting.is_wanted:
+        settings = _for_counts(store, settings, counting)
+    check_arrangement(settings)
+    _check_outside(store.path, settings.destination)
+    window, hop = (round(store.settings[name] * SAMPLE_RATE_HZ) for name in ("window", "hop"))
+    scoring = scoring_at(window, hop, settings, store.labels)
+    made_of = with_questions(scored_with(store), settings, scoring)
+    run = settings.destination.arranged(RunInfo(made_of, scoring.selector.grouping.labels, events=scoring.events))
+    summary = Summary(part_start=round(store.settings.get("from_s", 0) * SAMPLE_RATE_HZ))
+    clocked, silence = clock_of(store, settings.clock), not counting.is_wanted and shows_silence(settings.destination)
+    rows = _told(results_of(store, scoring, clocked, shows_silence=silence), summary, on_outcome)
+    if counting.is_wanted:
+        _count(rows, Hours(counting.by, part_start=summary.part_start), run, settings.destination, inputs)
+    else:
+        write_results(rows, run, settings.destination, inputs)
+    write_summary(settings.destination.summary, summary, run)
+    return summary
+
+
+def _for_counts(store: Store, settings: RunSettings, counting: Counting) -> RunSettings:
+    """The settings with all classes of a window, and the clock of the store where bins need one."""
+    if settings.tags.top_k is None:
+        settings = replace(settings, tags=replace(settings.tags, top_k=0))
+    if counting.by not in ("day", "hour") or not settings.clock.is_off:
+        return settings
+    if "start-time" not in store.settings:
+        raise InputError(
+            f"{store.path}: was written without start times, which `by` {counting.by} needs; name where they come from "
+            "with `start_time`"
+        )
+    return replace(settings, clock=Clock(store.settings["start-time"], store.settings["timezone"]))
+
+
+def _count(
+    rows: Iterator[Result], hours: Hours, run: RunInfo, destination: Destination, inputs: Sequence[Path]
+) -> None:
+    check_hours(destination, inputs)
+    outcomes = hours.take(rows)
+    beside = destination.files_beside()
+    make_files(beside, outcomes, run)
+    write_hours(hours, run, destination)
+
+
+def scored_with(store: Store) -> dict[str, Any]:
+    """The settings that decided the scores of a store, with what computed them."""
+    made_by = store.facts.written_by
+    made_of = {**store.settings, **{name: made_by[name] for name in MAKER if name in made_by}}
+    return {name: value for name, value in made_of.items() if name not in ("start-time", "timezone")}
+
+
+def shows_silence(destination: Destination) -> bool:
+    """Whether windows without tags are seen in what is written."""
+    writers = [*destination.writers(), *destination.files_beside().values()]
+    return destination.layout == "wide" or not all(getattr(writer, "skips_silence", False) for writer in writers)
+
+
+def _told(
+    rows: Iterator[Result], summary: Summary, on_outcome: Callable[[FileEnd | FileFailed, Summary], object]
+) -> Iterator[Result]:
+    """Pass results on, and count and tell how recordings ended."""
+    for result in rows:
+        yield result
+        if isinstance(result, FileEnd | FileFailed):
+            summary.count(result)
+            on_outcome(result, summary)
+
+
+def _check_outside(store: Path, destination: Destination) -> None:
+    """InputError for a place inside the store."""
+    places = {"to": () if destination.is_stream else destination.to}
+    places |= {name: (os.fspath(path),) for name, path in destination.named_beside().items()}
+    folder = store.resolve()
+    for parameter, named in places.items():
+        for place in named:
+            if folder in (resolved := Path(os.path.realpath(place)), *resolved.parents):
+                raise InputError(
+                    f"{place}: is inside of the store, which holds nothing else; name another `{parameter}`"
+                )
