@@ -85,6 +85,11 @@ LINES = (
     "models info tiny --offline",
     "events talk.wav -w 1 --from 1 --labels Speech -f csv",
     "talk.wav -w 1 --layout file --labels Speech -f csv",
+    "tree -w 0.2 --store year --no-embeddings",
+    "query year --labels Speech -o speech-of-year.csv",
+    "query year --labels Speech --hours -f table",
+    "query year --labels Speech --window 5",
+    "query tree",
 )
 
 

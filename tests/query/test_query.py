@@ -194,7 +194,9 @@ def test_hours_are_the_seconds_of_the_layout_with_a_row_per_recording(both):
         (["query", "apart", "--by", "day"], "without start times, which --by day needs"),
         (["query", "apart", "--hours", "-f", "raven"], "--hours is written as table, csv"),
         (["query", "apart", "--hours", "-o", "folder/"], "--hours makes one table"),
-        (["query", "apart", "--window", "5"], "--window"),
+        (["query", "apart", "--window", "5"], "--window is about scoring, and a store is scored"),
+        (["query", "apart", "-m", "tiny"], "-m is about scoring, and a store is scored"),
+        (["query", "apart", "--labls", "Dog"], "Did you mean --labels"),
     ],
 )
 def test_what_cannot_be_asked_is_a_sentence(both, line, said):

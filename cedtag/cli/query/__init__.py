@@ -25,7 +25,22 @@ if TYPE_CHECKING:
     from cedtag.run.settings import RunSettings
 
 
-@click.command(cls=SectionedCommand)
+class _Command(SectionedCommand):
+    """A command that says why it lacks options of tagging."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from cedtag.cli.tag import command as tagging
+
+            if any(error.option_name in (*one.opts, *one.secondary_opts) for one in tagging.params):
+                said = f"{error.option_name} is about scoring, and a store is scored; leave it out"
+                raise click.UsageError(said, ctx) from error
+            raise
+
+
+@click.command(cls=_Command)
 @click.argument(
     "stores",
     nargs=-1,
