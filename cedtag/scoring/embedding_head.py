@@ -107,16 +107,19 @@ def read_head(path: Path) -> EmbeddingHead:
             )
         made_of = record["class"]
         label = Label(int(made_of["index"]), str(made_of["mid"]), str(made_of["name"]))
-        vectors = [np.array(record[name], np.float64) for name in ("norm_weight", "norm_bias", "weight")]
-        head = EmbeddingHead(label, dict(record["base"]), *vectors, float(record["bias"]))
+        norm_weight, norm_bias, weight = (
+            np.array(record[name], np.float64) for name in ("norm_weight", "norm_bias", "weight")
+        )
+        head = EmbeddingHead(label, dict(record["base"]), norm_weight, norm_bias, weight, float(record["bias"]))
     except FileNotFoundError:
         raise ModelError(f"{path}: holds no {HEAD_NAME}; name the folder that `cedtag learn` has written") from None
     except OSError as error:
         raise ModelError(f"{file}: cannot be read ({error.strerror or error})") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{file}: is damaged, or is no head of `cedtag learn` ({error!r}); learn it again") from error
+    vectors = (norm_weight, norm_bias, weight)
     if (
-        not (vectors[0].shape == vectors[1].shape == vectors[2].shape == (len(vectors[2]),))
+        any(one.shape != (len(weight),) for one in vectors)
         or not np.isfinite([*np.concatenate(vectors), head.bias]).all()
     ):
         raise ModelError(f"{file}: is damaged: its vectors do not belong together; learn it again")

@@ -18,8 +18,8 @@ BASE = {"model": "ced-micro", "weights": "a1", "config": "b2", "preprocessor": "
 @pytest.fixture
 def head() -> EmbeddingHead:
     rng = np.random.default_rng(3)
-    vectors = (rng.standard_normal(SIZE) for _ in range(3))
-    return EmbeddingHead(Label(527, "", "Owl, calling"), BASE, *vectors, 0.25)
+    norm_weight, norm_bias, weight = rng.standard_normal((3, SIZE))
+    return EmbeddingHead(Label(527, "", "Owl, calling"), BASE, norm_weight, norm_bias, weight, 0.25)
 
 
 @pytest.fixture
