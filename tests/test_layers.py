@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "cedtag"
 ROWS = (
     *("__main__", "cli"),
     *("tagger", "hf"),
-    *("demo", "doctor", "bench", "captions", "report", "training", "evaluation", "query"),
+    *("demo", "doctor", "bench", "captions", "report", "training", "evaluation", "query", "similar", "learning"),
     *("results", "run"),
     *("store",),
     *("writers",),
@@ -54,7 +54,7 @@ OWNERS = {
     "onnxruntime": ["cedtag.scoring.onnx_scorer", "cedtag.bench.onnx_products"],
     "pyarrow": ["cedtag.writers.parquet", "cedtag.store"],
     "matplotlib": ["cedtag.writers.picture", "cedtag.writers.fonts", "cedtag.evaluation.plot"],
-    "sklearn": ["cedtag.evaluation"],
+    "sklearn": ["cedtag.evaluation", "cedtag.learning"],
     "obstore": ["cedtag.system.remote"],
     "ray": ["cedtag.run.on_ray.engine", "cedtag.run.on_ray.member", "cedtag.run.on_ray.session"],
     "huggingface_hub": ["cedtag.checkpoints", "cedtag.doctor", "cedtag.cli.models"],

@@ -126,6 +126,16 @@ class Store:
         """The number of recordings that count, those that failed among them."""
         return len(self._index.entries)
 
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """The ids of the recordings that count, in listing order."""
+        return np.ascontiguousarray(self._index.entries["id"])
+
+    def window_parts(self) -> list[PartFile]:
+        """The parts with windows, older ones first; there may be windows among them that do not count any more."""
+        numbers = (number for number, rows in enumerate(self._index.num_rows) if rows)
+        return [self._file(WINDOWS, number) for number in numbers]
+
     def recordings(self) -> Iterator[FileEnd | FileFailed]:
         """How each recording ended, in listing order."""
         for one in self.stored():

@@ -1,0 +1,1 @@
+"""Windows of a store that sound like examples."""
