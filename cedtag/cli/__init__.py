@@ -39,6 +39,7 @@ COMMANDS = {
     "convert": ("cedtag.cli.convert", "Write results in other formats: for editors, data frames, evaluations."),
     "merge": ("cedtag.cli.merge", "Join the outputs of shards."),
     "store": ("cedtag.cli.store", "Show, verify, compact and edit a store of scores."),
+    "similar": ("cedtag.cli.similar", "Find the windows of a store that sound like examples."),
     "labels": ("cedtag.cli.labels", "List or find the classes."),
     "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
     "evaluate": ("cedtag.cli.evaluate", "Evaluate a model, or existing results, on labelled recordings."),
