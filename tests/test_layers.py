@@ -46,6 +46,7 @@ OWNERS = {
         "cedtag.scoring.torch_scorer",
         "cedtag.scoring.torch_threads",
         "cedtag.training",
+        "cedtag.learning.checkpoint",
         "cedtag.doctor",
         "cedtag.bench.torch_products",
     ],

@@ -40,6 +40,7 @@ COMMANDS = {
     "merge": ("cedtag.cli.merge", "Join the outputs of shards."),
     "store": ("cedtag.cli.store", "Show, verify, compact and edit a store of scores."),
     "similar": ("cedtag.cli.similar", "Find the windows of a store that sound like examples."),
+    "learn": ("cedtag.cli.learn", "Learn a class of your own from a few examples and a store."),
     "labels": ("cedtag.cli.labels", "List or find the classes."),
     "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
     "evaluate": ("cedtag.cli.evaluate", "Evaluate a model, or existing results, on labelled recordings."),

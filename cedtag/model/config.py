@@ -233,12 +233,13 @@ def _checked_labels(id2label: Mapping[int, str], config: CedConfig) -> dict[int,
     if set(id2label) != set(range(config.outputdim)):
         raise ModelError(f"id2label has other keys than 0 to {config.outputdim - 1}")
     for index, name in id2label.items():
-        if not isinstance(name, str) or not _is_printable(name):
+        if not isinstance(name, str) or not is_printable(name):
             refuse(f"id2label[{index}]", name, "one line of text")
     return {index: id2label[index] for index in range(config.outputdim)}
 
 
-def _is_printable(name: str) -> bool:
+def is_printable(name: str) -> bool:
+    """Whether text can be the name of a class."""
     # Control characters and lone surrogates would break rows, terminals and UTF-8.
     return 0 < len(name) <= _MAX_LABEL_CHARACTERS and not any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
 

@@ -1,0 +1,1 @@
+"""Classes of one's own, learned from a few examples on the embeddings of a store."""
