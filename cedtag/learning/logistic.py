@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float64]
     Vector = NDArray[np.float64]
 
-# Inverse strengths of the L2 penalty on features of unit variance. Without enough examples to choose, the middle one.
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-USUAL_STRENGTH = 1e-2
+# Inverse strengths of the L2 penalty on features of unit variance. Without enough examples to choose, the usual one.
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+USUAL_STRENGTH = 1e-1
 MOST_FOLDS = 5
 FEWEST_TO_CHOOSE = 4  # examples of each answer
 _MAX_ITERATIONS = 500
