@@ -126,7 +126,7 @@ def _write(found: Sequence[SimilarWindow], output: str | None, format_name: str 
         return
     encoded = text_of(found, format_name).encode("utf-8", "surrogateescape")
     if output in (None, "-"):
-        click.get_binary_stream("stdout").write(encoded)
+        click.echo(encoded, nl=False)
         return
     path = Path(str(output))
     with writing(path), writing_whole(path) as out:

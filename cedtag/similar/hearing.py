@@ -12,7 +12,7 @@ from cedtag.audio import Decoders
 from cedtag.errors import AudioError, InputError
 from cedtag.inputs.search import Search
 from cedtag.inputs.sources import find_sources
-from cedtag.records import FileFailed, ScoredWindow, Skipped
+from cedtag.records import AlreadyDone, ScoredWindow
 from cedtag.run.archive import scoring_of, scoring_threads
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.settings import RunSettings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cedtag.records import FileEnd
+    from cedtag.records import FileEnd, FileFailed, Skipped
     from cedtag.scoring import LoadedModel
     from cedtag.store.read import Store
 
@@ -70,7 +70,8 @@ def hear(
             if vectors:
                 heard.append(Heard(outcome.source.name, np.stack(vectors).astype(np.float64)))
                 vectors = []
-            on_outcome(outcome)
+            if not isinstance(outcome, AlreadyDone):
+                on_outcome(outcome)
     if not heard:
         raise AudioError("no example could be heard; name recordings, or folders of them")
     return heard

@@ -107,7 +107,7 @@ def _may_be_among(column: EmbeddingColumn, wanted: Wanted) -> NDArray[np.bool_]:
     """Which windows may be among the best, whatever single precision has rounded."""
     best, others = _approximate(column, wanted)
     # Of a sum of d products of numbers of unit length: d roundings, and a few for the lengths.
-    bound = np.float32((column.size + 16) * 2.0**-24)
+    bound = (column.size + 16) * 2.0**-24
     may_be = np.ones(len(column), bool)
     sure = np.ones(len(column), bool)
     for mask in (may_be, sure):
@@ -115,10 +115,10 @@ def _may_be_among(column: EmbeddingColumn, wanted: Wanted) -> NDArray[np.bool_]:
     if others is not None:
         may_be &= best + bound >= others - bound
         sure &= best - bound > others + bound
-    return may_be & (best >= _least(column, best, sure, wanted) - 2 * bound)
+    return np.asarray(may_be & (best >= _least(column, best, sure, wanted) - 2 * bound))
 
 
-def _least(column: EmbeddingColumn, best: NDArray[np.float32], sure: NDArray[np.bool_], wanted: Wanted) -> np.float32:
+def _least(column: EmbeddingColumn, best: NDArray[np.float32], sure: NDArray[np.bool_], wanted: Wanted) -> float:
     """What the last of the best has at least, before rounding; minus infinity where there are fewer."""
     values = best[sure]
     if wanted.diverse and len(values):
@@ -127,8 +127,8 @@ def _least(column: EmbeddingColumn, best: NDArray[np.float32], sure: NDArray[np.
         firsts = np.flatnonzero(np.diff(ids[order], prepend=ids[order][0] - 1))
         values = np.maximum.reduceat(values[order], firsts)
     if len(values) < wanted.num_best:
-        return np.float32(-np.inf)
-    return np.float32(np.partition(values, len(values) - wanted.num_best)[len(values) - wanted.num_best])
+        return -np.inf
+    return float(np.partition(values, len(values) - wanted.num_best)[len(values) - wanted.num_best])
 
 
 def _approximate(column: EmbeddingColumn, wanted: Wanted) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
