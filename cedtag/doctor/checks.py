@@ -42,6 +42,7 @@ _USES = {
     "ray": "--engine ray",
     "remote": "s3://, gs://, az:// and https://",
     "store": "stores of scores",
+    "hoplite": "databases of perch-hoplite",
     "train": "evaluate and finetune",
 }
 _SECRETS = ("TOKEN", "KEY", "SECRET", "PASSWORD")

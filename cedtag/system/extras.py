@@ -23,6 +23,7 @@ EXTRAS = {
     "ray": ("ray",),
     "remote": ("obstore",),
     "store": ("pyarrow",),
+    "hoplite": ("pyarrow", "usearch"),
     "train": ("scikit-learn", "matplotlib"),
 }
 _MODULES = {"scikit-learn": "sklearn"}  # of packages whose modules have other names

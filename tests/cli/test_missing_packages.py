@@ -135,7 +135,7 @@ def test_doctor_lists_every_extra_with_its_command(cedtag, monkeypatch):
     monkeypatch.setattr(extras, "is_installed", lambda package: package not in ("pyarrow", "matplotlib"))
     lines = {line.split()[0]: line.split(maxsplit=1)[1] for line in cedtag("doctor").lines}
     for name in extras.EXTRAS.keys() - {"torch"}:
-        if name in ("parquet", "plot", "store", "train"):
+        if name in ("hoplite", "parquet", "plot", "store", "train"):
             assert lines[name].endswith(extras.install_command(*extras.EXTRAS[name])), name
         else:
             assert "not installed" not in lines[name]
