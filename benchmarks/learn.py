@@ -20,6 +20,7 @@ import click
 import numpy as np
 
 from cedtag.evaluation.metrics import accuracy, average_precision, each_once, macro_map
+from cedtag.inputs.manifest import canonical
 from cedtag.learning.checkpoint import load_base
 from cedtag.learning.logistic import Examples, fit, scale_of
 from cedtag.learning.suggest import least_sure
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from cedtag.learning.logistic import Scale
 
 PER_CLASS = 8
-FIRST, AT_ONCE, MOST = 2, 4, 84  # labels of each answer to begin with, labels of each round, labels in all
+FIRST, AT_ONCE, MOST = 2, 4, 60  # labels of each answer to begin with, labels of each round, labels in all
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def embedded(esc10: Path, checkpoint: Path, store: Path) -> Clips:
     base = load_base(tagger.model.checkpoint, "learned", only=True)
     features = normalised(rows[EMBEDDING].astype(np.float64), base.norm_weight, base.norm_bias)
     of_row = [paths[id] for id in rows["id"].tolist()]
-    classes = np.array([Path(path).parent.name for path in of_row])
+    classes = np.array([canonical(Path(path).parent.name) for path in of_row])
     return Clips(features, classes, np.array([Path(path).name[0] for path in of_row]), of_row, scale_of(features))
 
 
