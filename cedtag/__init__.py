@@ -38,6 +38,7 @@ __all__ = [
     "FileFailed",
     "InputError",
     "Label",
+    "LearningSettings",
     "MissingPackageError",
     "ModelChoice",
     "ModelError",
@@ -51,6 +52,7 @@ __all__ = [
     "ScoredWindow",
     "Scores",
     "Search",
+    "SimilarSettings",
     "Skipped",
     "SoundEvent",
     "Source",
@@ -72,9 +74,12 @@ __all__ = [
     "evaluate_results",
     "extract_clips",
     "find_labels",
+    "find_similar",
     "finetune",
+    "learn",
     "merge",
     "most_specific",
+    "open_store",
     "read_data",
     "read_results",
     "roll_up",
@@ -100,6 +105,8 @@ if TYPE_CHECKING:
     from cedtag.labels.groups import most_specific, roll_up
     from cedtag.labels.table import Label, audioset, find_labels
     from cedtag.labels.tag_filter import TagFilter
+    from cedtag.learning.learn import learn
+    from cedtag.learning.settings import LearningSettings
     from cedtag.model.config import CedConfig
     from cedtag.model.features import CedFeatureExtractor
     from cedtag.model.network import CedForAudioClassification, CedModel
@@ -132,6 +139,9 @@ if TYPE_CHECKING:
     from cedtag.run.settings import Reading, RunSettings
     from cedtag.run.summary import Summary
     from cedtag.scoring import Compute
+    from cedtag.similar.search import find_similar
+    from cedtag.similar.settings import SimilarSettings
+    from cedtag.store import open_store
     from cedtag.tagger import Tagger, tag
     from cedtag.training.finetune import finetune
     from cedtag.training.run import TrainingCallbacks
@@ -139,6 +149,7 @@ if TYPE_CHECKING:
 
 # Loaded at first use, so that `import cedtag` costs neither torch nor NumPy.
 _LAZY = {
+    "SAMPLE_RATE_HZ": "cedtag.records",
     "AlreadyDone": "cedtag.records",
     "AudioError": "cedtag.errors",
     "Callbacks": "cedtag.run.archive",
@@ -161,6 +172,7 @@ _LAZY = {
     "FileFailed": "cedtag.records",
     "InputError": "cedtag.errors",
     "Label": "cedtag.labels.table",
+    "LearningSettings": "cedtag.learning.settings",
     "MissingPackageError": "cedtag.errors",
     "ModelChoice": "cedtag.checkpoints.choice",
     "ModelError": "cedtag.errors",
@@ -171,10 +183,10 @@ _LAZY = {
     "RecordingResults": "cedtag.results.recording",
     "ReportFiles": "cedtag.evaluation.settings",
     "RunSettings": "cedtag.run.settings",
-    "SAMPLE_RATE_HZ": "cedtag.records",
     "ScoredWindow": "cedtag.records",
     "Scores": "cedtag.results.recording",
     "Search": "cedtag.inputs.search",
+    "SimilarSettings": "cedtag.similar.settings",
     "Skipped": "cedtag.records",
     "SoundEvent": "cedtag.records",
     "Source": "cedtag.records",
@@ -195,9 +207,12 @@ _LAZY = {
     "evaluate_results": "cedtag.evaluation.run",
     "extract_clips": "cedtag.results.extract",
     "find_labels": "cedtag.labels.table",
+    "find_similar": "cedtag.similar.search",
     "finetune": "cedtag.training.finetune",
+    "learn": "cedtag.learning.learn",
     "merge": "cedtag.run.merging",
     "most_specific": "cedtag.labels.groups",
+    "open_store": "cedtag.store",
     "read_data": "cedtag.inputs.manifest",
     "read_results": "cedtag.results.read",
     "roll_up": "cedtag.labels.groups",
