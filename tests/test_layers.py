@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "cedtag"
 ROWS = (
     *("__main__", "cli"),
     *("tagger", "hf"),
-    *("demo", "doctor", "bench", "captions", "report", "training", "evaluation", "query", "similar", "learning"),
+    *("demo", "doctor", "bench", "captions", "report", "training", "distill", "evaluation", "query", "similar", "learning"),
     *("results", "run"),
     *("store",),
     *("writers",),
