@@ -53,7 +53,7 @@ OWNERS = {
     "torchaudio": ["cedtag.model.log_mel", "cedtag.training", "cedtag.doctor"],
     "av": ["cedtag.audio.pyav", "cedtag.doctor", "cedtag.bench.encode"],
     "onnxruntime": ["cedtag.scoring.onnx_scorer", "cedtag.bench.onnx_products"],
-    "pyarrow": ["cedtag.writers.parquet", "cedtag.store"],
+    "pyarrow": ["cedtag.distill.block", "cedtag.writers.parquet", "cedtag.store"],
     "matplotlib": ["cedtag.writers.picture", "cedtag.writers.fonts", "cedtag.evaluation.plot"],
     "sklearn": ["cedtag.evaluation", "cedtag.learning"],
     "obstore": ["cedtag.system.remote"],
