@@ -32,6 +32,8 @@ OWNERS = {
     "transformers": ["cedtag.hf"],
     "torch": [
         "cedtag.model.bf16_block",
+        "cedtag.distill.scorer",
+        "cedtag.distill.teachers",
         "cedtag.hf",
         "cedtag.model.encoder",
         "cedtag.model.features",

@@ -6,7 +6,8 @@ import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,24 +65,29 @@ class StoredClip:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The clips of some consecutive recordings, and what is wrong with these: stages of failures, and damage.
+    """The clips of some consecutive recordings, and what is wrong with these.
 
-    `left_out` counts clips that are shorter than what the teachers take.
+    `failed` holds the stage of each recording that failed, and `partial` the cause of each that was cut short, as
+    `FileFailed` and `FileEnd` have them; `left_out` says of clips why they are not there.
     """
 
     clips: list[StoredClip] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    partial: list[str] = field(default_factory=list)
-    left_out: int = 0
+    partial: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     @property
-    def is_complete(self) -> bool:
-        """Whether every clip of every recording is there."""
-        return not (self.failed or self.partial or self.left_out)
+    def can_be_retried(self) -> bool:
+        """Whether a recording failed, or was cut short by a cause that can pass."""
+        return bool(self.failed or any(self.partial.values()))
+
+    def status_of(self, name: str) -> str:
+        """How a recording of the block ended: "ok", "partial" or "failed"."""
+        return "failed" if name in self.failed else "partial" if name in self.partial else "ok"
 
 
-def write_block(out: IO[bytes], block: Block, *, store: str, seed: int, epochs: int, top_k: int) -> None:
-    """Write the rows of a block for the store with this digest: one per clip and epoch."""
+def block_bytes(block: Block, *, store: str, seed: int, epochs: int, top_k: int) -> bytes:
+    """The part that holds a block, for the store with this digest: a row per clip and epoch."""
     rows = [(one, epoch) for one in block.clips for epoch in range(epochs)]
     facts = {"store": store, "failed": block.failed, "partial": block.partial, "left_out": block.left_out}
     columns: dict[str, tuple[Any, Any]] = {
@@ -101,9 +107,11 @@ def write_block(out: IO[bytes], block: Block, *, store: str, seed: int, epochs: 
     }
     schema = pyarrow.schema([(name, kind) for name, (kind, _) in columns.items()])
     arrays = [pyarrow.array(values, kind) for kind, values in columns.values()]
+    out = BytesIO()  # pyarrow makes errors of its own of those of a disk
     with parquet.ParquetWriter(out, schema, **_SETTINGS) as writer:
         writer.add_key_value_metadata({KEY: json.dumps(facts)})
         writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema), max(1, len(rows)))
+    return out.getvalue()
 
 
 def read_block(path: Path, *, store: str, seed: int, epochs: int, num_classes: int, top_k: int) -> Block:

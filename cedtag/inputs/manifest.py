@@ -73,14 +73,17 @@ def read_data(path: Path, settings: DataSettings | None = None) -> LabelledData:
     return LabelledData(path, settings.folds, selected, others, settings.keep_going)
 
 
-def read_examples(data: Path, audio: Path | None = None) -> list[Example]:
-    """All examples of `data`; the files of a manifest lie below `audio`, or else beside the manifest."""
+def read_examples(data: Path, audio: Path | None = None, *, needs_labels: bool = True) -> list[Example]:
+    """All examples of `data`; the files of a manifest lie below `audio`, or else beside the manifest.
+
+    Without `needs_labels` a manifest may have no column of labels.
+    """
     if os.path.isdir(data):  # noqa: PTH112 -- Path.is_dir raises an error for a name that is too long
         return _of_folder(data)
     rows = _rows(data)
     if rows and rows[0] and rows[0][0].startswith("#"):
         return _of_segments(data, rows, audio)
-    return _of_manifest(data, rows, audio or data.parent)
+    return _of_manifest(data, rows, audio or data.parent, {"file", "labels"} if needs_labels else {"file"})
 
 
 def require_audio(data: Path, examples: Iterable[Example]) -> None:
@@ -164,12 +167,11 @@ def _rows(file: Path) -> list[list[str]]:
         raise InputError(f"{file}: cannot be read ({getattr(error, 'strerror', error)})") from error
 
 
-def _of_manifest(file: Path, rows: list[list[str]], audio: Path) -> list[Example]:
+def _of_manifest(file: Path, rows: list[list[str]], audio: Path, needed: set[str]) -> list[Example]:
     header = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    if not {"file", "labels"} <= set(header):
-        raise InputError(
-            f"{file}: the first line must name the columns 'file' and 'labels' (and may: start, end, fold, group)"
-        )
+    if not needed <= set(header):
+        columns = " and ".join(map(repr, sorted(needed)))
+        raise InputError(f"{file}: the first line must name the columns {columns} (and may: start, end, fold, group)")
     found: dict[tuple[str, int, int | None], Example] = {}
     for number, row in enumerate(rows[1:], start=2):
         if not any(row):
@@ -206,7 +208,7 @@ def _example(cells: dict[str, str], audio: Path, where: str) -> Example:
     stop = _samples(cells.get("end", ""), where)
     if stop is not None and stop <= start:
         raise InputError(f"{where}: the end is not after the start")
-    names = (name.strip() for name in cells["labels"].split(SEPARATOR))
+    names = (name.strip() for name in cells.get("labels", "").split(SEPARATOR))
     labels = tuple(dict.fromkeys(canonical(name) for name in names if name))
     fold, group = (cells.get(name, "").strip() for name in ("fold", "group"))
     return Example(str(audio / cells["file"]), cells["file"], labels, start, stop, fold, group)

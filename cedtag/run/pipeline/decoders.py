@@ -79,7 +79,10 @@ class LaneDecoder:
     def _cut(self, lane: Lane, recording: Recording) -> None:
         settings = self._settings
         blocks = lane.watched(recording.blocks())
-        windows = windows_of_part(blocks, settings.part, lane.source, settings.window, settings.hop)
+        if settings.cut is not None:
+            windows = settings.cut(blocks, lane.source)
+        else:
+            windows = windows_of_part(blocks, settings.part, lane.source, settings.window, settings.hop)
         while group := tuple(chain.from_iterable(map(by_channel, islice(windows, self._group_size)))):
             lane.room.acquire()
             if lane.abandoned:

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 from cedtag.inputs.slices import Slice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cedtag.records import Source, Window
     from cedtag.scoring import Scorer
 
 
@@ -18,7 +24,7 @@ WHOLE = Slice()
 class PipelineSettings:
     """Window and hop in samples, numbers of threads, and after how long without samples a decoder is given up.
 
-    `part` is what of each recording is scored.
+    `part` is what of each recording is scored. `cut` makes the windows of the blocks of a recording in another way.
     """
 
     window: int
@@ -27,6 +33,7 @@ class PipelineSettings:
     scorers: int = 1
     timeout_s: float | None = None
     part: Slice = WHOLE
+    cut: Callable[[Iterator[NDArray[np.float32]], Source], Iterator[Window]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

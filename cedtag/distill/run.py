@@ -1,0 +1,294 @@
+"""Storing views: recordings are decoded, cut, drawn and scored side by side, and written part by part."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from cedtag.audio import Decoders, Decoding
+from cedtag.distill.block import Block, Recording, StoredClip, block_bytes, read_outcome
+from cedtag.distill.data import ClipSource, clips_of, read_clip_data
+from cedtag.distill.scorer import ViewScorer, clip_of, draw
+from cedtag.distill.settings import DEFAULT_TOP_K, StoreSettings
+from cedtag.distill.store import StoreFacts, open_store, part_name
+from cedtag.distill.teachers import common_front_end
+from cedtag.distill.views import NUM_SUMS, Checksum, numbers_checksum
+from cedtag.errors import AudioError, InputError
+from cedtag.inputs.segments import ReadClips
+from cedtag.inputs.window_settings import samples_of
+from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, ScoredWindow
+from cedtag.run.pipeline import PipelineSettings, score_recordings
+from cedtag.run.settings import Reading
+from cedtag.run.summary import Summary
+from cedtag.scoring.torch_device import find_device, find_precision
+from cedtag.system.atomic import writing
+from cedtag.system.destinations import OutputPath, check_outputs
+from cedtag.system.machine import usable_cpus
+from cedtag.system.part_folder import HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cedtag.distill.data import ClipData
+    from cedtag.distill.teachers import Teacher
+    from cedtag.distill.views import Clip
+    from cedtag.system.part_folder import PartFolder
+
+    Ended: TypeAlias = FileEnd | FileFailed
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCallbacks:
+    """Functions that are called while views are stored.
+
+    `on_start` is called with the facts of the store before anything is scored, and `on_recording` with what became of
+    the clips of each recording, in order.
+    """
+
+    on_start: Callable[[StoreFacts], object] = lambda facts: None
+    on_recording: Callable[[ReadClips[Clip]], object] = lambda read: None
+
+
+@dataclass(slots=True)
+class StoreResult:
+    """What became of the recordings, and how many clips were stored now; `left_out` counts earlier ones, too."""
+
+    facts: StoreFacts
+    summary: Summary = field(default_factory=Summary)
+    clips: int = 0
+    left_out: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether every clip of every recording is stored."""
+        return self.summary.all_complete and not self.left_out
+
+
+def store_views(
+    data: str | os.PathLike[str],
+    teachers: Sequence[Teacher],
+    output: str | os.PathLike[str],
+    settings: StoreSettings | None = None,
+    callbacks: StoreCallbacks | None = None,
+) -> StoreResult:
+    """Store what the mean of the teachers gives for views of the clips of recordings, for a training.
+
+    `data` is a folder of recordings, a manifest or AudioSet's segment list. Stopped in any way, the same call goes on
+    and leaves the same bytes. Recordings that cannot be decoded, and clips too short for the teachers, are left out.
+    Raises InputError, ModelError, OutputError, and AudioError without `settings.selection.keep_going` where a
+    recording fails or is cut.
+    """
+    settings, callbacks = settings or StoreSettings(), callbacks or StoreCallbacks()
+    path = Path(output)
+    clip_data = read_clip_data(Path(data), settings.selection)
+    check_outputs([OutputPath(path / HEADER, "store", replaceable=True, is_own=True)], clip_data.files())
+    facts = facts_of(clip_data, teachers, settings)
+    with open_store(path, facts) as folder:
+        callbacks.on_start(facts)
+        writer = _Writer(folder, StoreResult(facts), callbacks, keep_going=settings.selection.keep_going)
+        with Decoders(Decoding(isolate=facts.device != "cpu")) as decoders:
+            scorer = ViewScorer(teachers, facts, find_device(settings.compute.device))
+            plan = _plan(settings, facts)
+            sources = _pending(clip_data, folder, settings, writer.result)
+            with closing(score_recordings(sources, decoders.open, scorer, plan)) as outcomes:
+                for outcome in outcomes:
+                    writer.add(outcome)
+    return writer.result
+
+
+def facts_of(data: ClipData, teachers: Sequence[Teacher], settings: StoreSettings) -> StoreFacts:
+    """What decides the parts of a store; InputError where the teachers do not go together, or with the settings."""
+    front_end, views = common_front_end(teachers), settings.views
+    classes = teachers[0].classes
+    top_k = min(DEFAULT_TOP_K, len(classes)) if views.top_k is None else views.top_k
+    if top_k > len(classes):
+        raise InputError(f"`top_k` {top_k}: the teachers have {len(classes)} classes, and no more can be kept")
+    chunk = samples_of(views.chunk_s)
+    longest = min((teacher.longest for teacher in teachers if teacher.longest is not None), default=chunk)
+    if not front_end.patch_samples <= chunk <= longest:
+        lengths = f"{front_end.patch_samples / SAMPLE_RATE_HZ:g} to {longest / SAMPLE_RATE_HZ:g}"
+        raise InputError(f"`chunk_s` {views.chunk_s:g}: the teachers take from {lengths} seconds")
+    device = find_device(settings.compute.device)
+    digest, recordings, blocks = data.measured()
+    return StoreFacts(
+        seed=views.seed,
+        epochs=views.epochs,
+        top_k=top_k,
+        chunk=chunk,
+        classes=classes,
+        teachers=tuple((teacher.name, teacher.digest) for teacher in teachers),
+        front_end=front_end,
+        device=device.type,
+        precision=find_precision(settings.compute.precision, device),
+        data=digest,
+        recordings=recordings,
+        blocks=blocks,
+    )
+
+
+class _Writer:
+    """Gathers the clips of a block, and writes its part when its last recording has ended."""
+
+    def __init__(self, folder: PartFolder, result: StoreResult, callbacks: StoreCallbacks, *, keep_going: bool) -> None:
+        self.result = result
+        self._folder, self._callbacks, self._keep_going = folder, callbacks, keep_going
+        self._block = Block()
+        self._scored: list[ScoredWindow] = []  # of the recording that has not ended
+
+    def add(self, outcome: object) -> None:
+        if isinstance(outcome, ScoredWindow):
+            self._scored.append(outcome)
+        elif isinstance(outcome, AlreadyDone):
+            self.result.summary.count(outcome)
+        elif isinstance(outcome, FileEnd | FileFailed):
+            self._end(outcome)
+
+    def _end(self, end: Ended) -> None:
+        """Add what comes of a recording to its block, and write that if it was the last one."""
+        source, facts = end.source, self.result.facts
+        assert isinstance(source, ClipSource)
+        recording = None if isinstance(end, FileFailed) else _recording(source)
+        if isinstance(recording, FileFailed):
+            end, recording = recording, None
+        if recording is None:
+            self._scored.clear()
+        used = [window for window in self._scored if window.stop - window.start >= facts.front_end.patch_samples]
+        left_out = _left_out(self._scored, end, facts)
+        self._scored = []
+        self._count(end, [clip_of(window) for window in used], left_out)
+        if recording is not None:
+            self._block.clips.extend(_stored(window, recording, facts) for window in used)
+        if source.ends_block:
+            self._write(source.block)
+
+    def _count(self, end: Ended, clips: list[Clip], left_out: list[str]) -> None:
+        if not self._keep_going and (fault := _fault(end, left_out)):
+            raise AudioError(f"{fault}; `keep_going` leaves it out", traceback=end.traceback)
+        if isinstance(end, FileFailed):
+            self._block.failed[end.source.name] = end.stage
+        elif end.problems:
+            self._block.partial[end.source.name] = end.cause
+        self._block.left_out.extend(left_out)
+        self.result.summary.count(end)
+        self.result.clips += len(clips)
+        self.result.left_out += len(left_out)
+        self._callbacks.on_recording(ReadClips(end, [*clips, *[None] * len(left_out)], left_out))
+
+    def _write(self, number: int) -> None:
+        facts, block, self._block = self.result.facts, self._block, Block()
+        content = block_bytes(block, store=facts.digest, seed=facts.seed, epochs=facts.epochs, top_k=facts.top_k)
+        with writing(self._folder.path), self._folder.writing_part(part_name(number)) as out:
+            out.write(content)
+
+
+def _pending(
+    data: ClipData, folder: PartFolder, settings: StoreSettings, result: StoreResult
+) -> Iterator[ClipSource | AlreadyDone]:
+    """The recordings of the shard whose part is not there, and what became of the others before."""
+    shard, shards = settings.shard or (1, 1)
+    number, earlier = -1, None
+    for source in data.sources():
+        if source.block % shards != shard - 1:
+            continue
+        if source.block != number:
+            number, earlier = source.block, _earlier(folder.path / part_name(source.block), settings.retry_failed)
+            result.left_out += 0 if earlier is None else len(earlier.left_out)
+        yield source if earlier is None else AlreadyDone(source, earlier.status_of(source.name))
+
+
+def _earlier(part: Path, retry_failed: bool) -> Block | None:
+    """What an earlier run made of a block; None if there is none, or it is to be made again."""
+    if not part.exists():
+        return None
+    earlier = read_outcome(part)
+    return None if retry_failed and earlier.can_be_retried else earlier
+
+
+def _plan(settings: StoreSettings, facts: StoreFacts) -> PipelineSettings:
+    """How recordings are cut, and spread over threads."""
+    compute = settings.compute
+    # As many as score in `cedtag tag`: see `scoring_threads` there.
+    threads = compute.threads or (usable_cpus() + 1 if facts.device == "cpu" else 1)
+    return PipelineSettings(
+        facts.chunk,
+        facts.chunk,
+        compute.jobs or usable_cpus(),
+        threads,
+        Reading().timeout_s,
+        cut=partial(clips_of, size=facts.chunk),
+    )
+
+
+def _stored(window: ScoredWindow, recording: Recording, facts: StoreFacts) -> StoredClip:
+    """The clip with the best classes of each view; of equal scores, those of the first classes."""
+    clip = clip_of(window)
+    scores = window.probabilities[:-NUM_SUMS].reshape(facts.epochs, len(facts.classes))
+    best = np.sort(np.argsort(-scores, axis=-1, kind="stable")[:, : facts.top_k], axis=-1)
+    sums = tuple(window.probabilities[-NUM_SUMS:].tolist())
+    return StoredClip(
+        clip,
+        recording,
+        Checksum(numbers_checksum(draw(facts, clip, 0), clip), sums),
+        best.astype(np.int16),
+        np.take_along_axis(scores, best, -1).clip(0, 1).astype(np.float16),
+    )
+
+
+def _recording(source: ClipSource) -> Recording | FileFailed:
+    """The size and the hash of a recording that was decoded just now, or why they are not those of what was decoded."""
+    try:
+        found = file_of(source.path)
+        status = os.stat(source.path)  # noqa: PTH116 -- paths may hold bytes that are not UTF-8
+    except OSError as error:
+        return FileFailed(source, "read", f"{source.name}: cannot be read ({error.strerror})")
+    if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
+        return FileFailed(source, "read", f"{source.name}: was changed while views were stored; run the same again")
+    return found
+
+
+def file_of(path: str) -> Recording:
+    """The size and the hash of a recording's file as it is now."""
+    digest, size = hashlib.blake2b(digest_size=16), 0
+    with open(path, "rb") as file:  # noqa: PTH123 -- paths may hold bytes that are not UTF-8
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+    return Recording(size, digest.digest())
+
+
+def _left_out(scored: Sequence[ScoredWindow], end: Ended, facts: StoreFacts) -> list[str]:
+    """A sentence for each clip of a recording that is too short, or begins after its end."""
+    patch = facts.front_end.patch_samples
+    source = end.source
+    assert isinstance(source, ClipSource)
+    sentences = [
+        f"{source.name}: {(one.stop - one.start) / SAMPLE_RATE_HZ:.2f} s of audio from second {_seconds(one.start)} "
+        f"on; a clip must last one patch, {_seconds(patch)} s"
+        for one in scored
+        if one.stop - one.start < patch
+    ]
+    if isinstance(end, FileFailed):
+        return sentences
+    decoded = f"{_seconds(end.num_samples)} s of the recording were decoded"
+    starts = [start for start, _ in source.spans if start >= end.num_samples]
+    return sentences + [f"{source.name}: the clip from {_seconds(start)} s on is empty; {decoded}" for start in starts]
+
+
+def _fault(end: Ended, left_out: Sequence[str]) -> str:
+    """What is wrong with a recording, if anything is."""
+    if isinstance(end, FileFailed):
+        return f"failed: {end.error}"
+    if end.problems:
+        return f"partial: {end.source.name}: {end.problems[0]}"
+    return left_out[0] if left_out else ""
+
+
+def _seconds(samples: int) -> str:
+    return f"{round(samples / SAMPLE_RATE_HZ, 3):g}"

@@ -1,0 +1,73 @@
+"""What is stored of which clips, and what computes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cedtag.distill.store import LARGEST_SEED, MOST_EPOCHS
+from cedtag.errors import InputError
+from cedtag.inputs.data_settings import DataSettings
+from cedtag.records import LONGEST_S
+
+DEFAULT_TOP_K = 20
+_MOST_TOP_K = 2**15
+
+
+@dataclass(frozen=True, slots=True)
+class ViewSettings:
+    """The views that are stored: of each clip one for each of `epochs`, drawn with `seed`.
+
+    Of every view the `top_k` best classes are kept, by None 20, or all of fewer. Recordings, and longer clips of a
+    manifest, are cut into clips of `chunk_s` seconds.
+    """
+
+    epochs: int = 10
+    top_k: int | None = None
+    chunk_s: float = 10.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, most, least in (("epochs", MOST_EPOCHS, 1), ("top_k", _MOST_TOP_K, 1), ("seed", LARGEST_SEED, 0)):
+            number = getattr(self, name)
+            if number is not None and not least <= number <= most:
+                raise InputError(f"`{name}` {number}: expected a whole number from {least} to {most}")
+        if not 0 < self.chunk_s <= LONGEST_S:
+            raise InputError(f"`chunk_s` {self.chunk_s:g}: expected seconds, more than 0 and up to {LONGEST_S:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCompute:
+    """What computes: `device` and `precision` as in `Compute`; `threads` ask the teachers, while `jobs` decode.
+
+    None takes what suits the machine. On a CPU neither number changes a bit of what is stored.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    jobs: int | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("jobs", "threads"):
+            number = getattr(self, name)
+            if number is not None and not 1 <= number <= 1024:
+                raise InputError(f"`{name}` {number}: expected a whole number from 1 to 1024")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """All settings of a store besides its data, its teachers and its folder.
+
+    Of a `shard` (i, n) every n-th part is made, from the i-th on. With `retry_failed` parts in which a recording failed
+    are made again.
+    """
+
+    selection: DataSettings = field(default_factory=DataSettings)
+    views: ViewSettings = field(default_factory=ViewSettings)
+    compute: StoreCompute = field(default_factory=StoreCompute)
+    shard: tuple[int, int] | None = None
+    retry_failed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
+            raise InputError(f"`shard` {self.shard}: expected (i, n) with i from 1 to n")
