@@ -43,7 +43,7 @@ _USES = {
     "remote": "s3://, gs://, az:// and https://",
     "store": "stores of scores",
     "hoplite": "databases of perch-hoplite",
-    "train": "evaluate and finetune",
+    "train": "evaluate, finetune and distill",
 }
 _SECRETS = ("TOKEN", "KEY", "SECRET", "PASSWORD")
 _VARIABLES = ("CEDTAG_", "HF_HUB_", "HF_HOME", "HF_ENDPOINT", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")

@@ -24,7 +24,7 @@ EXTRAS = {
     "remote": ("obstore",),
     "store": ("pyarrow",),
     "hoplite": ("pyarrow", "usearch"),
-    "train": ("scikit-learn", "matplotlib"),
+    "train": ("scikit-learn", "matplotlib", "pyarrow"),
 }
 _MODULES = {"scikit-learn": "sklearn"}  # of packages whose modules have other names
 
