@@ -174,7 +174,7 @@ class Runner:
             if words[0] == "jq":
                 list(map(json.loads, data.splitlines()))
             return data
-        if words[0] == "find":
+        if words[0] in ("find", "cp"):
             return subprocess.run(words, check=True, capture_output=True).stdout
         assert words[0] == "cedtag", f"{line.where}: what is {words[0]}? A reason not to run it belongs in NOT_RUN"
         return self._run_cedtag(line, words[1:], data)

@@ -11,6 +11,7 @@ import pytest
 
 from cedtag.cli import cli
 from cedtag.cli.shared.options import Option
+from cedtag.distill.settings import DistillStoreCompute, ViewSettings
 from cedtag.errors import InputError
 from cedtag.evaluation.settings import EvaluationSettings
 from cedtag.events.settings import EventSettings
@@ -28,6 +29,7 @@ SETTINGS = (
     ClipSettings,
     Cluster,
     Compute,
+    DistillStoreCompute,
     EvaluationSettings,
     EventSettings,
     PageSettings,
@@ -38,6 +40,7 @@ SETTINGS = (
     TrainingCompute,
     TrainingFolder,
     Validation,
+    ViewSettings,
     WindowSettings,
 )
 # Any number of tags, clips, or levels of the ontology from some small one on is all of them.

@@ -45,6 +45,7 @@ COMMANDS = {
     "models": ("cedtag.cli.models", "List, download, find and remove checkpoints."),
     "evaluate": ("cedtag.cli.evaluate", "Evaluate a model, or existing results, on labelled recordings."),
     "finetune": ("cedtag.cli.finetune", "Train a model on your own recordings and classes."),
+    "distill": ("cedtag.cli.distill", "Store what large models give for your recordings, to train a small one."),
     "demo": ("cedtag.cli.demo", "Tag a sample with a small model, both in the package."),
     "bench": ("cedtag.cli.bench", "Measure how fast this machine tags, and what to type for it."),
     "doctor": ("cedtag.cli.doctor", "Test this installation; what a bug report needs."),

@@ -16,7 +16,7 @@ from cedtag.audio import Decoders, Decoding
 from cedtag.distill.block import Block, Recording, StoredClip, block_bytes, read_outcome
 from cedtag.distill.data import ClipSource, clips_of, read_clip_data
 from cedtag.distill.scorer import ViewScorer, clip_of, draw
-from cedtag.distill.settings import DEFAULT_TOP_K, StoreSettings
+from cedtag.distill.settings import DEFAULT_TOP_K, DistillStoreSettings
 from cedtag.distill.store import StoreFacts, open_store, part_name
 from cedtag.distill.teachers import common_front_end
 from cedtag.distill.views import NUM_SUMS, Checksum, numbers_checksum
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreCallbacks:
+class DistillStoreCallbacks:
     """Functions that are called while views are stored.
 
     `on_start` is called with the facts of the store before anything is scored, and `on_recording` with what became of
@@ -57,7 +57,7 @@ class StoreCallbacks:
 
 
 @dataclass(slots=True)
-class StoreResult:
+class DistillStoreResult:
     """What became of the recordings, and how many clips were stored now; `left_out` counts earlier ones, too."""
 
     facts: StoreFacts
@@ -75,9 +75,9 @@ def store_views(
     data: str | os.PathLike[str],
     teachers: Sequence[Teacher],
     output: str | os.PathLike[str],
-    settings: StoreSettings | None = None,
-    callbacks: StoreCallbacks | None = None,
-) -> StoreResult:
+    settings: DistillStoreSettings | None = None,
+    callbacks: DistillStoreCallbacks | None = None,
+) -> DistillStoreResult:
     """Store what the mean of the teachers gives for views of the clips of recordings, for a training.
 
     `data` is a folder of recordings, a manifest or AudioSet's segment list. Stopped in any way, the same call goes on
@@ -85,14 +85,14 @@ def store_views(
     Raises InputError, ModelError, OutputError, and AudioError without `settings.selection.keep_going` where a
     recording fails or is cut.
     """
-    settings, callbacks = settings or StoreSettings(), callbacks or StoreCallbacks()
+    settings, callbacks = settings or DistillStoreSettings(), callbacks or DistillStoreCallbacks()
     path = Path(output)
     clip_data = read_clip_data(Path(data), settings.selection)
     check_outputs([OutputPath(path / HEADER, "store", replaceable=True, is_own=True)], clip_data.files())
     facts = facts_of(clip_data, teachers, settings)
     with open_store(path, facts) as folder:
         callbacks.on_start(facts)
-        writer = _Writer(folder, StoreResult(facts), callbacks, keep_going=settings.selection.keep_going)
+        writer = _Writer(folder, DistillStoreResult(facts), callbacks, keep_going=settings.selection.keep_going)
         with Decoders(Decoding(isolate=facts.device != "cpu")) as decoders:
             scorer = ViewScorer(teachers, facts, find_device(settings.compute.device))
             plan = _plan(settings, facts)
@@ -103,7 +103,7 @@ def store_views(
     return writer.result
 
 
-def facts_of(data: ClipData, teachers: Sequence[Teacher], settings: StoreSettings) -> StoreFacts:
+def facts_of(data: ClipData, teachers: Sequence[Teacher], settings: DistillStoreSettings) -> StoreFacts:
     """What decides the parts of a store; InputError where the teachers do not go together, or with the settings."""
     front_end, views = common_front_end(teachers), settings.views
     classes = teachers[0].classes
@@ -136,7 +136,9 @@ def facts_of(data: ClipData, teachers: Sequence[Teacher], settings: StoreSetting
 class _Writer:
     """Gathers the clips of a block, and writes its part when its last recording has ended."""
 
-    def __init__(self, folder: PartFolder, result: StoreResult, callbacks: StoreCallbacks, *, keep_going: bool) -> None:
+    def __init__(
+        self, folder: PartFolder, result: DistillStoreResult, callbacks: DistillStoreCallbacks, *, keep_going: bool
+    ) -> None:
         self.result = result
         self._folder, self._callbacks, self._keep_going = folder, callbacks, keep_going
         self._block = Block()
@@ -189,16 +191,16 @@ class _Writer:
 
 
 def _pending(
-    data: ClipData, folder: PartFolder, settings: StoreSettings, result: StoreResult
+    data: ClipData, folder: PartFolder, settings: DistillStoreSettings, result: DistillStoreResult
 ) -> Iterator[ClipSource | AlreadyDone]:
     """The recordings of the shard whose part is not there, and what became of the others before."""
-    shard, shards = settings.shard or (1, 1)
+    shard, shards = settings.parts.shard or (1, 1)
     number, earlier = -1, None
     for source in data.sources():
         if source.block % shards != shard - 1:
             continue
         if source.block != number:
-            number, earlier = source.block, _earlier(folder.path / part_name(source.block), settings.retry_failed)
+            number, earlier = source.block, _earlier(folder.path / part_name(source.block), settings.parts.retry_failed)
             result.left_out += 0 if earlier is None else len(earlier.left_out)
         yield source if earlier is None else AlreadyDone(source, earlier.status_of(source.name))
 
@@ -211,7 +213,7 @@ def _earlier(part: Path, retry_failed: bool) -> Block | None:
     return None if retry_failed and earlier.can_be_retried else earlier
 
 
-def _plan(settings: StoreSettings, facts: StoreFacts) -> PipelineSettings:
+def _plan(settings: DistillStoreSettings, facts: StoreFacts) -> PipelineSettings:
     """How recordings are cut, and spread over threads."""
     compute = settings.compute
     # As many as score in `cedtag tag`: see `scoring_threads` there.

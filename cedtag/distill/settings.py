@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from cedtag.distill.store import LARGEST_SEED, MOST_EPOCHS
 from cedtag.errors import InputError
 from cedtag.inputs.data_settings import DataSettings
 from cedtag.records import LONGEST_S
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DEFAULT_TOP_K = 20
-_MOST_TOP_K = 2**15
+_LARGEST_SEED, _MOST_EPOCHS, _MOST_TOP_K = 2**32 - 1, 10_000, 2**15
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherChoice:
+    """The names of the teachers, as `ModelChoice` has one; folders of convolutional teachers, too."""
+
+    models: tuple[str, ...] = ()
+    offline: bool = False
+    cache_dir: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise InputError("no teacher is named; name one with `models`, or several")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +43,7 @@ class ViewSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, most, least in (("epochs", MOST_EPOCHS, 1), ("top_k", _MOST_TOP_K, 1), ("seed", LARGEST_SEED, 0)):
+        for name, most, least in (("epochs", _MOST_EPOCHS, 1), ("top_k", _MOST_TOP_K, 1), ("seed", _LARGEST_SEED, 0)):
             number = getattr(self, name)
             if number is not None and not least <= number <= most:
                 raise InputError(f"`{name}` {number}: expected a whole number from {least} to {most}")
@@ -36,7 +52,7 @@ class ViewSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreCompute:
+class DistillStoreCompute:
     """What computes: `device` and `precision` as in `Compute`; `threads` ask the teachers, while `jobs` decode.
 
     None takes what suits the machine. On a CPU neither number changes a bit of what is stored.
@@ -55,19 +71,25 @@ class StoreCompute:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSettings:
-    """All settings of a store besides its data, its teachers and its folder.
+class PartChoice:
+    """Which parts of a store are made: of a `shard` (i, n) every n-th, from the i-th on; None makes all.
 
-    Of a `shard` (i, n) every n-th part is made, from the i-th on. With `retry_failed` parts in which a recording failed
-    are made again.
+    Those that are there are left as they are, but with `retry_failed` parts in which a recording failed are made again.
     """
 
-    selection: DataSettings = field(default_factory=DataSettings)
-    views: ViewSettings = field(default_factory=ViewSettings)
-    compute: StoreCompute = field(default_factory=StoreCompute)
     shard: tuple[int, int] | None = None
     retry_failed: bool = False
 
     def __post_init__(self) -> None:
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             raise InputError(f"`shard` {self.shard}: expected (i, n) with i from 1 to n")
+
+
+@dataclass(frozen=True, slots=True)
+class DistillStoreSettings:
+    """All settings of a store besides its data, its teachers and its folder."""
+
+    selection: DataSettings = field(default_factory=DataSettings)
+    views: ViewSettings = field(default_factory=ViewSettings)
+    parts: PartChoice = field(default_factory=PartChoice)
+    compute: DistillStoreCompute = field(default_factory=DistillStoreCompute)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from cedtag.system.part_folder import PartFolder
 
 KIND, TABLE = "distillation", "views"
-LARGEST_SEED, MOST_EPOCHS = 2**32 - 1, 10_000
 
 
 @dataclass(frozen=True, slots=True)

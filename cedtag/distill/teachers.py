@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
-    from cedtag.checkpoints.choice import ModelChoice
     from cedtag.checkpoints.locate import Checkpoint
+    from cedtag.distill.settings import DistillStoreCompute, TeacherChoice
     from cedtag.training.teacher_checkpoint import TrainedTeacher
 
 _GPU_VIEWS, _CPU_VIEWS = 256, 4  # in a call of a convolutional network
@@ -129,17 +129,17 @@ class FunctionTeacher:
         return torch.from_numpy(np.stack(scores)).to(features.device)
 
 
-def load_teachers(names: Sequence[str], choice: ModelChoice, device: str, precision: str) -> list[Teacher]:
-    """The teachers of these names; `choice` says where names of the Hub are looked up."""
-    place = find_device(device)
-    found_precision = find_precision(precision, place)
-    if place.type == "cpu":
+def load_teachers(choice: TeacherChoice, compute: DistillStoreCompute) -> list[Teacher]:
+    """The teachers of these names, on the device that computes; ModelError for one that there is not."""
+    device = find_device(compute.device)
+    precision = find_precision(compute.precision, device)
+    if device.type == "cpu":
         keep_freed_memory()
     teachers: list[Teacher] = []
-    for name in names:
+    for name in choice.models:
         checkpoint = resolve(name, offline=choice.offline, cache_dir=choice.cache_dir)
         kind = ConvolutionalTeacher if is_teacher(checkpoint) else CedTeacher
-        teachers.append(kind(checkpoint, place, found_precision))
+        teachers.append(kind(checkpoint, device, precision))
     return teachers
 
 

@@ -28,10 +28,12 @@ OPERANDS = {
     "convert": ["rows.csv"],
     "merge": ["rows.csv"],
     "evaluate": ["labels.csv", "--scores", "rows.csv"],
+    "distill store": ["a folder"],
     "models info": ["demo"],
     "models path": ["demo"],
 }
 NEEDED = {"report": ["-o", "page.html"], "extract": ["-o", "clips"], "merge": ["-o", "all.csv"]}
+NEEDED |= {"distill store": ["-m", "nosuch", "-o", "store"]}
 # Train, load, remove, measure for minutes: their options are those above.
 LEFT_OUT = {"finetune", "models download", "models rm", "demo", "bench"}
 
