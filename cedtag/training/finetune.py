@@ -18,7 +18,8 @@ from cedtag.training.run import TrainingCallbacks, TrainingPlan, train
 from cedtag.training.settings import TrainingFolder, TrainingSettings, identity
 from cedtag.training.split import split_examples
 from cedtag.training.start import origin_files, set_input_norm, starting_model
-from cedtag.training.state import STATE_NAME, check_folder, prepare_folder
+from cedtag.training.state import STATE_NAME, check_folder, load_state, prepare_folder
+from cedtag.training.teacher_checkpoint import save_teachers
 
 if TYPE_CHECKING:
     import os
@@ -61,6 +62,8 @@ def finetune(
     with _own_torch(settings.compute.threads, device_of(start.model)):
         plan, split = _plan(output, settings, split, start, callbacks)
         history = train(start.model, plan, keep, callbacks)
+    state = load_state(output.folder, plan.identity)
+    save_teachers(output.folder, state.teachers if state else [], start.model.config, start.extractor)
     card = model_card(output.folder.name, start.model, split.clips_per_class(), history, plan.identity, command)
     save_card(output.folder, card)
     (output.folder / STATE_NAME).unlink()  # without it the training is over

@@ -14,10 +14,13 @@ from cedtag.model.weights import encoder_weights, load_weights, read_weights, sa
 from cedtag.training.teacher import ConvTeacher
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from torch import Tensor
+
     from cedtag.checkpoints.locate import Checkpoint
+    from cedtag.model.config import CedConfig
     from cedtag.model.features import CedFeatureExtractor
     from cedtag.model.front_end import FrontEnd
 
@@ -48,6 +51,18 @@ def save_teacher(
         raise OutputError(
             f"{folder}: cannot save the teacher ({error}); free some space and run the same again"
         ) from error
+
+
+def save_teachers(
+    folder: Path, weights: Sequence[Mapping[str, Tensor]], config: CedConfig, extractor: CedFeatureExtractor
+) -> None:
+    """Write the teachers of a training with these weights, each into a folder of its own in the model's."""
+    for number, tensors in enumerate(weights, 1):
+        network = ConvTeacher(config.n_mels, config.outputdim)
+        network.load_state_dict(tensors)
+        save_teacher(
+            folder / f"teacher-{number}", network, tuple(config.id2label.values()), config.problem_type, extractor
+        )
 
 
 def is_teacher(checkpoint: Checkpoint) -> bool:

@@ -98,7 +98,9 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(cedtag, data: Path) 
     assert cedtag(*arguments, "-o", "killed").code == 0
     assert cedtag(*arguments, "-o", "undisturbed").code == 0
     assert (data / "killed/model.safetensors").read_bytes() == (data / "undisturbed/model.safetensors").read_bytes()
-    assert files(data / "killed") == RESULT
+    assert files(data / "killed") == [*RESULT, "teacher-1"]
+    for name in ("config.json", "model.safetensors", "preprocessor_config.json"):
+        assert (data / "killed/teacher-1" / name).read_bytes() == (data / "undisturbed/teacher-1" / name).read_bytes()
 
 
 @pytest.mark.parametrize("option", ["--eq", "--hint-weight", "--distill-weight", "--gain", "--mixup"])
