@@ -29,17 +29,21 @@ if TYPE_CHECKING:
 
     Span = tuple[int, int | None]
 
-# A kill costs at most what is scored of a block, and a part has some kilobytes of its own.
 BLOCK_CLIPS, BLOCK_BYTES = 64, 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSource(Source):
-    """A recording with what of it is used, in samples, by the start; the number of its block, and if it is the last."""
+    """A recording with what of it is used, in samples, by the start; the number of its block, and if it is the last.
+
+    `done` are the starts and ends of clips that are stored already, in so many `pieces` of the block.
+    """
 
     spans: tuple[Span, ...] = ((0, None),)
     block: int = 0
     ends_block: bool = False
+    done: frozenset[tuple[int, int]] = frozenset()
+    pieces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,11 @@ def read_clip_data(path: Path, selection: DataSettings) -> ClipData:
 def clips_of(blocks: Iterator[NDArray[np.float32]], source: Source, size: int) -> Iterator[Window]:
     """Cut the spans of a recording into clips of up to `size` samples, each span as `sliding_windows` cuts a recording.
 
+    Those that are done are left out.
     Of blocks only those are kept that a later span needs, and none is asked for beyond the last span.
     """
     assert isinstance(source, ClipSource)
-    rereadable, seen = _Blocks(blocks), set[tuple[int, int]]()
+    rereadable, seen = _Blocks(blocks), set(source.done)
     starts = [start for start, _ in source.spans]
     for (start, stop), next_start in zip(source.spans, [*starts[1:], None], strict=True):
         first, since = rereadable.since(start, next_start)

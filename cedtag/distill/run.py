@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import closing
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from itertools import count, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,7 +18,7 @@ from cedtag.distill.block import Block, Recording, StoredClip, block_bytes, read
 from cedtag.distill.data import ClipSource, clips_of, read_clip_data
 from cedtag.distill.scorer import ViewScorer, clip_of, draw
 from cedtag.distill.settings import DEFAULT_TOP_K, DistillStoreSettings
-from cedtag.distill.store import StoreFacts, open_store, part_name
+from cedtag.distill.store import DistillStore, StoreFacts, open_store, part_name
 from cedtag.distill.teachers import common_front_end
 from cedtag.distill.views import NUM_SUMS, Checksum, numbers_checksum
 from cedtag.errors import AudioError, InputError
@@ -34,14 +35,18 @@ from cedtag.system.machine import usable_cpus
 from cedtag.system.part_folder import HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from cedtag.distill.data import ClipData
     from cedtag.distill.teachers import Teacher
     from cedtag.distill.views import Clip
+    from cedtag.records import Listed
     from cedtag.system.part_folder import PartFolder
 
     Ended: TypeAlias = FileEnd | FileFailed
+
+# A kill costs at most the views of so many clips, and a part has two kilobytes of its own.
+PIECE_CLIPS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +101,12 @@ def store_views(
         with Decoders(Decoding(isolate=facts.device != "cpu")) as decoders:
             scorer = ViewScorer(teachers, facts, find_device(settings.compute.device))
             plan = _plan(settings, facts)
-            sources = _pending(clip_data, folder, settings, writer.result)
+            earlier = _Earlier(DistillStore(path), settings.parts.retry_failed)
+            sources = earlier.pending(clip_data.sources(), settings.parts.shard)
             with closing(score_recordings(sources, decoders.open, scorer, plan)) as outcomes:
                 for outcome in outcomes:
                     writer.add(outcome)
+    writer.result.left_out += earlier.left_out
     return writer.result
 
 
@@ -134,41 +141,62 @@ def facts_of(data: ClipData, teachers: Sequence[Teacher], settings: DistillStore
 
 
 class _Writer:
-    """Gathers the clips of a block, and writes its part when its last recording has ended."""
+    """Gathers clips, and writes a part when there are many, and when the last recording of a block has ended."""
 
     def __init__(
         self, folder: PartFolder, result: DistillStoreResult, callbacks: DistillStoreCallbacks, *, keep_going: bool
     ) -> None:
         self.result = result
         self._folder, self._callbacks, self._keep_going = folder, callbacks, keep_going
-        self._block = Block()
-        self._scored: list[ScoredWindow] = []  # of the recording that has not ended
+        self._block, self._pieces = Block(), 0
+        # Of the recording that has not ended: what is in no part yet, all clips, and those that are too short.
+        self._scored: list[StoredClip] = []
+        self._clips: list[Clip] = []
+        self._short: list[Clip] = []
 
     def add(self, outcome: object) -> None:
         if isinstance(outcome, ScoredWindow):
-            self._scored.append(outcome)
+            self._add_clip(outcome)
         elif isinstance(outcome, AlreadyDone):
             self.result.summary.count(outcome)
         elif isinstance(outcome, FileEnd | FileFailed):
             self._end(outcome)
 
+    def _add_clip(self, window: ScoredWindow) -> None:
+        facts, source = self.result.facts, window.source
+        assert isinstance(source, ClipSource)
+        if window.stop - window.start < facts.front_end.patch_samples:
+            self._short.append(clip_of(window))
+            return
+        self._scored.append(_stored(window, facts))
+        self._clips.append(clip_of(window))
+        if len(self._block.clips) + len(self._scored) >= PIECE_CLIPS and self._take(_recording(source)) is None:
+            self._pieces = max(self._pieces, source.pieces)
+            self._write(part_name(source.block, self._pieces), Block(self._block.clips))
+            self._block.clips.clear()
+            self._pieces += 1
+
+    def _take(self, recording: Recording | FileFailed) -> FileFailed | None:
+        """Add what is scored of a recording to its block; its failure, if its file is another one now."""
+        if isinstance(recording, FileFailed):
+            return recording
+        self._block.clips.extend(replace(one, recording=recording) for one in self._scored)
+        self._scored.clear()
+        return None
+
     def _end(self, end: Ended) -> None:
         """Add what comes of a recording to its block, and write that if it was the last one."""
-        source, facts = end.source, self.result.facts
+        source = end.source
         assert isinstance(source, ClipSource)
-        recording = None if isinstance(end, FileFailed) else _recording(source)
-        if isinstance(recording, FileFailed):
-            end, recording = recording, None
-        if recording is None:
-            self._scored.clear()
-        used = [window for window in self._scored if window.stop - window.start >= facts.front_end.patch_samples]
-        left_out = _left_out(self._scored, end, facts)
-        self._scored = []
-        self._count(end, [clip_of(window) for window in used], left_out)
-        if recording is not None:
-            self._block.clips.extend(_stored(window, recording, facts) for window in used)
+        if not isinstance(end, FileFailed):
+            end = self._take(_recording(source)) or end
+        left_out = _left_out(self._short, end, self.result.facts)
+        clips = [] if isinstance(end, FileFailed) else self._clips
+        self._scored, self._clips, self._short = [], [], []
+        self._count(end, clips, left_out)
         if source.ends_block:
-            self._write(source.block)
+            self._write(part_name(source.block), self._block)
+            self._block, self._pieces = Block(), 0
 
     def _count(self, end: Ended, clips: list[Clip], left_out: list[str]) -> None:
         if not self._keep_going and (fault := _fault(end, left_out)):
@@ -183,34 +211,59 @@ class _Writer:
         self.result.left_out += len(left_out)
         self._callbacks.on_recording(ReadClips(end, [*clips, *[None] * len(left_out)], left_out))
 
-    def _write(self, number: int) -> None:
-        facts, block, self._block = self.result.facts, self._block, Block()
+    def _write(self, name: str, block: Block) -> None:
+        facts = self.result.facts
         content = block_bytes(block, store=facts.digest, seed=facts.seed, epochs=facts.epochs, top_k=facts.top_k)
-        with writing(self._folder.path), self._folder.writing_part(part_name(number)) as out:
+        with writing(self._folder.path), self._folder.writing_part(name) as out:
             out.write(content)
 
 
-def _pending(
-    data: ClipData, folder: PartFolder, settings: DistillStoreSettings, result: DistillStoreResult
-) -> Iterator[ClipSource | AlreadyDone]:
-    """The recordings of the shard whose part is not there, and what became of the others before."""
-    shard, shards = settings.parts.shard or (1, 1)
-    number, earlier = -1, None
-    for source in data.sources():
-        if source.block % shards != shard - 1:
-            continue
-        if source.block != number:
-            number, earlier = source.block, _earlier(folder.path / part_name(source.block), settings.parts.retry_failed)
-            result.left_out += 0 if earlier is None else len(earlier.left_out)
-        yield source if earlier is None else AlreadyDone(source, earlier.status_of(source.name))
+@dataclass(slots=True)
+class _Earlier:
+    """What earlier runs have stored, and how many clips they have left out; asked by one thread."""
 
+    store: DistillStore
+    retry_failed: bool
+    left_out: int = 0
 
-def _earlier(part: Path, retry_failed: bool) -> Block | None:
-    """What an earlier run made of a block; None if there is none, or it is to be made again."""
-    if not part.exists():
-        return None
-    earlier = read_outcome(part)
-    return None if retry_failed and earlier.can_be_retried else earlier
+    def pending(self, sources: Iterable[ClipSource], shard: tuple[int, int] | None) -> Iterator[Listed]:
+        """Yield the recordings of the shard with what of them is done."""
+        part, parts = shard or (1, 1)
+        number, outcome, pieces = -1, None, list[Block]()
+        for source in sources:
+            if source.block % parts != part - 1:
+                continue
+            if source.block != number:
+                number, outcome = source.block, self._outcome(source.block)
+                pieces = [] if outcome else list(self._pieces(number))
+            if outcome is not None:
+                yield AlreadyDone(source, outcome.status_of(source.name))
+                continue
+            clips = [one.clip for block in pieces for one in block.clips if one.clip.name == source.name]
+            yield replace(source, done=frozenset((clip.start, clip.stop) for clip in clips), pieces=len(pieces))
+
+    def _outcome(self, number: int) -> Block | None:
+        """What became of a block that is stored to its end; None if it is not, or is to be made again."""
+        last = self.store.path / part_name(number)
+        if not last.exists():
+            return None
+        outcome = read_outcome(last)
+        if self.retry_failed and outcome.can_be_retried:
+            with writing(last):
+                last.unlink()
+                for piece in self._piece_files(number):  # where they end depends on what failed
+                    piece.unlink()
+            return None
+        self.left_out += len(outcome.left_out)
+        return outcome
+
+    def _pieces(self, number: int) -> Iterator[Block]:
+        yield from map(self.store.block, self._piece_files(number))
+
+    def _piece_files(self, number: int) -> list[Path]:
+        """The pieces of a block, from the first on."""
+        names = (self.store.path / part_name(number, piece) for piece in count())
+        return list(takewhile(Path.exists, names))
 
 
 def _plan(settings: DistillStoreSettings, facts: StoreFacts) -> PipelineSettings:
@@ -228,15 +281,15 @@ def _plan(settings: DistillStoreSettings, facts: StoreFacts) -> PipelineSettings
     )
 
 
-def _stored(window: ScoredWindow, recording: Recording, facts: StoreFacts) -> StoredClip:
-    """The clip with the best classes of each view; of equal scores, those of the first classes."""
+def _stored(window: ScoredWindow, facts: StoreFacts) -> StoredClip:
+    """The clip with the best classes of each view; of equal scores, those of the first classes. Without its file."""
     clip = clip_of(window)
     scores = window.probabilities[:-NUM_SUMS].reshape(facts.epochs, len(facts.classes))
     best = np.sort(np.argsort(-scores, axis=-1, kind="stable")[:, : facts.top_k], axis=-1)
     sums = tuple(window.probabilities[-NUM_SUMS:].tolist())
     return StoredClip(
         clip,
-        recording,
+        Recording(0, b""),
         Checksum(numbers_checksum(draw(facts, clip, 0), clip), sums),
         best.astype(np.int16),
         np.take_along_axis(scores, best, -1).clip(0, 1).astype(np.float16),
@@ -246,13 +299,19 @@ def _stored(window: ScoredWindow, recording: Recording, facts: StoreFacts) -> St
 def _recording(source: ClipSource) -> Recording | FileFailed:
     """The size and the hash of a recording that was decoded just now, or why they are not those of what was decoded."""
     try:
-        found = file_of(source.path)
+        found = _unchanged(source.path, source.size, source.mtime_ns)
         status = os.stat(source.path)  # noqa: PTH116 -- paths may hold bytes that are not UTF-8
     except OSError as error:
         return FileFailed(source, "read", f"{source.name}: cannot be read ({error.strerror})")
     if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
         return FileFailed(source, "read", f"{source.name}: was changed while views were stored; run the same again")
     return found
+
+
+@lru_cache(maxsize=1)  # pieces of a long recording are written one after another
+def _unchanged(path: str, size: int, mtime_ns: int) -> Recording:
+    """The size and the hash of the file that had this size and time when it was found."""
+    return file_of(path)
 
 
 def file_of(path: str) -> Recording:
@@ -265,7 +324,7 @@ def file_of(path: str) -> Recording:
     return Recording(size, digest.digest())
 
 
-def _left_out(scored: Sequence[ScoredWindow], end: Ended, facts: StoreFacts) -> list[str]:
+def _left_out(short: Sequence[Clip], end: Ended, facts: StoreFacts) -> list[str]:
     """A sentence for each clip of a recording that is too short, or begins after its end."""
     patch = facts.front_end.patch_samples
     source = end.source
@@ -273,8 +332,7 @@ def _left_out(scored: Sequence[ScoredWindow], end: Ended, facts: StoreFacts) -> 
     sentences = [
         f"{source.name}: {(one.stop - one.start) / SAMPLE_RATE_HZ:.2f} s of audio from second {_seconds(one.start)} "
         f"on; a clip must last one patch, {_seconds(patch)} s"
-        for one in scored
-        if one.stop - one.start < patch
+        for one in short
     ]
     if isinstance(end, FileFailed):
         return sentences

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cedtag.labels.table import Label
     from cedtag.system.part_folder import PartFolder
 
-KIND, TABLE = "distillation", "views"
+KIND, TABLE, PIECE = "distillation", "views", "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class DistillStore:
 
     @property
     def missing_blocks(self) -> int:
-        """How many parts are not there yet."""
-        return self.facts.blocks - len(self.parts)
+        """How many blocks are not stored to their end yet."""
+        return self.facts.blocks - sum(PIECE not in part.name for part in self.parts)
 
     def block(self, part: Path) -> Block:
         """The clips of a part, and what is wrong with its recordings; InputError for a damaged or altered one."""
@@ -111,9 +111,12 @@ class DistillStore:
         yield from map(read_outcome, self.parts)
 
 
-def part_name(block: int) -> str:
-    """The name of the part of a block; there are up to a hundred million."""
-    return f"{TABLE}/{block:08d}.parquet"
+def part_name(block: int, piece: int | None = None) -> str:
+    """The name of the last part of a block, or of an earlier piece of it, which sorts before.
+
+    A block is stored to its end when its last part is there.
+    """
+    return f"{TABLE}/{block:08d}{'' if piece is None else f'{PIECE}{piece:06d}'}.parquet"
 
 
 def open_store(path: Path, facts: StoreFacts) -> PartFolder:
