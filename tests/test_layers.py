@@ -52,7 +52,7 @@ OWNERS = {
         "cedtag.doctor",
         "cedtag.bench.torch_products",
     ],
-    "torchaudio": ["cedtag.model.log_mel", "cedtag.training", "cedtag.doctor"],
+    "torchaudio": ["cedtag.model.log_mel", "cedtag.doctor"],
     "av": ["cedtag.audio.pyav", "cedtag.doctor", "cedtag.bench.encode"],
     "onnxruntime": ["cedtag.scoring.onnx_scorer", "cedtag.bench.onnx_products"],
     "pyarrow": ["cedtag.distill.block", "cedtag.writers.parquet", "cedtag.store"],

@@ -91,15 +91,19 @@ def _gains_db(mels: int, how: Augment, rng: Generator) -> NDArray[np.float32]:
     return np.asarray(gain + curve, np.float32)
 
 
-def mask(db: Tensor, how: Augment) -> Tensor:
-    """SpecAugment: bands of mels and stretches of time become the clip's mean; drawn from torch's own generator."""
-    from torchaudio.functional import mask_along_axis_iid  # here, because loading it takes seconds
-
-    mean = db.mean((-2, -1), keepdim=True)
-    centred = (db - mean)[:, None]
+def mask(db: Tensor, how: Augment, rng: Generator) -> Tensor:
+    """SpecAugment: bands of mels and stretches of time become the clip's mean."""
+    mels, frames = db.shape[1:]
+    masked = np.zeros(db.shape, bool)
     for _ in range(how.num_masks):
-        if how.mask_mels:
-            centred = mask_along_axis_iid(centred, how.mask_mels, 0.0, axis=2)
-        if how.mask_share:
-            centred = mask_along_axis_iid(centred, int(db.shape[-1] * how.mask_share), 0.0, axis=3)
-    return centred[:, 0] + mean
+        masked |= _bands(len(db), mels, how.mask_mels, rng)[:, :, None]
+        masked |= _bands(len(db), frames, int(frames * how.mask_share), rng)[:, None, :]
+    return torch.where(torch.from_numpy(masked), db.mean((-2, -1), keepdim=True), db)
+
+
+def _bands(count: int, size: int, longest: int, rng: Generator) -> NDArray[np.bool_]:
+    """A random band `(count, size)` of each clip, shorter than `longest` and anywhere."""
+    length = rng.uniform(0, min(longest, size), (count, 1))
+    start = rng.uniform(0, size - length)
+    places = np.arange(size)
+    return np.asarray((places >= np.floor(start)) & (places < np.floor(start) + np.floor(length)))

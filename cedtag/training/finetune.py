@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from cedtag.model.network import CedForAudioClassification
 from cedtag.system.machine import usable_cpus
 from cedtag.training.card import model_card, save_card, save_checkpoint
-from cedtag.training.clips import load_clips
+from cedtag.training.clip_file import clip_file
+from cedtag.training.clips import CropFeed, load_clips
 from cedtag.training.loop import device_of
 from cedtag.training.run import TrainingCallbacks, TrainingPlan, train
 from cedtag.training.settings import TrainingFolder, TrainingSettings, identity
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from cedtag.training.clip_file import ClipFile
     from cedtag.training.split import Split
     from cedtag.training.start import StartingModel
 
@@ -59,8 +62,8 @@ def finetune(
         assert isinstance(better, CedForAudioClassification)
         save_checkpoint(output.folder, better, start.extractor, half=output.half)
 
-    with _own_torch(settings.compute.threads, device_of(start.model)):
-        plan, split = _plan(output, settings, split, start, callbacks)
+    with _own_torch(settings.compute.threads, device_of(start.model)), clip_file(output.folder, np.float16) as file:
+        plan, split = _plan(output, settings, split, start, callbacks, file=file)
         history = train(start.model, plan, keep, callbacks)
     state = load_state(output.folder, plan.identity)
     save_teachers(output.folder, state.teachers if state else [], start.model.config, start.extractor)
@@ -76,6 +79,8 @@ def _plan(
     split: Split,
     start: StartingModel,
     callbacks: TrainingCallbacks,
+    *,
+    file: ClipFile,
 ) -> tuple[TrainingPlan, Split]:
     """The plan with its clips, which are decoded here, and the split of those that can be used."""
     callbacks.on_decoding(len(split.train) + len(split.valid))
@@ -83,6 +88,7 @@ def _plan(
         load_clips,
         classes=split.classes,
         extractor=start.extractor,
+        file=file,
         jobs=usable_cpus(),
         keep_going=settings.selection.keep_going,
         on_clip=callbacks.on_clip,
@@ -96,7 +102,7 @@ def _plan(
         folder=output.folder,
         recipe=settings.recipe,
         fit=start.fit,
-        train=clips,
+        train=CropFeed(clips, settings.recipe.augment, start.fit.crop_frames),
         identity=identity(settings, start.fit, {**split.to_dict(), "from": start.origin}),
         valid=valid if split.valid else None,
         patience=settings.validation.patience,

@@ -13,19 +13,20 @@ from torch.nn import functional
 
 from cedtag.errors import ModelError
 from cedtag.model.network import CedForAudioClassification
-from cedtag.training import augment, losses
+from cedtag.training import losses
+from cedtag.training.feed import batches, num_batches
 from cedtag.training.teacher import FEWEST_FRAMES, MAP_CHANNELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from numpy.random import Generator
     from numpy.typing import NDArray
     from torch import Tensor
 
     from cedtag.model.config import CedConfig
     from cedtag.training.clips import Clips
-    from cedtag.training.settings import Augment, ModelFit, Recipe
+    from cedtag.training.feed import Feed
+    from cedtag.training.settings import ModelFit, Recipe
     from cedtag.training.teacher import ConvTeacher
 
 GRADIENT_NORM = 1.0
@@ -62,44 +63,33 @@ class Trainer:
             getattr(self, name).load_state_dict(state[name])
         self.epoch, self.steps = state["epoch"], state["steps"]
 
-    def run_epoch(self, clips: Clips, on_step: Callable[[], object] = lambda: None) -> float:
-        """Train on each clip once, or on as many that are sampled to balance the classes; the mean loss."""
+    def run_epoch(self, feed: Feed, on_step: Callable[[], object] = lambda: None) -> float:
+        """Train on each clip once, or on as many that are sampled to balance the classes; the mean loss of a clip."""
         recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, self.epoch])
-        torch.manual_seed(int(rng.integers(2**63)))
+        torch.manual_seed(int(np.random.default_rng([recipe.seed, self.epoch]).integers(2**63)))
         # Frozen parts keep their statistics, too.
         for part in self.model.children():
             part.train(any(parameter.requires_grad for parameter in part.parameters()))
-        batches = list(_batches(clips, recipe, rng))
-        total = 0.0
-        for indices in batches:
-            factor = learning_rate(self.steps, len(batches) * recipe.warm_up_epochs, len(batches) * recipe.epochs)
+        steps, total = num_batches(feed, recipe), 0.0
+        for features, targets in batches(feed, recipe, self.epoch):
+            factor = learning_rate(self.steps, steps * recipe.warm_up_epochs, steps * recipe.epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.fit.lr * factor
-            loss = train_step(self, *prepare(clips, indices, recipe.augment, self.fit.crop_frames, rng))
+            loss = train_step(self, features, targets)
             if not math.isfinite(loss):
                 raise ModelError(
                     f"the loss is {loss} in epoch {self.epoch + 1}: the training diverged; "
                     f"start again with a learning rate (`lr`) below {self.fit.lr:g}"
                 )
-            total += loss
+            total += loss * len(features)
             on_step()
         self.epoch += 1
-        return total / len(batches)
+        return total / len(feed)
 
 
 def learning_rate(step: int, warm_up: float, total: int) -> float:
     """The factor of the learning rate: a linear warm-up, times half a period of a cosine down to 0."""
     return min(1.0, (step + 1) / max(1.0, warm_up)) * (0.5 + 0.5 * math.cos(math.pi * step / total))
-
-
-def prepare(
-    clips: Clips, indices: Sequence[int], how: Augment, crop_frames: tuple[int, int], rng: Generator
-) -> tuple[Tensor, Tensor]:
-    """Features `(clips, mels, frames)` of crops after augmentation, and their targets `(clips, classes)`."""
-    crops = augment.sample_crops([clips.features[index] for index in indices], crop_frames, how, rng)
-    crops, targets = augment.mix(crops, clips.targets[torch.as_tensor(indices)], how, rng)
-    return augment.mask(crops, how), targets
 
 
 def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
@@ -125,7 +115,7 @@ def train_step(trainer: Trainer, features: Tensor, targets: Tensor) -> float:
 
 def taught_loss(trainer: Trainer, features: Tensor, targets: Tensor) -> Tensor:
     """The loss of a CED against labels, its teachers' posteriors and their feature maps."""
-    recipe, patch = trainer.recipe, _config_of(trainer.model).patch_size
+    recipe, patch = trainer.recipe, config_of(trainer.model).patch_size
     rows, columns = features.shape[1] // patch, features.shape[2] // patch
     with torch.no_grad():
         taught = [teacher.forward_features(features[..., : columns * patch]) for teacher in trainer.teachers]
@@ -182,29 +172,16 @@ def device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
 
 
-def num_batches(clips: Clips, recipe: Recipe) -> int:
-    """The number of batches, which are steps, in an epoch; the rest of the clips, less than a batch, is left out."""
-    count = len(clips.features)
-    return count // min(recipe.batch_size, count)
-
-
-def _batches(clips: Clips, recipe: Recipe, rng: Generator) -> Iterator[list[int]]:
-    count = len(clips.features)
-    order = rng.choice(count, count, p=clips.sampling_weights()) if recipe.balance else rng.permutation(count)
-    size = min(recipe.batch_size, count)
-    for batch in range(num_batches(clips, recipe)):
-        yield order[batch * size : (batch + 1) * size].tolist()
-
-
 def _hints(model: nn.Module, num_teachers: int, seed: int) -> nn.ModuleList:
     """A linear layer from a CED's hidden states to the feature map of each teacher."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        hints = [nn.Linear(_config_of(model).embed_dim, MAP_CHANNELS) for _ in range(num_teachers)]
+        hints = [nn.Linear(config_of(model).embed_dim, MAP_CHANNELS) for _ in range(num_teachers)]
     return nn.ModuleList(hints).to(device_of(model))
 
 
-def _config_of(model: nn.Module) -> CedConfig:
+def config_of(model: nn.Module) -> CedConfig:
+    """The config of a model that can have teachers."""
     assert isinstance(model, CedForAudioClassification), "only a CED has teachers"
     return model.config
 

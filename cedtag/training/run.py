@@ -10,7 +10,8 @@ import torch
 
 from cedtag.errors import InputError
 from cedtag.evaluation import metrics
-from cedtag.training.loop import Trainer, device_of, num_batches, score
+from cedtag.training.feed import num_batches
+from cedtag.training.loop import Trainer, config_of, device_of, score
 from cedtag.training.settings import TEACHER_LR, Teachers
 from cedtag.training.state import TrainingState, load_state, save_state
 from cedtag.training.teacher import ConvTeacher
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from cedtag.inputs.segments import ReadClips
+    from cedtag.model.config import CedConfig
+    from cedtag.training.clip_file import Place
     from cedtag.training.clips import Clips
+    from cedtag.training.feed import Feed
     from cedtag.training.settings import ModelFit, Recipe
     from cedtag.training.split import Split
 
@@ -40,7 +44,7 @@ class TrainingPlan:
     folder: Path
     recipe: Recipe
     fit: ModelFit
-    train: Clips
+    train: Feed
     identity: Mapping[str, Any]
     valid: Clips | None = None
     patience: int = 0
@@ -60,7 +64,7 @@ class TrainingCallbacks:
 
     on_data: Callable[[Split], object] = lambda split: None
     on_decoding: Callable[[int], object] = lambda clips: None
-    on_recording: Callable[[ReadClips[Tensor]], object] = lambda read: None
+    on_recording: Callable[[ReadClips[Place]], object] = lambda read: None
     on_clip: Callable[[], object] = lambda: None
     on_begin: Callable[[str, int, int, int], object] = lambda phase, epoch, epochs, steps: None
     on_step: Callable[[], object] = lambda: None
@@ -91,16 +95,16 @@ def train(
         raise InputError("the validation clips all have the same labels, so nothing can be measured; choose others")
     state = load_state(plan.folder, plan.identity) or TrainingState()
     run = _Run(plan, state, keep, callbacks or TrainingCallbacks())
-    teachers = [_teacher(run, number, device_of(model)) for number in range(plan.teachers.num_teachers)]
+    teachers = [_teacher(run, number, model) for number in range(plan.teachers.num_teachers)]
     _train_one(Trainer(model, plan.recipe, plan.fit, teachers), FINAL_PHASE, run)
     return state.history
 
 
-def _teacher(run: _Run, number: int, device: torch.device) -> ConvTeacher:
+def _teacher(run: _Run, number: int, model: nn.Module) -> ConvTeacher:
     """A trained teacher: trained now, unless its weights are in the state."""
     plan, state = run.plan, run.state
     recipe = replace(plan.recipe, epochs=plan.teachers.teacher_epochs, seed=plan.recipe.seed * 1000 + number + 1)
-    teacher = _new_teacher(plan.train, recipe.seed).to(device)
+    teacher = _new_teacher(config_of(model), recipe.seed).to(device_of(model))
     if number == len(state.teachers):
         trainer = Trainer(teacher, recipe, replace(plan.fit, lr=TEACHER_LR))
         _train_one(trainer, f"teacher {number + 1}", run)
@@ -165,7 +169,7 @@ def best_epoch(history: Sequence[Mapping[str, Any]]) -> int:
     return int(max(rows, key=lambda row: (row["valid mAP"], -row["epoch"]))["epoch"])
 
 
-def _new_teacher(clips: Clips, seed: int) -> ConvTeacher:
+def _new_teacher(config: CedConfig, seed: int) -> ConvTeacher:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ConvTeacher(clips.features[0].shape[0], clips.targets.shape[1])
+        return ConvTeacher(config.n_mels, config.outputdim)

@@ -23,7 +23,7 @@ from cedtag.training.losses import PROBLEM_TYPES
 from cedtag.training.settings import SCRATCH_LR, TUNING_LR, ModelFit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -123,15 +123,19 @@ def freeze_encoder(model: CedForAudioClassification) -> None:
 
 
 @torch.no_grad()
-def set_input_norm(norm: nn.BatchNorm1d, features: Sequence[Tensor]) -> None:
+def set_input_norm(norm: nn.BatchNorm1d, features: Iterable[Tensor]) -> None:
     """Set the running statistics of a new model's mel bins to those of the clips `(mels, frames)`.
 
     They follow the batches so slowly that a short training would end before they are right.
     """
-    frames = torch.cat(list(features), dim=-1).double()
+    count, total, squares = 0, torch.zeros(norm.num_features).double(), torch.zeros(norm.num_features).double()
+    for clip in features:
+        frames = clip.double()
+        count, total, squares = count + frames.shape[1], total + frames.sum(1), squares + frames.square().sum(1)
+    mean = total / count
     if norm.running_mean is not None and norm.running_var is not None:
-        norm.running_mean.copy_(frames.mean(-1))
-        norm.running_var.copy_(frames.var(-1))
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_((squares / count - mean.square()).clamp(min=0) * count / max(1, count - 1))
 
 
 def _fit(settings: TrainingSettings, config: CedConfig, device: torch.device) -> ModelFit:

@@ -18,6 +18,7 @@ from cedtag.model.features import CedFeatureExtractor
 from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source, Window
 from cedtag.scoring import open_scorer
+from cedtag.training.clip_file import clip_file
 from cedtag.training.clips import Clips, load_clips
 from cedtag.training.loop import score
 
@@ -103,12 +104,13 @@ def test_clips_to_train_on_last_one_patch(patch, checkpoint, tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, noise(16_000), 16_000)
     size = 160 * patch
-    clips, _ = load_clips([Example(str(path), "a.wav", ("Frog",), 160, 160 + size)], CLASSES, extractor)
-    assert clips.features[0].shape == (64, patch + 1)
-    short = [Example(str(path), "a.wav", ("Frog",), 160, 160 + size - 1)]
-    with pytest.raises(AudioError, match=f"a clip must last one patch, {patch / 100:g} s; `keep_going` leaves it out"):
-        load_clips(short, CLASSES, extractor, keep_going=False)
-    assert load_clips(short, CLASSES, extractor)[1] == []
+    with clip_file(tmp_path, np.float16) as file:
+        clips, _ = load_clips([Example(str(path), "a.wav", ("Frog",), 160, 160 + size)], CLASSES, extractor, file)
+        assert clips.features[0].shape == (64, patch + 1)
+        short = [Example(str(path), "a.wav", ("Frog",), 160, 160 + size - 1)]
+        with pytest.raises(AudioError, match=f"must last one patch, {patch / 100:g} s; `keep_going` leaves it out"):
+            load_clips(short, CLASSES, extractor, file, keep_going=False)
+        assert load_clips(short, CLASSES, extractor, file)[1] == []
 
 
 def test_what_a_clip_has_more_than_windows_is_scored_if_it_fills_a_patch(patch, checkpoint):

@@ -69,7 +69,7 @@ def test_callbacks_follow_the_clips_and_the_epochs(folder: Path) -> None:
         on_epoch=lambda row: called.append(row["epoch"]),
     )
     finetune(folder / "hisses", folder / "mine", settings(folder), callbacks)
-    epochs = [[("model", epoch, 2, 2), "step", "step", epoch] for epoch in (1, 2)]
+    epochs = [[("model", epoch, 2, 3), "step", "step", "step", epoch] for epoch in (1, 2)]
     assert called == [NUM_CLIPS, *["clip"] * NUM_CLIPS, *epochs[0], *epochs[1]]
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from cedtag.errors import InputError, ModelError, OutputError
 from cedtag.model.config import CedConfig
 from cedtag.training import losses, run
-from cedtag.training.clips import Clips
+from cedtag.training.clips import Clips, CropFeed
 from cedtag.training.loop import Trainer, learning_rate, score, train_step
 from cedtag.training.run import TrainingCallbacks, TrainingPlan, train
 from cedtag.training.settings import ModelFit, Recipe, Teachers
@@ -53,12 +53,16 @@ def bands(count: int, seed: int = 0) -> Clips:
     return Clips(features, torch.eye(2)[torch.arange(count) % 2])
 
 
+def feed(count: int, seed: int = 0) -> CropFeed:
+    return CropFeed(bands(count, seed), RECIPE.augment, FIT.crop_frames)
+
+
 def model(seed: int = 0) -> CedForAudioClassification:
     return new_model(CONFIG, CLASSES, seed)
 
 
 def plan(folder: Path, **changes: Any) -> TrainingPlan:
-    return replace(TrainingPlan(folder, RECIPE, FIT, bands(12), IDENTITY, save_every_s=0), **changes)
+    return replace(TrainingPlan(folder, RECIPE, FIT, feed(12), IDENTITY, save_every_s=0), **changes)
 
 
 def kept_nowhere(better: nn.Module) -> None:
@@ -196,7 +200,7 @@ def test_a_frozen_encoder_does_not_move_and_its_statistics_neither() -> None:
     freeze_encoder(probe)
     before = {name: tensor.clone() for name, tensor in probe.encoder.state_dict().items()}
     head = probe.outputlayer[1].weight.clone()  # type: ignore[operator]
-    Trainer(probe, RECIPE, FIT).run_epoch(bands(12))
+    Trainer(probe, RECIPE, FIT).run_epoch(feed(12))
     assert_same(before, dict(probe.encoder.state_dict()))
     assert not torch.equal(head, probe.outputlayer[1].weight)
 
