@@ -136,14 +136,13 @@ def _train_one(trainer: Trainer, phase: str, run: _Run) -> None:
 
 def _train_epoch(trainer: Trainer, phase: str, run: _Run) -> dict[str, Any]:
     """Train for one epoch; its row of the log."""
-    begun = time.monotonic()
     steps = num_batches(run.plan.train, trainer.recipe)
     run.callbacks.on_begin(phase, trainer.epoch + 1, trainer.recipe.epochs, steps)
     loss = trainer.run_epoch(run.plan.train, run.callbacks.on_step)
     row = {"phase": phase, "epoch": trainer.epoch, "lr": trainer.optimizer.param_groups[0]["lr"], "loss": loss}
     if run.plan.valid is not None:
         row |= validate(trainer, run.plan.valid)
-    return row | {"seconds": round(time.monotonic() - begun, 3)}
+    return row
 
 
 def _is_done(trainer: Trainer, plan: TrainingPlan, history: Sequence[Mapping[str, Any]]) -> bool:
