@@ -37,9 +37,7 @@ A CED audio tagger ({millions:.2f} M parameters: {config.embed_dim} dimensions, 
 
 ## Data
 
-| class | clips to train |
-|---|---|
-{classes}
+{data}
 
 ## Metrics
 
@@ -89,22 +87,29 @@ def _unwritable(folder: Path, error: Exception) -> OutputError:
 def model_card(
     name: str,
     model: CedForAudioClassification,
-    data: Mapping[str, int],
+    data: str,
     history: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
     command: str,
 ) -> str:
-    """A card in the Hub's form. `data` holds the number of clips of each class, `command` may be empty."""
+    """A card in the Hub's form. `data` describes in Markdown what was learned from, `command` may be empty."""
     num_parameters = sum(parameter.numel() for parameter in model.parameters())
     return _CARD.format(
         name=name,
         millions=num_parameters / 1e6,
         config=model.config,
         version=__version__,
-        classes="\n".join(f"| {label} | {count} |" for label, count in data.items()),
+        data=data,
         metrics=_metrics(history),
         command=f"    {command}\n\n" if command else "",
         settings="\n".join(f"- `{key}`: {value}" for key, value in settings.items()),
+    )
+
+
+def clips_table(clips_per_class: Mapping[str, int]) -> str:
+    """The number of clips of each class, in Markdown."""
+    return "\n".join(
+        ["| class | clips to train |", "|---|---|", *(f"| {k} | {n} |" for k, n in clips_per_class.items())]
     )
 
 

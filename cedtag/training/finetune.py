@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from cedtag.model.network import CedForAudioClassification
 from cedtag.system.machine import usable_cpus
-from cedtag.training.card import model_card, save_card, save_checkpoint
+from cedtag.training.card import clips_table, model_card, save_card, save_checkpoint
 from cedtag.training.clip_file import clip_file
 from cedtag.training.clips import CropFeed, load_clips
 from cedtag.training.loop import device_of
+from cedtag.training.own_torch import own_torch
 from cedtag.training.run import TrainingCallbacks, TrainingPlan, train
 from cedtag.training.settings import TrainingFolder, TrainingSettings, identity
 from cedtag.training.split import split_examples
-from cedtag.training.start import origin_files, set_input_norm, starting_model
+from cedtag.training.start import crop_frames, origin_files, set_input_norm, starting_model
 from cedtag.training.state import STATE_NAME, check_folder, load_state, prepare_folder
 from cedtag.training.teacher_checkpoint import save_teachers
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
     from torch import nn
 
@@ -56,18 +54,21 @@ def finetune(
     check_folder(output, [data, *split.files, *origin_files(settings)])
     callbacks.on_data(split)
     start = starting_model(settings, split.classes)
+    frames = crop_frames(settings.recipe.augment.crop_s, start.model.config)
     prepare_folder(output)
 
     def keep(better: nn.Module) -> None:
         assert isinstance(better, CedForAudioClassification)
         save_checkpoint(output.folder, better, start.extractor, half=output.half)
 
-    with _own_torch(settings.compute.threads, device_of(start.model)), clip_file(output.folder, np.float16) as file:
-        plan, split = _plan(output, settings, split, start, callbacks, file=file)
+    with own_torch(settings.compute.threads, device_of(start.model)), clip_file(output.folder, np.float16) as file:
+        plan, split = _plan(output, settings, split, start, callbacks, crops=frames, file=file)
         history = train(start.model, plan, keep, callbacks)
     state = load_state(output.folder, plan.identity)
     save_teachers(output.folder, state.teachers if state else [], start.model.config, start.extractor)
-    card = model_card(output.folder.name, start.model, split.clips_per_class(), history, plan.identity, command)
+    card = model_card(
+        output.folder.name, start.model, clips_table(split.clips_per_class()), history, plan.identity, command
+    )
     save_card(output.folder, card)
     (output.folder / STATE_NAME).unlink()  # without it the training is over
     return history
@@ -80,6 +81,7 @@ def _plan(
     start: StartingModel,
     callbacks: TrainingCallbacks,
     *,
+    crops: tuple[int, int],
     file: ClipFile,
 ) -> tuple[TrainingPlan, Split]:
     """The plan with its clips, which are decoded here, and the split of those that can be used."""
@@ -102,23 +104,11 @@ def _plan(
         folder=output.folder,
         recipe=settings.recipe,
         fit=start.fit,
-        train=CropFeed(clips, settings.recipe.augment, start.fit.crop_frames),
-        identity=identity(settings, start.fit, {**split.to_dict(), "from": start.origin}),
+        train=CropFeed(clips, settings.recipe.augment, crops),
+        identity=identity(settings, start.fit, crops, {**split.to_dict(), "from": start.origin}),
         valid=valid if split.valid else None,
         patience=settings.validation.patience,
         teachers=settings.teachers,
         save_every_s=output.save_every_s,
     )
     return plan, split
-
-
-@contextmanager
-def _own_torch(num_threads: int, device: torch.device) -> Iterator[None]:
-    """Compute in so many threads; the caller's number of threads and random numbers come back at the end."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(num_threads)
-    try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            yield
-    finally:
-        torch.set_num_threads(before)

@@ -171,20 +171,21 @@ class TrainingFolder:
 
 @dataclass(frozen=True, slots=True)
 class ModelFit:
-    """What model and machine make of the settings: the learning rate, the precision, and lengths in frames."""
+    """What model and machine make of the settings: the learning rate, the frames of a window, the precision."""
 
     lr: float
-    crop_frames: tuple[int, int]
     window_frames: int
     precision: str = "fp32"
 
 
-def identity(settings: TrainingSettings, fit: ModelFit, data: Mapping[str, Any]) -> dict[str, Any]:
+def identity(
+    settings: TrainingSettings, fit: ModelFit, crop_frames: tuple[int, int], data: Mapping[str, Any]
+) -> dict[str, Any]:
     """Everything that decides the weights, for the state and the card: only equal trainings resume each other.
 
     `data` describes the examples and what the training starts from.
     """
-    least, most = fit.crop_frames
+    least, most = crop_frames
     recipe = asdict(settings.recipe)
     augment = recipe.pop("augment")
     del augment["crop_s"]
@@ -201,6 +202,7 @@ def identity(settings: TrainingSettings, fit: ModelFit, data: Mapping[str, Any])
         "precision": fit.precision,
         "threads": settings.compute.threads,
         "window_frames": fit.window_frames,
+        "last_batch": "trained on",  # states of versions that left it out are not resumed
     }
 
 

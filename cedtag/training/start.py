@@ -65,8 +65,8 @@ def origin_files(settings: TrainingSettings) -> Iterator[Path]:
 def starting_model(settings: TrainingSettings, classes: Sequence[str]) -> StartingModel:
     """The model with these outputs that a training starts from: random weights of an architecture, or a checkpoint.
 
-    Raises ModelError and InputError for a checkpoint or an architecture that there is not, a device or a precision that
-    this machine does not have, and crops that the model does not take.
+    Raises ModelError and InputError for a checkpoint or an architecture that there is not, and a device or a precision
+    that this machine does not have.
     """
     device, recipe = find_device(settings.compute.device), settings.recipe
     seed = recipe.seed
@@ -138,17 +138,21 @@ def set_input_norm(norm: nn.BatchNorm1d, features: Iterable[Tensor]) -> None:
         norm.running_var.copy_((squares / count - mean.square()).clamp(min=0) * count / max(1, count - 1))
 
 
-def _fit(settings: TrainingSettings, config: CedConfig, device: torch.device) -> ModelFit:
-    shortest_s, longest_s = settings.recipe.augment.crop_s
-    least, most = (round(length_s * SAMPLE_RATE_HZ / config.hop_size) for length_s in (shortest_s, longest_s))
+def crop_frames(crop_s: tuple[float, float], config: CedConfig) -> tuple[int, int]:
+    """The lengths of the shortest and the longest crop in frames; InputError for those that the model does not take."""
+    least, most = (round(length_s * SAMPLE_RATE_HZ / config.hop_size) for length_s in crop_s)
     if not config.patch_size <= least <= most <= config.target_length:
         limits = [frames * config.hop_size / SAMPLE_RATE_HZ for frames in (config.patch_size, config.target_length)]
         raise InputError(
-            f"`crop_s` {shortest_s:g} {longest_s:g}: give MIN and MAX, from {limits[0]:g} to {limits[1]:g} s"
+            f"`crop_s` {crop_s[0]:g} {crop_s[1]:g}: give MIN and MAX, from {limits[0]:g} to {limits[1]:g} s"
         )
+    return least, most
+
+
+def _fit(settings: TrainingSettings, config: CedConfig, device: torch.device) -> ModelFit:
     usual_lr = SCRATCH_LR if settings.start.from_config else TUNING_LR
     lr = usual_lr if settings.recipe.lr is None else settings.recipe.lr
-    return ModelFit(lr, (least, most), config.target_length, find_precision(settings.compute.precision, device))
+    return ModelFit(lr, config.target_length, find_precision(settings.compute.precision, device))
 
 
 def _with_labels(config: CedConfig, classes: Sequence[str]) -> CedConfig:

@@ -32,7 +32,8 @@ pytestmark = pytest.mark.slow
 CLASSES = ("low", "high")
 CONFIG = CedConfig(embed_dim=24, num_heads=3, depth=1, drop_rate=0.1, drop_path_rate=0.1, outputdim=2)
 RECIPE = Recipe(epochs=3, batch_size=4, warm_up_epochs=1)
-FIT = ModelFit(lr=1e-3, crop_frames=(16, 32), window_frames=1008)
+FIT = ModelFit(lr=1e-3, window_frames=1008)
+CROP_FRAMES = (16, 32)
 IDENTITY = {"lr": 1e-3, "seed": 0}
 ONE_TEACHER = Teachers(1, RECIPE.epochs)
 
@@ -53,7 +54,7 @@ def bands(count: int, seed: int = 0) -> Clips:
 
 
 def feed(count: int, seed: int = 0) -> CropFeed:
-    return CropFeed(bands(count, seed), RECIPE.augment, FIT.crop_frames)
+    return CropFeed(bands(count, seed), RECIPE.augment, CROP_FRAMES)
 
 
 def model(seed: int = 0) -> CedForAudioClassification:
