@@ -61,6 +61,11 @@ class ClipFile:
         content = bytearray(os.pread(self._file.fileno(), size, place.offset))
         return np.frombuffer(content, self._dtype).reshape(place.shape)
 
+    def read_part(self, place: Place, index: int) -> NDArray[Any]:
+        """One of the arrays that the first axis of the array at a place counts."""
+        shape = place.shape[1:]
+        return self.read(Place(place.offset + index * prod(shape) * self._dtype.itemsize, shape))
+
 
 @contextmanager
 def clip_file(folder: Path, dtype: type[np.generic]) -> Iterator[ClipFile]:

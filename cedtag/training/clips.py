@@ -75,6 +75,10 @@ class CropFeed:
     def __len__(self) -> int:
         return len(self.clips)
 
+    def lengths(self) -> NDArray[np.int64]:
+        """One length `(clips,)`: whatever clips last, the crops of a batch are equally long."""
+        return np.zeros(len(self), np.int64)
+
     def sampling_weights(self) -> NDArray[np.float64]:
         """The probability `(clips,)` to sample each clip so that classes are equally frequent."""
         return self.clips.sampling_weights()
