@@ -137,6 +137,7 @@ def facts_of(data: ClipData, teachers: Sequence[Teacher], settings: DistillStore
         data=digest,
         recordings=recordings,
         blocks=blocks,
+        place=os.path.abspath(settings.selection.audio or data.path),  # noqa: PTH100 -- no link is followed
     )
 
 

@@ -31,7 +31,8 @@ class StoreFacts:
 
     `classes` are the labels of the teachers in their order, of which each view keeps the `top_k` best. Views are drawn
     with `seed`, for the spectrograms of `front_end`, of clips of up to `chunk` samples. `teachers` are names and
-    hashes. `data` is a digest of the recordings' names, sizes and clips, which are in `blocks` parts.
+    hashes. `data` is a digest of the recordings' names, sizes and clips, which are in `blocks` parts; `place` is the
+    folder or manifest where they were, which decides nothing.
     """
 
     seed: int
@@ -46,6 +47,7 @@ class StoreFacts:
     data: str
     recordings: int
     blocks: int
+    place: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The facts as the header holds them."""
@@ -68,8 +70,9 @@ class StoreFacts:
 
     @property
     def digest(self) -> str:
-        """A hash by which parts belong together; the names of teachers do not matter, as folders can be moved."""
+        """A hash by which parts belong together; neither names of teachers nor the place matter, as folders move."""
         content = self.to_dict() | {"teachers": [digest for _, digest in self.teachers]}
+        del content["place"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     @property
