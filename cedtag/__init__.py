@@ -63,6 +63,7 @@ __all__ = [
     "SoundEvent",
     "Source",
     "Start",
+    "StudentSettings",
     "Summary",
     "Tag",
     "TagFilter",
@@ -72,6 +73,7 @@ __all__ = [
     "TrainingCallbacks",
     "TrainingFolder",
     "TrainingSettings",
+    "ViewChoice",
     "ViewSettings",
     "WindowSettings",
     "__version__",
@@ -96,7 +98,9 @@ __all__ = [
     "roll_up",
     "seconds",
     "store_views",
+    "student_recipe",
     "tag",
+    "train_student",
     "write_evaluation",
     "write_events",
     "write_report",
@@ -114,6 +118,8 @@ if TYPE_CHECKING:
         ViewSettings,
     )
     from cedtag.distill.store import DistillStore
+    from cedtag.distill.student import train_student
+    from cedtag.distill.student_settings import StudentSettings, ViewChoice, student_recipe
     from cedtag.distill.teachers import FunctionTeacher, load_teachers
     from cedtag.distill.views import draw_view
     from cedtag.errors import AudioError, CedtagError, InputError, MissingPackageError, ModelError, OutputError
@@ -193,6 +199,10 @@ _LAZY = {
     "DistillStoreCallbacks": "cedtag.distill.run",
     "DistillStoreCompute": "cedtag.distill.settings",
     "DistillStoreSettings": "cedtag.distill.settings",
+    "StudentSettings": "cedtag.distill.student_settings",
+    "ViewChoice": "cedtag.distill.student_settings",
+    "student_recipe": "cedtag.distill.student_settings",
+    "train_student": "cedtag.distill.student",
     "Evaluation": "cedtag.evaluation.run",
     "EvaluationSettings": "cedtag.evaluation.settings",
     "EventSettings": "cedtag.events.settings",

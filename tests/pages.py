@@ -142,6 +142,7 @@ class Runner:
             monkeypatch.setitem(PACKAGED, name, CHECKPOINT)
         for option in ("EPOCHS", "TEACHER_EPOCHS", "WARM_UP"):
             monkeypatch.setenv(f"CEDTAG_FINETUNE_{option}", "1")
+        monkeypatch.setenv("CEDTAG_DISTILL_TRAIN_EPOCHS", "1")
 
     def run(self, block: Block) -> None:
         """Run a block of commands or Python; blocks in other languages are only shown."""

@@ -33,7 +33,9 @@ OWNERS = {
     "torch": [
         "cedtag.model.bf16_block",
         "cedtag.distill.scorer",
+        "cedtag.distill.stored_views",
         "cedtag.distill.teachers",
+        "cedtag.distill.view_feed",
         "cedtag.hf",
         "cedtag.model.encoder",
         "cedtag.model.features",

@@ -12,6 +12,7 @@ import pytest
 from cedtag.cli import cli
 from cedtag.cli.shared.options import Option
 from cedtag.distill.settings import DistillStoreCompute, ViewSettings
+from cedtag.distill.student_settings import ViewChoice
 from cedtag.errors import InputError
 from cedtag.evaluation.settings import EvaluationSettings
 from cedtag.events.settings import EventSettings
@@ -40,6 +41,7 @@ SETTINGS = (
     TrainingCompute,
     TrainingFolder,
     Validation,
+    ViewChoice,
     ViewSettings,
     WindowSettings,
 )

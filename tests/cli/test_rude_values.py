@@ -29,11 +29,12 @@ OPERANDS = {
     "merge": ["rows.csv"],
     "evaluate": ["labels.csv", "--scores", "rows.csv"],
     "distill store": ["a folder"],
+    "distill train": ["a folder"],
     "models info": ["demo"],
     "models path": ["demo"],
 }
 NEEDED = {"report": ["-o", "page.html"], "extract": ["-o", "clips"], "merge": ["-o", "all.csv"]}
-NEEDED |= {"distill store": ["-m", "nosuch", "-o", "store"]}
+NEEDED |= {"distill store": ["-m", "nosuch", "-o", "store"], "distill train": ["-o", "student"]}
 # Train, load, remove, measure for minutes: their options are those above.
 LEFT_OUT = {"finetune", "models download", "models rm", "demo", "bench"}
 

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from cedtag.cli.distill.options import output_option, store_options, teacher_options
+from cedtag.cli.distill.train_options import student_options
 from cedtag.cli.evaluate.options import progress_options
+from cedtag.cli.finetune.options import folder_options
 from cedtag.cli.shared.options import Option, SectionedCommand
 from cedtag.system.terminal import printable
 
 if TYPE_CHECKING:
     from cedtag.cli.shared.options import Logging
     from cedtag.distill.settings import DistillStoreSettings, TeacherChoice
+    from cedtag.distill.student_settings import StudentSettings
+    from cedtag.training.settings import TrainingFolder
 
 
 @click.group("distill")
@@ -56,6 +60,37 @@ def store(data: Path, choice: TeacherChoice, output: Path, settings: DistillStor
         return store_and_show(data, choice, output, settings, logging)
     except Interrupted:
         click.echo(f"cedtag: {printable(str(output))}: stopped; run the same command again to go on", err=True)
+        raise
+
+
+@command.command("train", cls=SectionedCommand)
+@click.argument("store", type=click.Path(path_type=Path))
+@folder_options
+@student_options
+@progress_options
+def train(store: Path, output: TrainingFolder, settings: StudentSettings, logging: Logging) -> int:
+    """Train a student on the views in STORE, with what the teachers gave for them.
+
+    The views are drawn again from the recordings, which must be those that were stored; they may be elsewhere now
+    (--data). Stopped in any way, the same command goes on.
+
+    \b
+    cedtag distill train store --from-config tiny -o student   from random weights
+    cedtag distill train store -m mini -o student              from a checkpoint
+    cedtag recording.wav -m student                            use it
+    """
+    from cedtag.cli.shared.interrupts import Interrupted, Interrupts
+    from cedtag.system.extras import require
+
+    require("torch", "distillation needs torch")
+    require("parquet", "distillation needs pyarrow")
+    Interrupts().install()  # before torch is loaded, so that a stop ends with the same words at any time
+    try:
+        from cedtag.cli.distill.train import train_and_show
+
+        return train_and_show(store, output, settings, logging)
+    except Interrupted:
+        click.echo(f"cedtag: {printable(str(output.folder))}: stopped; run the same command again to go on", err=True)
         raise
 
 

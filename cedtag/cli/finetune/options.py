@@ -73,6 +73,35 @@ start_options = gathered(
     ),
 )
 
+# Of every training.
+OPTIMISER = [
+    option("epochs", "--epochs", type=click.IntRange(1), metavar="N", help="Passes over the data."),
+    option("batch_size", "-b", "--batch-size", type=click.IntRange(1), metavar="N", help="Clips per step."),
+    option(
+        "lr",
+        "--lr",
+        type=click.FloatRange(0, min_open=True),
+        metavar="X",
+        help=f"Highest learning rate.  [default: {TUNING_LR:g}; from random weights {SCRATCH_LR:g}]",
+    ),
+    option("weight_decay", "--weight-decay", type=click.FloatRange(0), metavar="X", help="Weight decay of AdamW."),
+    option(
+        "warm_up_epochs",
+        "--warm-up",
+        type=click.FloatRange(0),
+        metavar="EPOCHS",
+        help="Epochs in which the learning rate rises.",
+    ),
+    option(
+        "ema",
+        "--ema",
+        type=click.FloatRange(0, 1, max_open=True),
+        metavar="X",
+        help="Decay of the averaged weights, which are the ones that are kept; 0: no average.",
+    ),
+]
+SEED = option("seed", "--seed", type=click.IntRange(0), metavar="N", help="Equal seeds give equal weights.")
+
 _recipe_options = gathered(
     "plain",
     Recipe,
@@ -80,32 +109,7 @@ _recipe_options = gathered(
     (
         "Training",
         [
-            option("epochs", "--epochs", type=click.IntRange(1), metavar="N", help="Passes over the data."),
-            option("batch_size", "-b", "--batch-size", type=click.IntRange(1), metavar="N", help="Clips per step."),
-            option(
-                "lr",
-                "--lr",
-                type=click.FloatRange(0, min_open=True),
-                metavar="X",
-                help=f"Highest learning rate.  [default: {TUNING_LR:g}; from random weights {SCRATCH_LR:g}]",
-            ),
-            option(
-                "weight_decay", "--weight-decay", type=click.FloatRange(0), metavar="X", help="Weight decay of AdamW."
-            ),
-            option(
-                "warm_up_epochs",
-                "--warm-up",
-                type=click.FloatRange(0),
-                metavar="EPOCHS",
-                help="Epochs in which the learning rate rises.",
-            ),
-            option(
-                "ema",
-                "--ema",
-                type=click.FloatRange(0, 1, max_open=True),
-                metavar="X",
-                help="Decay of the averaged weights, which are the ones that are kept; 0: no average.",
-            ),
+            *OPTIMISER,
             option(
                 "loss",
                 "--loss",
@@ -126,7 +130,7 @@ _recipe_options = gathered(
                 metavar="X",
                 help="Weight of the feature-distillation (FitNets hint) loss.",
             ),
-            option("seed", "--seed", type=click.IntRange(0), metavar="N", help="Equal seeds give equal weights."),
+            SEED,
         ],
     ),
 )

@@ -37,7 +37,7 @@ def finetune_and_show(data: Path, output: TrainingFolder, settings: TrainingSett
         say_what_is_left_out(data)
     report = RecordingsReport(quiet=logging.quiet)
     with progress_bar(logging, "decoding") as bar:
-        callbacks = replace(_callbacks(bar, quiet=logging.quiet), on_recording=report.add)
+        callbacks = replace(callbacks_of(bar, quiet=logging.quiet), on_recording=report.add)
         finetune(data, output, settings, callbacks, command=command)
     code = report.conclude(data)
     if not logging.quiet:
@@ -45,7 +45,7 @@ def finetune_and_show(data: Path, output: TrainingFolder, settings: TrainingSett
     return code
 
 
-def _callbacks(bar: tqdm[Any], *, quiet: bool) -> TrainingCallbacks:
+def callbacks_of(bar: tqdm[Any], *, quiet: bool) -> TrainingCallbacks:
     """Callbacks that move the bar, and unless quiet print a line for each epoch."""
 
     def show_data(split: Split) -> None:
