@@ -32,7 +32,6 @@ OWNERS = {
     "rich": ["cedtag.cli", "cedtag.writers.table"],
     "transformers": ["cedtag.hf"],
     "torch": [
-        "cedtag.model.bf16_block",
         "cedtag.distill.scorer",
         "cedtag.distill.stored_views",
         "cedtag.distill.teachers",
@@ -45,6 +44,7 @@ OWNERS = {
         "cedtag.model.log_mel",
         "cedtag.model.network",
         "cedtag.model.output",
+        "cedtag.model.packed_block",
         "cedtag.model.pretrained",
         "cedtag.model.weights",
         "cedtag.scoring.torch_device",

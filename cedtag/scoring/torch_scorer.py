@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from cedtag.labels.table import labels_of
-from cedtag.model.bf16_block import compute_in_bf16
 from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
+from cedtag.model.packed_block import pack_blocks
 from cedtag.model.preprocessor import front_end_of
 from cedtag.scoring.batching import cpu_batch_size
-from cedtag.scoring.torch_device import find_device, find_precision
+from cedtag.scoring.torch_device import find_device, find_precision, packs_weights
 from cedtag.scoring.torch_threads import compute_alone
 from cedtag.system.machine import keep_freed_memory
 
@@ -60,8 +60,8 @@ class TorchScorer:
         self._log_mel = log_mel
         self._device = device
         self.device, self.precision = device.type, precision
-        in_packed_bf16 = (device.type, precision) == ("cpu", "bf16")
-        self._dtype = None if in_packed_bf16 else _AUTOCAST.get(precision)
+        packs = device.type == "cpu" and packs_weights(precision)
+        self._dtype = None if packs else _AUTOCAST.get(precision)
         self.labels = labels_of(model.config.id2label)
         self.shortest_window = log_mel.front_end.patch_samples
         self.longest_window = log_mel.front_end.samples_of(model.config.target_length)
@@ -69,8 +69,9 @@ class TorchScorer:
         self.batch_size = batch_size or default_batch_size(model.config, device)
         self.embedding_size = model.config.embed_dim
         self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
-        if in_packed_bf16:
-            compute_in_bf16(self._model.encoder, self.batch_size)
+        if packs:
+            dtype = _AUTOCAST.get(precision, torch.float32)
+            pack_blocks(self._model.encoder, self.batch_size, dtype)
         if device.type == "cpu":
             keep_freed_memory()
 

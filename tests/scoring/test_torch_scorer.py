@@ -16,6 +16,7 @@ from cedtag.model.config import CedConfig
 from cedtag.model.front_end import FrontEnd
 from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
+from cedtag.model.packed_block import PackedBlock
 from cedtag.records import Source, Window
 from cedtag.scoring import open_scorer, torch_device
 from cedtag.scoring.torch_device import find_device, find_precision
@@ -211,10 +212,26 @@ def test_bf16_is_for_processors_that_say_they_have_it(monkeypatch, processor, to
             find_precision("bf16", CPU)
 
 
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_weights_are_packed_where_that_is_faster_and_scores_are_the_same(monkeypatch, capability):
+    if not torch._C._has_mkldnn:
+        pytest.skip("this torch has no oneDNN")
+    usual = micro_scorer().score([window_of(noise(32_000))])
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    scorer = micro_scorer()
+    assert isinstance(scorer._model.encoder.blocks[0], PackedBlock) == (capability == "AVX512")
+    np.testing.assert_allclose(scorer.score([window_of(noise(32_000))]), usual, rtol=0, atol=1e-6)
+
+
 def test_large_models_take_fewer_windows_in_a_call():
     tiny, base = CedConfig(), CedConfig(embed_dim=768, num_heads=12)
     assert [default_batch_size(config, CPU) for config in (tiny, base)] == [4, 1]
     assert default_batch_size(tiny, torch.device("cuda")) > 100
+
+
+class NoEncoder(torch.nn.Identity):
+    plain_config = CedConfig()
+    blocks = torch.nn.Sequential()
 
 
 class CrampedModel(torch.nn.Module):
@@ -222,7 +239,7 @@ class CrampedModel(torch.nn.Module):
 
     def __init__(self, room):
         super().__init__()
-        self.config, self.room, self.calls, self.encoder = CedConfig(), room, [], torch.nn.Identity()
+        self.config, self.room, self.calls, self.encoder = CedConfig(), room, [], NoEncoder()
 
     def forward(self, features):
         self.calls.append(len(features))
@@ -282,6 +299,7 @@ from cedtag.model.config import CedConfig
 from cedtag.model.front_end import FrontEnd
 from cedtag.model.log_mel import LogMel
 from cedtag.model.network import CedForAudioClassification
+from cedtag.model.packed_block import PackedBlock
 from cedtag.records import Source, Window
 from cedtag.scoring.torch_scorer import TorchScorer
 

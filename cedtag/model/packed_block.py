@@ -1,7 +1,6 @@
-"""An encoder's block for scoring on a CPU that multiplies bf16 numbers: oneDNN's products of packed weights.
+"""An encoder's block for scoring on a CPU: oneDNN's products of weights that are packed once, in fp32 or bf16.
 
-The tokens, to which every block adds, stay in fp32, and so do layer norms and all sums. What products take and give is
-rounded to bf16.
+In bf16, what products take and give is rounded; the tokens, to which every block adds, layer norms and sums stay fp32.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 if TYPE_CHECKING:
     from cedtag.model.encoder import Encoder
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 _LEAST_SUM, _LARGEST_SUM = 1e-30, 1e30
 
 
-def compute_in_bf16(encoder: Encoder, batch_size: int) -> None:
-    """Replace an encoder's blocks by ones that compute in bf16, fastest for `batch_size` windows of full length."""
+def pack_blocks(encoder: Encoder, batch_size: int, dtype: torch.dtype) -> None:
+    """Replace an encoder's blocks by ones that compute in `dtype`, fastest for `batch_size` windows of full length."""
     rows, columns = encoder.plain_config.grid_size
     blocks = (cast("Block", block) for block in encoder.blocks)
-    encoder.blocks = nn.Sequential(*(Bf16Block(block, batch_size * rows * columns) for block in blocks))
+    encoder.blocks = nn.Sequential(*(PackedBlock(block, batch_size * rows * columns, dtype) for block in blocks))
     encoder.in_place = True
 
 
 class PackedLinear:
-    """A linear layer in bf16, whose weights lie in memory as the product of `rows` rows reads them fastest."""
+    """A linear layer whose weights lie in memory as the product of `rows` rows reads them fastest."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, rows: int) -> None:
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.bfloat16(), rows)
-        self._bias = None if bias is None else bias.bfloat16()
+    def __init__(self, weight: Tensor, bias: Tensor | None, rows: int, dtype: torch.dtype) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.to(dtype), rows)
+        self._bias = None if bias is None else bias.to(dtype)
 
     def __call__(self, inputs: Tensor, activation: str = "none") -> Tensor:
         """The output `(rows, m)` of inputs `(rows, n)`, after an activation that costs no pass over memory."""
@@ -43,18 +43,19 @@ class PackedLinear:
         return outputs
 
 
-class Bf16Block(nn.Module):
+class PackedBlock(nn.Module):
     """The same function as the `block` that it is made from, in evaluation."""
 
     @torch.no_grad()
-    def __init__(self, block: Block, rows: int) -> None:
+    def __init__(self, block: Block, rows: int, dtype: torch.dtype) -> None:
         super().__init__()
         self.norm1, self.norm2 = block.norm1, block.norm2
-        self.num_heads = block.attn.num_heads
-        self._qkv = PackedLinear(*_with_scaled_queries(block.attn.qkv, self.num_heads), rows)
-        self._proj, self._fc1, self._fc2 = (
-            PackedLinear(linear.weight, linear.bias, rows) for linear in (block.attn.proj, block.mlp.fc1, block.mlp.fc2)
-        )
+        self.num_heads, self.dtype = block.attn.num_heads, dtype
+        qkv, *others = block.attn.qkv, block.attn.proj, block.mlp.fc1, block.mlp.fc2
+        to_base_2 = dtype == torch.bfloat16
+        parameters = _with_scaled_queries(qkv, self.num_heads) if to_base_2 else (qkv.weight, qkv.bias)
+        self._qkv = PackedLinear(*parameters, rows, dtype)
+        self._proj, self._fc1, self._fc2 = (PackedLinear(one.weight, one.bias, rows, dtype) for one in others)
 
     def forward(self, tokens: Tensor) -> Tensor:
         updated = tokens.clone(memory_format=torch.contiguous_format)
@@ -64,14 +65,18 @@ class Bf16Block(nn.Module):
     def update_(self, tokens: Tensor) -> None:
         """Replace tokens `(batch, length, dim)`, which are contiguous and fp32, by those after the block."""
         rows = tokens.view(-1, tokens.shape[-1])
-        rows.add_(self._proj(self._mix(self._qkv(self.norm1(rows).bfloat16()), len(tokens))))
-        rows.add_(self._fc2(self._fc1(self.norm2(rows).bfloat16(), "gelu")))
+        rows.add_(self._proj(self._mix(self._qkv(self.norm1(rows).to(self.dtype)), len(tokens))))
+        rows.add_(self._fc2(self._fc1(self.norm2(rows).to(self.dtype), "gelu")))
 
     def _mix(self, qkv: Tensor, batch: int) -> Tensor:
         """The attention-weighted values for each token, heads side by side, `(rows, dim)` of qkv `(rows, 3 * dim)`."""
-        heads = qkv.view(batch, -1, 3, self.num_heads, qkv.shape[-1] // (3 * self.num_heads))
-        queries, keys, values = heads.permute(2, 0, 3, 1, 4).contiguous().flatten(1, 2)
-        mixed = attend(queries, keys, values).view(batch, self.num_heads, *values.shape[1:])
+        size = qkv.shape[-1] // (3 * self.num_heads)
+        heads = qkv.view(batch, -1, 3, self.num_heads, size).permute(2, 0, 3, 1, 4)
+        if self.dtype == torch.bfloat16:
+            mixed = attend(*heads.contiguous().flatten(1, 2)).view(heads.shape[1:])
+        else:
+            queries, keys, values = heads
+            mixed = F.scaled_dot_product_attention(queries, keys, values)
         return mixed.transpose(1, 2).reshape(len(qkv), -1)
 
 

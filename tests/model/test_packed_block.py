@@ -8,10 +8,10 @@ import sys
 import pytest
 import torch
 
-from cedtag.model.bf16_block import Bf16Block, attend, compute_in_bf16
 from cedtag.model.config import CedConfig
 from cedtag.model.layers import Block
 from cedtag.model.network import CedForAudioClassification
+from cedtag.model.packed_block import PackedBlock, attend, pack_blocks
 from cedtag.system.processor import processor
 from tests.micro import CHECKPOINT
 from tests.processors import needs_bf16_products, skip_without_bf16
@@ -45,16 +45,26 @@ def test_a_block_in_bf16_is_the_same_function_but_for_rounding(bias):
     tokens = torch.randn(3, 20, 48)
     before = tokens.clone()
     with torch.inference_mode():
-        wanted, got = block(tokens), Bf16Block(block, 60)(tokens)
+        wanted, got = block(tokens), PackedBlock(block, 60, torch.bfloat16)(tokens)
     assert torch.equal(tokens, before)
     assert got.dtype == torch.float32
     assert not torch.equal(got, wanted)
     assert (got - wanted).abs().max() < 0.02 * wanted.abs().max()
 
 
+@pytest.mark.skipif(not torch._C._has_mkldnn, reason="this torch has no oneDNN")
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_block_in_fp32_is_the_same_function(bias):
+    block = drawn_block(CedConfig(embed_dim=48, num_heads=3, depth=1, qkv_bias=bias))
+    for shape in ((3, 20, 48), (1, 4, 48)):
+        tokens = torch.randn(shape)
+        with torch.inference_mode():
+            torch.testing.assert_close(PackedBlock(block, 60, torch.float32)(tokens), block(tokens), rtol=0, atol=1e-4)
+
+
 @needs_bf16_products
-def test_small_changes_of_the_tokens_are_not_lost(monkeypatch):
-    block = Bf16Block(drawn_block(), 20)
+def test_small_changes_of_the_tokens_are_not_lost():
+    block = PackedBlock(drawn_block(), 20, torch.bfloat16)
     tokens = 1000 + torch.randn(1, 20, 48)  # in bf16, numbers near 1000 are four apart
     with torch.inference_mode():
         assert 0 < (block(tokens) - tokens).abs().mean() < 100
@@ -91,11 +101,11 @@ def test_the_products_are_those_that_the_processor_has_instructions_for():
     skip_without_bf16()
     code = """
 import torch
-from cedtag.model.bf16_block import compute_in_bf16
+from cedtag.model.packed_block import pack_blocks
 from cedtag.model.network import CedForAudioClassification
 from tests.micro import CHECKPOINT
 model = CedForAudioClassification.from_pretrained(CHECKPOINT).eval()
-compute_in_bf16(model.encoder, 1)
+pack_blocks(model.encoder, 1, torch.bfloat16)
 with torch.inference_mode():
     model(torch.randn(1, 64, 1001))
 """
@@ -123,6 +133,6 @@ def test_every_block_of_a_model_is_replaced_and_its_weights_in_fp32_are_let_go()
     model = CedForAudioClassification.from_pretrained(CHECKPOINT).eval()
     before = sum(parameter.numel() for parameter in model.parameters())
     in_blocks = sum(parameter.numel() for block in model.encoder.blocks for parameter in block.parameters())
-    compute_in_bf16(model.encoder, 4)
-    assert all(isinstance(block, Bf16Block) for block in model.encoder.blocks)
+    pack_blocks(model.encoder, 4, torch.bfloat16)
+    assert all(isinstance(block, PackedBlock) for block in model.encoder.blocks)
     assert sum(parameter.numel() for parameter in model.parameters()) < before - 0.9 * in_blocks
