@@ -27,6 +27,7 @@ from cedtag.checkpoints.locate import resolve
 from cedtag.model.config import CedConfig
 from cedtag.scoring import open_scorer
 from cedtag.scoring.batching import flop_per_window
+from cedtag.scoring.torch_device import cpu_has_bf16
 from cedtag.system.machine import usable_cpus
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ SIZES = {
 MICRO = CedConfig(embed_dim=48, num_heads=3, depth=2)
 CONTAINERS = ("wav", "flac", "ogg", "mp3")
 BACKENDS = {"torch fp32": ("torch", "fp32"), "onnx fp32": ("onnx", "fp32"), "onnx int8": ("onnx", "int8")}
+if HAS_BF16 := cpu_has_bf16():
+    BACKENDS["torch bf16"] = ("torch", "bf16")
 CPUS = usable_cpus()
 
 
@@ -120,6 +123,8 @@ def measure_ends(folder: Path, checkpoint: Path, rounds: int, *, full: bool) -> 
         "wav beside a hog, onnx": tagging_case(wav, checkpoint, total_s, "--backend", "onnx", beside_hog=True),
         "plain loop beside a hog": plain_loop_case(wav, checkpoint, total_s, CPUS, beside_hog=True),
     }
+    if HAS_BF16:
+        cases["wav 16 kHz mono, bf16"] = tagging_case(wav, checkpoint, total_s, "--precision", "bf16")
     if full:
         long = corpus.write_recording(folder / "long.mp3", 7200, corpus.RATE_HZ, 2)
         cases["mp3, one file of 2 hours"] = tagging_case(long, checkpoint, 7200, "--backend", "torch")
@@ -131,12 +136,15 @@ def measure_ends(folder: Path, checkpoint: Path, rounds: int, *, full: bool) -> 
         rows,
     )
     own, int8 = costs["wav 16 kHz mono"], costs["wav 16 kHz mono, int8"]
+    bf16 = costs.get("wav 16 kHz mono, bf16")
+    of_bf16 = {"fp32 / bf16": own, "plain loop / cedtag, bf16": costs["plain loop"]} if bf16 else {}
     show(
         "Ratios of passing time, each measured by the limit beside it",
         ("ratio", "value"),
         [
             ("plain loop / cedtag", f"{ratio(costs['plain loop'], own):.2f}"),
             ("plain loop / cedtag, onnx", f"{ratio(costs['plain loop'], costs['wav 16 kHz mono, onnx']):.2f}"),
+            *((name, f"{ratio(above, bf16):.2f}") for name, above in of_bf16.items() if bf16),
             ("fp32 / int8", f"{ratio(own, int8):.2f}"),
             ("fp32 / int8, both onnx", f"{ratio(costs['wav 16 kHz mono, onnx'], int8):.2f}"),
             ("speed beside a hog / quiet speed", f"{ratio(own, costs['wav beside a hog']):.2f}"),

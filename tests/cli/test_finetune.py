@@ -19,6 +19,7 @@ from cedtag import CedFeatureExtractor, CedForAudioClassification
 from cedtag.evaluation import metrics
 from tests.hisses import write_hisses
 from tests.micro import CHECKPOINT
+from tests.processors import skip_without_bf16
 from tests.programs import command_of
 
 if TYPE_CHECKING:
@@ -89,6 +90,18 @@ def test_half_precision_halves_the_file_and_still_loads(cedtag, data: Path) -> N
     sizes = [(data / name / "model.safetensors").stat().st_size for name in ("full", "half")]
     assert sizes[1] < 0.7 * sizes[0]
     assert all(torch.equal(full[name].half().float(), half[name].float()) for name in full)
+
+
+def test_bf16_trains_on_a_cpu_that_has_it(cedtag, data: Path) -> None:
+    skip_without_bf16()
+    for name in ("one", "again"):
+        assert cedtag("finetune", "hisses", "-o", name, *SCRATCH, "--epochs", 2, "--precision", "bf16").code == 0
+    cedtag("finetune", "hisses", "-o", "fp32", *SCRATCH, "--epochs", 2)
+    one, again, single = (load_file(f"{name}/model.safetensors") for name in ("one", "again", "fp32"))
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    changes = [(one[name] - single[name]).abs().max() for name in one if one[name].is_floating_point()]
+    assert 0 < max(changes) < 0.1
+    assert all(tensor.dtype != torch.bfloat16 for tensor in one.values())
 
 
 def test_a_killed_training_goes_on_to_the_very_same_weights(cedtag, data: Path) -> None:

@@ -279,7 +279,7 @@ compute_options = gathered(
                 "precision",
                 "--precision",
                 type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-                help="Numbers that the model computes with; half precision needs a GPU.",
+                help="Numbers that the model computes with; fp16 needs a GPU, bf16 one or a newer CPU.",
             ),
             option(
                 "threads",
