@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from benchmarks import corpus, gate
-from benchmarks.costs import Cost, Paced, cost_of, interleaved, middle, paced, peak_memory_mb, ratio, run_alone
+from benchmarks.costs import Cost, Paced, cost_of, interleaved, middle, paced, ratio, run_alone
 from benchmarks.ends import plain_loop_case, tagging_case
 from benchmarks.parts import decoding_case, front_end_case, product_case, scoring_case, spectra_case
 from cedtag.checkpoints.locate import resolve
@@ -39,7 +39,6 @@ SIZES = {
     "small": CedConfig(embed_dim=384, num_heads=6),
     "base": CedConfig(embed_dim=768, num_heads=12),
 }
-MICRO = CedConfig(embed_dim=48, num_heads=3, depth=2)
 CONTAINERS = ("wav", "flac", "ogg", "mp3")
 BACKENDS = {"torch fp32": ("torch", "fp32"), "onnx fp32": ("onnx", "fp32"), "onnx int8": ("onnx", "int8")}
 if HAS_BF16 := cpu_has_bf16():
@@ -48,7 +47,7 @@ CPUS = usable_cpus()
 
 
 @click.command(help=__doc__)
-@click.option("--full", is_flag=True, help="200 files a container, a 2-hour file, all sizes, 24 hours for the memory.")
+@click.option("--full", is_flag=True, help="200 files a container, a 2-hour file, all sizes.")
 @click.option("--check", is_flag=True, help="Compare with a stored run on this processor; exit code 1: slower.")
 @click.option("--store", is_flag=True, help="Keep a run on this processor to compare with.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Repetitions of everything.")
@@ -70,7 +69,6 @@ def main(context: click.Context, full: bool, check: bool, store: bool, rounds: i
         measure_models(checkpoints, rounds)
         measure_parts(folder, rounds)
         measure_ends(folder, checkpoints["tiny"], rounds, full=full)
-        measure_memory(folder, checkpoints["tiny"] if full else corpus.write_checkpoint(folder / "micro", MICRO))
         measure_start(folder, checkpoints["tiny"], rounds)
 
 
@@ -155,18 +153,6 @@ def measure_ends(folder: Path, checkpoint: Path, rounds: int, *, full: bool) -> 
             ("the same of the plain loop", f"{ratio(costs['plain loop'], costs['plain loop beside a hog']):.2f}"),
         ],
     )
-
-
-def measure_memory(folder: Path, checkpoint: Path) -> None:
-    rows = []
-    for name, length_s in {"1 minute": 60, "24 hours": 86_400}.items():
-        path = corpus.write_sparse_wav(folder / f"{length_s}.wav", length_s)
-        output = str(folder / f"{length_s}.csv")
-        options = ("-m", str(checkpoint), "-o", output, "--overwrite", "-q")
-        rows.append(
-            (name, *(f"{peak_memory_mb(str(path), *options, '--backend', kind):.0f}" for kind in ("torch", "onnx")))
-        )
-    show(f"Peak memory in MB of one file, with a {checkpoint.name} model", ("length", "torch", "onnx"), rows)
 
 
 def measure_start(folder: Path, checkpoint: Path, rounds: int) -> None:

@@ -5,9 +5,12 @@ import subprocess
 import sys
 
 import click
+import numpy as np
 import pytest
+import soundfile
 
 from cedtag.cli import COMMANDS, cli
+from tests.micro import CHECKPOINT
 
 HEAVY = {
     "torch",
@@ -57,6 +60,16 @@ def test_help_version_and_completion_scripts_load_nothing_heavy(args):
 
 def test_importing_the_package_loads_nothing_heavy():
     assert loaded_by("import cedtag, cedtag.errors, cedtag.records, cedtag.labels.table") == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("backend", "needed"), [("torch", {"torch", "torchaudio"}), ("onnx", {"onnxruntime"})])
+def test_the_first_row_waits_for_nothing_heavy_but_what_scores(backend, needed, tmp_path):
+    for package in needed:
+        pytest.importorskip(package)
+    soundfile.write(tmp_path / "a.wav", np.zeros(16_000, np.int16), 16_000)
+    words = ["tag", f"{tmp_path}/a.wav", "-m", str(CHECKPOINT), "--backend", backend, "-f", "tsv"]
+    assert loaded_by(f"from cedtag.cli import run; run({words!r})") == {"numpy", *needed}
 
 
 def test_completing_loads_nothing_heavy():
