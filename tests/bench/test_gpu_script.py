@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.pages import ROOT
+
+
+@pytest.mark.slow
+def test_the_script_for_gpus_runs_to_its_end_on_a_cpu(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.gpu", "--device", "cpu", "--quick", "-o", str(tmp_path / "gpu.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    measured = {(row["size"], row["what"]): row["value"] for row in rows if not row["note"]}
+    for size in ("tiny", "base"):
+        for what in (
+            "products alone",
+            "model alone, as it is",
+            "features and model, one thread",
+            "flac files to rows",
+            "mp3 files to rows",
+            "mp3, two runs side by side",
+        ):
+            assert measured[size, what] > 0
+        assert measured[size, "largest difference from the CPU"] < 1e-5
+    # What needs CUDA has its reason in place of a figure.
+    lacking = [row for row in rows if row["note"]]
+    assert {row["value"] for row in lacking} == {None}
+    assert {row["note"] for row in lacking if row["what"] == "model alone, CUDA graph"} == {"RuntimeError: needs CUDA"}
