@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -63,11 +62,10 @@ class StoreInfo:
 def store_info(path: Path) -> StoreInfo:
     """What the store at a path holds, by its outcomes alone: no window is read."""
     store = Store(path)
-    status, samples = store.outcomes()
     return StoreInfo(
-        dict(Counter(status)),
+        store.num_by_status,
         store.num_windows,
-        samples / SAMPLE_RATE_HZ,
+        store.num_samples / SAMPLE_RATE_HZ,
         len(store.part_names),
         len(open_parts(path)),
         sum(file.stat().st_size for table in _TABLES for file in parts_of(path, table)),

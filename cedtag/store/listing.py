@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = "NDArray[np.int64]"
 
-COLUMNS = ("id", "recording", "path", "root", "at", "windows", "first_row", "replaces")
+COLUMNS = ("id", "recording", "path", "root", "at", "windows", "first_row", "replaces", "status", "samples")
 
 
 def live_rows(table: pyarrow.Table) -> tuple[Rows, Rows]:

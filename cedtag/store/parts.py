@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -62,12 +63,25 @@ def write_part(
     if any(one.num_windows and one.first_row is not None for one in recordings):
         with writing(path), writing_whole(path) as out:
             _write_windows(out, facts, records, recordings)
-    path = part_path(store, RECORDINGS, name)
-    rows = [recording_row(one) for one in recordings]
-    with writing(path), writing_whole(path) as out:
-        schema = recording_schema(facts, instead_of)
-        with parquet.ParquetWriter(out, schema, compression="zstd", write_page_checksum=True) as writer:
-            writer.write_table(pyarrow.Table.from_pylist(rows, schema), ROWS_PER_GROUP)
+    write_recordings(store, name, facts, recordings, instead_of)
+
+
+def write_recordings(
+    store: Path,
+    name: str,
+    facts: StoreFacts,
+    recordings: Sequence[StoredRecording],
+    instead_of: Sequence[str] = (),
+) -> None:
+    """Write the outcomes of a part whose windows are there."""
+    path, schema = part_path(store, RECORDINGS, name), recording_schema(facts, instead_of)
+    rows = pyarrow.Table.from_pylist(list(map(recording_row, recordings)), schema)
+    with (
+        writing(path),
+        writing_whole(path) as out,
+        parquet.ParquetWriter(out, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
+        writer.write_table(rows, ROWS_PER_GROUP)
 
 
 def _write_windows(
@@ -145,8 +159,10 @@ class PartFile:
         found = (self._file.schema_arrow.metadata or {}).get(FACTS.encode())
         if found is None:
             raise InputError(f"{self.path}: does not hold the facts of its run; it is no part of a store of scores")
-        record = json.loads(found)
-        return facts_from_dict(self.path, record), list(record.get("instead_of", ()))
+        try:
+            return _facts(found)
+        except (InputError, ValueError) as error:
+            raise InputError(f"{self.path}: does not hold the facts of its run ({error})") from error
 
     def _require(self, columns: Sequence[str]) -> None:
         if missing := [name for name in columns if name not in self._names]:
@@ -155,6 +171,13 @@ class PartFile:
                 f"{self.path}: this part of the store has no column {missing[0]!r}{more}; restore the file as cedtag "
                 "wrote it"
             )
+
+
+@lru_cache(maxsize=8)
+def _facts(found: bytes) -> tuple[StoreFacts, list[str]]:
+    """The facts in the metadata of a part, which are the same in most."""
+    record = json.loads(found)
+    return facts_from_dict("its metadata", record), list(record.get("instead_of", ()))
 
 
 def read_recordings(part: PartFile) -> list[dict[str, Any]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -175,16 +174,15 @@ class Store:
                     rows[entry.at_part].add(entry.at_row)
         return {index.names[number]: own for number, own in rows.items()}
 
-    def outcomes(self) -> tuple[list[str], int]:
-        """The status of each recording, and the number of samples of all of them, in no order."""
-        status, num_samples = [], 0
-        by_part = np.argsort(self._index.entries["part"], kind="stable")
-        for part, rows in groupby(self._index.entries[by_part], key=lambda entry: int(entry["part"])):
-            table = self._file(RECORDINGS, part).read(["status", "samples"])
-            counting = table.take(pyarrow.array([int(entry["row"]) for entry in rows]))
-            status += counting["status"].to_pylist()
-            num_samples += compute.sum(counting["samples"]).as_py() or 0
-        return status, num_samples
+    @property
+    def num_by_status(self) -> dict[str, int]:
+        """How many recordings ended how: "ok", "partial" or "failed"."""
+        return dict(self._index.num_by_status)
+
+    @property
+    def num_samples(self) -> int:
+        """The samples, at 16 kHz, of all recordings that count."""
+        return self._index.num_samples
 
     def recording(self, id: int) -> FileEnd | FileFailed:
         """How the recording of this id ended; KeyError where none of that id counts."""
@@ -292,6 +290,8 @@ class _Index:
     ids: NDArray[np.int64]
     by_id: NDArray[np.int64]
     makers: list[Mapping[str, Any]]
+    num_by_status: Mapping[str, int]
+    num_samples: int
 
     @property
     def has_dead(self) -> bool:
@@ -310,7 +310,7 @@ def _index(path: Path, facts: StoreFacts) -> _Index:
     makers = _makers(files, facts)
     if not tables:
         empty = np.zeros(0, np.int64)
-        return _Index([], [], np.zeros(0, _ENTRY), empty, empty, makers)
+        return _Index([], [], np.zeros(0, _ENTRY), empty, empty, makers, {}, 0)
     table = pyarrow.concat_tables(tables)
     sizes = [len(one) for one in tables]
     part = np.repeat(np.arange(len(sizes)), sizes)
@@ -328,21 +328,26 @@ def _index(path: Path, facts: StoreFacts) -> _Index:
     by_id = np.argsort(entries["id"], kind="stable")
     placed = table["first_row"].is_valid().to_numpy(zero_copy_only=False)
     rows = np.bincount(part, np.where(placed, table["windows"].to_numpy(), 0), len(sizes)).astype(np.int64)
-    return _Index(names, rows.tolist(), entries, entries["id"][by_id], by_id, makers)
+    counting = table.select(["status", "samples"]).take(pyarrow.array(latest))
+    num_by_status = Counter(counting["status"].to_pylist())
+    num_samples = compute.sum(counting["samples"]).as_py() or 0
+    return _Index(names, rows.tolist(), entries, entries["id"][by_id], by_id, makers, num_by_status, num_samples)
 
 
 def part_files(path: Path, facts: StoreFacts) -> list[PartFile]:
     """The parts of outcomes that count, older ones first; InputError for one that another model or run made."""
     files = [PartFile(part) for part in parts_of(path, RECORDINGS)]
     gone: set[str] = set()
+    same = None
     for file in files:
         own, instead_of = file.facts()
         gone.update(instead_of)
-        if changed := facts.differences(own):
+        if own is not same and (changed := facts.differences(own)):
             raise InputError(
                 f"{file.path}: this part is of a store with other settings than {path} ({'; '.join(changed)}); move it "
                 "into a store of its own"
             )
+        same = own
     return [file for file in files if file.path.stem not in gone]
 
 

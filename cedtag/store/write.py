@@ -63,13 +63,12 @@ class StoreWriter:
     @property
     def makers(self) -> list[str]:
         """What has written the parts that are there."""
-        own = (file.facts()[0].written_by for file in part_files(self.path, self.began))
-        return list(dict.fromkeys(map(maker_words, own)))
+        return list(self._makers)
 
     @property
     def part_names(self) -> list[str]:
         """The names of the parts that count."""
-        return [file.path.stem for file in part_files(self.path, self.began)]
+        return list(self._names)
 
     def add(self, window: ScoredWindow) -> None:
         """Take a window, which counts when its recording has ended."""
@@ -131,6 +130,7 @@ class StoreWriter:
             part.sync()
             recordings = list(map(recording_of, part.rows()))
             write_part(self.path, part.name, self.facts, part.records(ROWS_PER_GROUP), recordings)
+            self._names[part.name] = None
         part.remove()
         return part.name if part.lines else None
 
@@ -168,6 +168,8 @@ class StoreWriter:
         files = part_files(self.path, self.began)
         ids = [file.read(["id"])["id"].to_numpy() for file in files]
         self._known = np.sort(np.concatenate([np.zeros(0, np.int64), *ids]))
+        self._names = dict.fromkeys(file.path.stem for file in files)
+        self._makers = dict.fromkeys(maker_words(file.facts()[0].written_by) for file in files)
         left = open_parts(self.path)
         self._run = run_name(max([*(file.path.stem for file in files), *left], default=""))
         for name in left:
