@@ -22,12 +22,15 @@ def with_silent_windows(results: Iterable[Result], window_s: float) -> Iterator[
     size = round(window_s * SAMPLE_RATE_HZ)
     source = None
     indices: dict[int, int] = {}  # by channel
+    ended: dict[int, TagResult] = {}  # by channel, the shorter window that can only be the last one
     for result in results:
         if result.source != source:
-            source, indices = result.source, {}
+            source, indices, ended = result.source, {}, {}
         if not isinstance(result, TagResult):
             yield result
             continue
+        if result.channel in ended:
+            raise _none_of(ended[result.channel], window_s)
         index = indices.get(result.channel, 0)
         while _cut(index * size) < result.start:
             start, stop = _cut(index * size), _cut((index + 1) * size)
@@ -36,7 +39,8 @@ def with_silent_windows(results: Iterable[Result], window_s: float) -> Iterator[
                 break
             yield TagResult(result.source, index, start, stop, (), result.channel)
             index += 1
-        _check(result, _cut(index * size), _cut((index + 1) * size), window_s)
+        if not _is_whole(result, _cut(index * size), _cut((index + 1) * size), window_s):
+            ended[result.channel] = result
         yield result
         indices[result.channel] = index + 1
 
@@ -45,16 +49,21 @@ def _cut(sample: int) -> int:
     return sample // SAMPLES_PER_MS * SAMPLES_PER_MS
 
 
-def _check(result: TagResult, start: int, stop: int, window_s: float) -> None:
-    """Refuse a window that is none of the row: it begins and ends as it should, or is the last, which is shorter."""
+def _is_whole(result: TagResult, start: int, stop: int, window_s: float) -> bool:
+    """Whether a window begins and ends as it should; else it is the last, which is shorter, or an InputError."""
     if (result.start, result.stop) == (start, stop):
-        return
+        return True
     moved = min(stop - start, SHORTEST_REMAINDER) + SAMPLES_PER_MS
     may_begin = result.start == start or (result.start < start and result.stop - result.start <= moved)
     is_last = may_begin and start <= result.stop <= stop
     if not is_last:
-        raise InputError(
-            f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is "
-            f"none of {window_s:g} s one after another; give their length with `window_s`, and where they overlap "
-            "make events of jsonl, json or a journal, which also have the windows without tags"
-        )
+        raise _none_of(result, window_s)
+    return False
+
+
+def _none_of(result: TagResult, window_s: float) -> InputError:
+    return InputError(
+        f"{result.source.name}: the window from {seconds(result.start):.3f} to {seconds(result.stop):.3f} s is "
+        f"none of {window_s:g} s one after another; give their length with `window_s`, and where they overlap "
+        "make events of jsonl, json, a journal or a store, which also have the windows without tags"
+    )

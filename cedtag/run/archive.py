@@ -29,7 +29,6 @@ from cedtag.run.summary import Summary, write_summary
 from cedtag.scoring import gives_embeddings
 from cedtag.scoring.embedded import Embedded
 from cedtag.system.destinations import kept_apart
-from cedtag.system.extras import require
 from cedtag.system.machine import usable_cpus
 from cedtag.writers.per_recording import LAYOUT
 from cedtag.writers.raven import RavenWriter
@@ -232,7 +231,6 @@ def _opened(
     if not destination.store:
         output = open_output(destination, info, shard, named)
         return output, _Job(_writing_rows(output, scoring), output.finish, info)
-    require("store", "a store needs pyarrow")
     from cedtag.run.outputs.of_store import RowsOfStore
     from cedtag.run.outputs.store import open_store_output
     from cedtag.run.stored import results_of_store

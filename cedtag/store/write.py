@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 WINDOWS_PER_PART = 4 * ROWS_PER_GROUP
 RECORDINGS_PER_PART = ROWS_PER_GROUP  # of recordings that failed there may be any number
+_LARGEST_HALF = 65_504.0  # of half precision
 _HEAD_BYTES = 1 << 16  # which take less than a thousandth of the time that a window takes
 
 
@@ -78,7 +79,7 @@ class StoreWriter:
         record["scores"] = np.rint(window.probabilities.astype(np.float64) * SCALE)
         if self.facts.embedding_size is not None:
             assert window.embedding is not None
-            record[EMBEDDING] = window.embedding
+            record[EMBEDDING] = np.clip(window.embedding, -_LARGEST_HALF, _LARGEST_HALF)
         if not self._opened().pending:
             self._next_id = self.free_id(window.source)
         record["id"] = self._next_id

@@ -62,6 +62,7 @@ def open_part_folder(
     else is there, and while another process writes it.
     """
     with writing(path):
+        _check_free(path)
         path.mkdir(parents=True, exist_ok=True)
         lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
@@ -83,12 +84,18 @@ def _started(path: Path, kind: str, facts: dict[str, Any]) -> dict[str, Any]:
     """The facts of the store at a path, which begins with these where the folder is empty."""
     if (path / HEADER).exists():
         return read_facts(path, kind)
-    if others := [other.name for other in path.iterdir() if not other.name.startswith(".")]:
-        raise OutputError(f"{path}: holds other files ({min(others)}) and no store; name a new folder for it")
     with writing(path), writing_whole(path / HEADER) as out:
         header = {"store": kind, "format": FORMAT, **facts}
         out.write(json.dumps(header, allow_nan=False, indent=1).encode() + b"\n")
     return facts
+
+
+def _check_free(path: Path) -> None:
+    """OutputError for a folder that holds other files and no store."""
+    if not path.is_dir() or (path / HEADER).exists():
+        return
+    if others := [other.name for other in path.iterdir() if not other.name.startswith(".")]:
+        raise OutputError(f"{path}: holds other files ({min(others)}) and no store; name a new folder for it")
 
 
 def is_store(path: Path, kind: str | None = None) -> bool:

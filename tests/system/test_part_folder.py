@@ -77,3 +77,10 @@ def test_a_part_that_was_not_finished_is_none(tmp_path: Path) -> None:
 def test_where_nothing_is_there_is_no_store(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no store here"):
         read_facts(tmp_path / "none", "scores")
+
+
+def test_a_folder_of_other_files_is_refused_and_left_as_it_is(tmp_path):
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(OutputError, match="holds other files"):
+        opened(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.wav"]

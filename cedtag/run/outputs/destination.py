@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
+from cedtag.system.extras import require
 from cedtag.system.special_files import is_special
 from cedtag.writers import DEFAULT_FORMAT, format_of, writer_type
 from cedtag.writers.errors import ErrorsWriter
@@ -75,7 +76,9 @@ class Destination:
         return bool(self.store) or (self.resume and not self.is_stdout)
 
     def check(self) -> None:
-        """InputError for places that cannot stand beside each other."""
+        """InputError for places that cannot stand beside each other, MissingPackageError for what a store needs."""
+        if self.store:
+            require("store", "a store needs pyarrow")
         if self.store and not self.resume:
             raise InputError("a store is always continued; leave `resume` as it is, or name a new folder for `store`")
         if self.formats and self.store and not self.to:
