@@ -13,13 +13,13 @@ from cedtag.records import AlreadyDone, FileEnd, FileFailed, ScoredWindow, TagRe
 from cedtag.run.archive import selection_of, with_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from cedtag.records import Outcome, Result, Source
     from cedtag.run.settings import Scoring
-    from cedtag.store.read import Store, WindowBatch
+    from cedtag.store.read import WindowBatch
 
 
 _CHUNK = 2048  # windows that are looked at together, of however many recordings
@@ -27,14 +27,18 @@ _ALL, _NONE = -1, 0  # of the windows without tags
 
 
 def results_of(
-    store: Store, scoring: Scoring, clocked: Callable[[Source], Source], *, shows_silence: bool
+    read: Callable[[Sequence[int]], Iterator[WindowBatch | FileEnd | FileFailed]],
+    scoring: Scoring,
+    clocked: Callable[[Source], Source],
+    *,
+    shows_silence: bool,
 ) -> Iterator[Result]:
-    """The results that a run over the stored recordings would write, in its order.
+    """The results that a run over the stored recordings would write, in its order; `read` gives the scores of classes.
 
     Unless `shows_silence`, windows without tags may be left out.
     """
     select = BatchSelector(scoring.selector)
-    found = _on_clock(store.results(select.classes), clocked)
+    found = _on_clock(read(select.classes), clocked)
     if scoring.events is None:
         yield from _tagged(found, select, _ALL if shows_silence else _NONE)
         return

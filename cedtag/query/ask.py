@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from cedtag.inputs.clock import Clock
 from cedtag.query import Counting
 from cedtag.query.answers import results_of
 from cedtag.query.clock import clock_of
+from cedtag.query.heads import heads_for, stored_with
 from cedtag.query.hours import Hours
 from cedtag.query.hours_table import check_hours, write_hours
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from cedtag.records import Result
     from cedtag.run.outputs.destination import Destination
     from cedtag.run.settings import RunSettings
+    from cedtag.scoring.embedding_head import EmbeddingHead
     from cedtag.store.read import Store
 
 NO_COUNTS = Counting()
@@ -40,6 +43,7 @@ def query(
     settings: RunSettings,
     counting: Counting = NO_COUNTS,
     *,
+    heads: Sequence[Path] = (),
     on_outcome: Callable[[FileEnd | FileFailed, Summary], object] = lambda outcome, summary: None,
     inputs: Sequence[Path] = (),
 ) -> Summary:
@@ -47,19 +51,22 @@ def query(
 
     The bytes are those of `cedtag tag` with the same options; with `counting`, how long each class occurs is written in
     their place. What shapes scores was decided when the store was written, and that part of the settings counts for
-    nothing. `inputs` are files that may not be written over. Raises InputError and OutputError.
+    nothing. `heads` are folders of classes that `cedtag learn` has made, which come after those of the model; `inputs`
+    are files that may not be written over. Raises InputError and OutputError.
     """
     if counting.is_wanted:
         settings = _for_counts(store, settings, counting)
     check_arrangement(settings)
     _check_outside(store.path, settings.destination)
     window, hop = (round(store.settings[name] * SAMPLE_RATE_HZ) for name in ("window", "hop"))
-    scoring = scoring_at(window, hop, settings, store.labels)
-    made_of = with_questions(scored_with(store), settings, scoring)
+    learned = heads_for(store, heads)
+    scoring = scoring_at(window, hop, settings, [*store.labels, *(head.label for head in learned)])
+    made_of = with_questions(scored_with(store, learned), settings, scoring)
     run = settings.destination.arranged(RunInfo(made_of, scoring.selector.grouping.labels, events=scoring.events))
     summary = Summary(part_start=round(store.settings.get("from_s", 0) * SAMPLE_RATE_HZ))
     clocked, silence = clock_of(store, settings.clock), not counting.is_wanted and shows_silence(settings.destination)
-    rows = _told(results_of(store, scoring, clocked, shows_silence=silence), summary, on_outcome)
+    found = results_of(partial(stored_with, store, heads=learned), scoring, clocked, shows_silence=silence)
+    rows = _told(found, summary, on_outcome)
     if counting.is_wanted:
         _count(rows, Hours(counting.by, part_start=summary.part_start), run, settings.destination, inputs)
     else:
@@ -92,11 +99,12 @@ def _count(
     write_hours(hours, run, destination)
 
 
-def scored_with(store: Store) -> dict[str, Any]:
-    """The settings that decided the scores of a store, with what computed them."""
+def scored_with(store: Store, heads: Sequence[EmbeddingHead] = ()) -> dict[str, Any]:
+    """The settings that decided the scores of a store, with what computed them, and the classes that were learned."""
     made_by = store.facts.written_by
     made_of = {**store.settings, **{name: made_by[name] for name in MAKER if name in made_by}}
-    return {name: value for name, value in made_of.items() if name not in ("start-time", "timezone")}
+    made_of = {name: value for name, value in made_of.items() if name not in ("start-time", "timezone")}
+    return {**made_of, "head": [head.label.name for head in heads]} if heads else made_of
 
 
 def shows_silence(destination: Destination) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -70,7 +71,19 @@ class _Command(SectionedCommand):
         ],
     ),
 )
-def command(stores: tuple[str, ...], settings: RunSettings, shows_events: bool, counting: Counting) -> int:
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    cls=Option,
+    section="Windows and tags",
+    metavar="FOLDER",
+    help="Add the class that `cedtag learn` wrote to FOLDER, of the stored embeddings; repeatable.",
+)
+def command(
+    stores: tuple[str, ...], settings: RunSettings, shows_events: bool, counting: Counting, heads: tuple[Path, ...]
+) -> int:
     """Write what `cedtag tag` would write with these options, without hearing anything again.
 
     STORE is the folder that `cedtag tag --store` has filled. The results have the bytes of those of `cedtag tag` with
@@ -82,4 +95,4 @@ def command(stores: tuple[str, ...], settings: RunSettings, shows_events: bool, 
     """
     from cedtag.cli.query.run import answer
 
-    return answer(stores, counting, settings if shows_events else replace(settings, events=None))
+    return answer(stores, heads, counting, settings if shows_events else replace(settings, events=None))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("cedtag")
 
 
-def answer(stores: Sequence[str], counting: Counting, settings: RunSettings) -> int:
+def answer(stores: Sequence[str], heads: Sequence[Path], counting: Counting, settings: RunSettings) -> int:
     """Write the answer of one store; the exit code is that of the run that filled it."""
     if len(stores) != 1:
         raise click.UsageError("name one store: the folder that `cedtag tag --store` has filled")
@@ -43,7 +43,7 @@ def answer(stores: Sequence[str], counting: Counting, settings: RunSettings) -> 
     def tell(outcome: FileEnd | FileFailed, _: Summary) -> None:
         shortfalls.add(outcome)
 
-    summary = query(store, settings, counting, on_outcome=tell, inputs=tuple(files_of_options(context)))
+    summary = query(store, settings, counting, heads=heads, on_outcome=tell, inputs=tuple(files_of_options(context)))
     if missing := num_open_recordings(store.path):
         logger.warning("%s: its run has not finished, and %d recordings of it do not count yet", store.path, missing)
     _conclude(summary, shortfalls, settings)
