@@ -82,7 +82,8 @@ class Window:
 class ScoredWindow:
     """The class probabilities `(classes,)` float32 in [0, 1] of one window.
 
-    `embedding` `(dim,)` is the mean of its last hidden states, where a run was asked for it.
+    Where a run was asked for them, `embedding` `(dim,)` is the mean of its last hidden states, and `columns` `(columns,
+    classes)` are the probabilities of its columns of tokens, one time step each.
     """
 
     source: Source
@@ -92,11 +93,13 @@ class ScoredWindow:
     probabilities: NDArray[np.float32]
     channel: int = 0
     embedding: NDArray[np.float32] | None = field(default=None, kw_only=True)
+    columns: NDArray[np.float32] | None = field(default=None, kw_only=True)
 
     @property
     def is_finite(self) -> bool:
         """Whether all probabilities are numbers: their sum is NaN if one of them is."""
-        return math.isfinite(float(self.probabilities.sum()))
+        of_columns = 0.0 if self.columns is None else float(self.columns.sum())
+        return math.isfinite(float(self.probabilities.sum()) + of_columns)
 
     def to_dict(self) -> dict[str, Any]:
         """The window in seconds, and the probability of each class in model order."""

@@ -165,9 +165,8 @@ class Tagger:
         """All windows of one recording, and how it ended."""
         with ExitStack() as stack:
             source, open_recording = _opened(audio, sampling_rate, stack)
-            plan = PipelineSettings(
-                scoring.window, scoring.hop, scorers=scoring_threads(self.compute, self.model.scorer)
-            )
+            threads = scoring_threads(self.compute, self.model.scorer)
+            plan = PipelineSettings(scoring.window, scoring.hop, scorers=threads, columns=scoring.column > 0)
             outcomes = score_recordings([source], open_recording, self.model.scorer, plan)
             *windows, end = stack.enter_context(closing(outcomes))
         if isinstance(end, FileFailed):

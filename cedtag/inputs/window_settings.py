@@ -18,13 +18,14 @@ class WindowSettings:
 
     Windows follow each other unless `hop_s` (the distance of their starts) or `overlap` (seconds, or a share of the
     window such as "50%") is given. With `refine_s`, windows in which an event begins or ends are scored again in
-    shorter ones of that length.
+    shorter ones of that length. With `frames`, events have the edges of columns of tokens, of 0.16 s each.
     """
 
     window_s: float = WINDOW_S
     hop_s: float | None = None
     overlap: str | float | None = None
     refine_s: float | None = None
+    frames: bool = False
 
     def __post_init__(self) -> None:
         for name, seconds in (("window_s", self.window_s), ("hop_s", self.hop_s)):

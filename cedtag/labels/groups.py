@@ -49,8 +49,10 @@ class Grouping:
         self.labels = renamed(self.labels, names)
 
     def __call__(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores `(labels,)` from the probabilities `(classes,)`."""
-        scores: NDArray[np.float64] = np.maximum.reduceat(probabilities[self._classes], self._starts)
+        """Scores `(..., labels)` from the probabilities `(..., classes)`."""
+        scores: NDArray[np.float64] = probabilities[..., self._classes]
+        if len(self._starts) < len(self._classes):
+            scores = np.maximum.reduceat(scores, self._starts, axis=-1)
         return scores
 
 

@@ -55,10 +55,16 @@ class Selector:
 
     def scores(self, scored: ScoredWindow) -> NDArray[np.float64]:
         """The rounded score of each label `(labels,)`; -1 for all where the condition does not hold."""
-        probabilities: NDArray[np.float64] = scored.probabilities.astype(np.float64).round(4)
-        if self.where is not None and not self.where(probabilities):
-            return np.full(len(self.thresholds), -1.0)
-        return self.grouping(probabilities)
+        scores: NDArray[np.float64] = self.scores_of(scored.probabilities[None])[0]
+        return scores
+
+    def scores_of(self, probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The same of several moments: `(n, labels)` from the probabilities `(n, classes)`."""
+        rounded: NDArray[np.float64] = probabilities.astype(np.float64).round(4)
+        scores = self.grouping(rounded)
+        if self.where is not None:
+            scores[[not self.where(one) for one in rounded]] = -1.0
+        return scores
 
     def result(self, scored: ScoredWindow, scores: NDArray[np.float64], chosen: NDArray[np.bool_]) -> TagResult:
         """The window with the tags of the `chosen` labels `(labels,)`."""
@@ -72,6 +78,8 @@ class Selector:
 
     def shown(self, tags: tuple[Tag, ...]) -> tuple[Tag, ...]:
         """Of the tags that reach their thresholds, best first, those that a window shows."""
+        if not (self.most_specific or self.top_k):
+            return tags
         best = set(most_specific(tags) if self.most_specific else tags)
         shown = [tag for tag in tags if tag in best][: self.top_k or None]
         return tuple(tag for tag in tags if tag in shown or tag.index in self.watched) if self.watched else tuple(shown)

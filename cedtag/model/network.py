@@ -78,6 +78,15 @@ class CedForAudioClassification(Pretrained):
             return kind((logits, last_hidden_state))
         return kind((loss_of(logits, labels, self.config), logits, last_hidden_state))
 
+    def of_columns(self, output: CedOutput) -> CedOutput:
+        """Logits `(batch, columns, classes)` of each column of tokens, the patches of one time step.
+
+        Their mean is not the logit of the clip.
+        """
+        hidden = output.last_hidden_state
+        columns = hidden.reshape(len(hidden), self.config.grid_size[0], -1, hidden.shape[-1]).mean(1)
+        return type(output)((self.outputlayer(columns), columns))
+
     if TYPE_CHECKING:
 
         def __call__(

@@ -81,7 +81,8 @@ def _with_all_windows(file: WrittenResults, window_s: float) -> Iterator[Result]
 def _check_scores(file: WrittenResults, settings: EventSettings) -> None:
     """InputError where scores are missing that the mean over overlapping windows needs."""
     made = file.run.settings if file.run is not None else {}
-    if file.has_all_scores or made.get("hop", 0) >= made.get("window", 0) or made.get("refine"):
+    is_whole = made.get("hop", 0) >= made.get("window", 0) or made.get("refine") or made.get("frames")
+    if file.has_all_scores or is_whole:
         return
     if made.get("threshold", 0) > 0 or made.get("thresholds") or made.get("top-k", 0) > 0:
         raise InputError(

@@ -19,6 +19,7 @@ from cedtag.inputs.window_settings import samples_of
 from cedtag.labels.groups import ontology
 from cedtag.labels.selection import selector_of
 from cedtag.records import EACH, FileEnd, FileFailed, ScoredWindow, Skipped, Source, TimedSource
+from cedtag.run.columns import ColumnSelector
 from cedtag.run.outputs.open import open_output
 from cedtag.run.outputs.places import check_destination
 from cedtag.run.overlaps import OverlapSelector
@@ -26,7 +27,7 @@ from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
 from cedtag.run.settings import Scoring, identity, store_facts
 from cedtag.run.summary import Summary, write_summary
-from cedtag.scoring import gives_embeddings
+from cedtag.scoring import gives_columns, gives_embeddings
 from cedtag.scoring.embedded import Embedded
 from cedtag.system.destinations import kept_apart
 from cedtag.system.machine import usable_cpus
@@ -106,9 +107,11 @@ def run_archive(
 
 def scoring_of(settings: RunSettings, scorer: Scorer) -> Scoring:
     """How windows are cut, and which tags they get, with this scorer."""
-    return scoring_at(
-        *settings.windows.in_samples(scorer.shortest_window, scorer.longest_window), settings, scorer.labels
-    )
+    size = settings.windows.in_samples(scorer.shortest_window, scorer.longest_window)
+    if settings.windows.frames:
+        _check_frames(settings, scorer)
+    column = scorer.shortest_window if settings.windows.frames else 0
+    return replace(scoring_at(*size, settings, scorer.labels), column=column)
 
 
 def scoring_at(window: int, hop: int, settings: RunSettings, labels: Sequence[Label]) -> Scoring:
@@ -131,7 +134,13 @@ def pipeline_settings(
     scorers = scoring_threads(settings.compute, scorer)
     timeout_s = None if is_live or settings.reading.timeout_s == 0 else settings.reading.timeout_s
     return PipelineSettings(
-        scoring.window, scoring.hop, settings.compute.jobs or usable_cpus(), scorers, timeout_s, settings.reading.part
+        scoring.window,
+        scoring.hop,
+        settings.compute.jobs or usable_cpus(),
+        scorers,
+        timeout_s,
+        settings.reading.part,
+        columns=scoring.column > 0,
     )
 
 
@@ -268,6 +277,14 @@ def _writing_scores(store: StoreOutput) -> Callable[[Outcome], FileFailed | None
     return lambda outcome: None if isinstance(outcome, Skipped) else store.write(outcome)
 
 
+def _check_frames(settings: RunSettings, scorer: Scorer) -> None:
+    """InputError where columns of tokens cannot make the events."""
+    if settings.events is None or settings.windows.refine_s is not None:
+        raise InputError("`frames` goes with `events`, and is an alternative to `refine_s`; leave one of them out")
+    if not gives_columns(scorer):
+        raise InputError(f"`frames`: `backend` {scorer.settings['backend']} scores whole windows only; leave it out")
+
+
 def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
     """InputError for groups of settings that exclude each other."""
     check_arrangement(settings)
@@ -280,6 +297,8 @@ def _check(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
         raise InputError(
             "`refine_s` scores some windows anew for one question, and a `store` is for all; leave one out"
         )
+    if settings.destination.store and settings.windows.frames:
+        raise InputError("a `store` holds the scores of windows, and none of columns; leave `frames` or `store` out")
     if settings.reading.channel == EACH:
         settings.destination.check_channels()
         if refine_s is not None:
@@ -358,13 +377,17 @@ def _follow(job: _Job, summary: Summary, callbacks: Callbacks, *, keep_going: bo
 
 def selection_of(scoring: Scoring) -> Callable[[Outcome], Iterator[Kept]]:
     """The function from outcomes to what is written: windows with their tags, and how recordings ended."""
-    overlaps = OverlapSelector(scoring.selector) if scoring.makes_means else None
+    together: OverlapSelector | ColumnSelector | None = None
+    if scoring.column:
+        together = ColumnSelector(scoring.selector, scoring.window, scoring.hop, scoring.column)
+    elif scoring.makes_means:
+        together = OverlapSelector(scoring.selector)
 
     def select(outcome: Outcome) -> Iterator[Kept]:
         if isinstance(outcome, ScoredWindow):
-            yield from (scoring.selector(outcome),) if overlaps is None else overlaps.add(outcome)
+            yield from (scoring.selector(outcome),) if together is None else together.add(outcome)
         elif not isinstance(outcome, Skipped):
-            yield from () if overlaps is None else overlaps.finish()
+            yield from () if together is None else together.finish()
             yield outcome
 
     return select

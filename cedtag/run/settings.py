@@ -49,6 +49,7 @@ _ORDER = (
         "precision",
         "batch-size",
         "overlaps",
+        "frames",
         "channel",
         "track",
         "from_s",
@@ -118,17 +119,21 @@ class RunSettings:
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """How the windows of a run are cut and which tags they get, for the model at hand: lengths in samples."""
+    """How the windows of a run are cut and which tags they get, for the model at hand: lengths in samples.
+
+    `column` is the length of a column of tokens, where columns get tags in place of windows; else 0.
+    """
 
     window: int
     hop: int
     selector: Selector
     events: EventSettings | None = None
+    column: int = 0
 
     @property
     def makes_means(self) -> bool:
         """Whether events are made of the mean over windows that overlap."""
-        return self.events is not None and self.hop < self.window
+        return self.events is not None and self.hop < self.window and not self.column
 
 
 def identity(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> dict[str, Any]:
@@ -150,6 +155,8 @@ def score_settings(settings: RunSettings, scoring: Scoring, model: LoadedModel) 
         "raw": settings.reading.raw,
         **model.scorer.settings,
     }
+    if scoring.column:
+        made_of["frames"] = True
     if settings.reading.channel != MIX:
         made_of["channel"] = settings.reading.channel
     if settings.reading.track is not None:

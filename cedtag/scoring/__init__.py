@@ -96,6 +96,25 @@ def gives_embeddings(scorer: Scorer) -> TypeGuard[EmbeddingScorer]:
     return hasattr(type(scorer), "score_embedded")
 
 
+class ColumnScorer(Scorer, Protocol):
+    """A scorer that also gives the probabilities of columns of tokens: all patches of one time step.
+
+    A column lasts `shortest_window` samples. Its probabilities are what the head makes of the mean of its tokens, as
+    those of the window are made of the mean of all; a mean over columns is not the window's.
+    """
+
+    def score_columns(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """What `score` gives, to the bit, and for each window the probabilities `(columns, classes)` in order of time.
+
+        What of the end of a window fills no column is in no column.
+        """
+
+
+def gives_columns(scorer: Scorer) -> TypeGuard[ColumnScorer]:
+    """Whether a scorer is a `ColumnScorer`, and not only passes attributes on to one."""
+    return hasattr(type(scorer), "score_columns")
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A scorer, and the checkpoint that it was loaded from."""

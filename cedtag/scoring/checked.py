@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cedtag.scoring import Scorer
+    from cedtag.scoring import ColumnScorer, Scorer
 
 
 def checked_scores(scorer: Scorer, windows: Sequence[Window]) -> NDArray[np.float32]:
@@ -22,7 +22,18 @@ def checked_scores(scorer: Scorer, windows: Sequence[Window]) -> NDArray[np.floa
 
     ModelError where they are not finite for silence either: the weights are finite and broken all the same.
     """
-    scores = scorer.score(windows)
+    return _checked(scorer, windows, scorer.score(windows))
+
+
+def checked_columns(
+    scorer: ColumnScorer, windows: Sequence[Window]
+) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+    """The same with the probabilities `(columns, classes)` of each window: see `ColumnScorer`."""
+    scores, columns = scorer.score_columns(windows)
+    return _checked(scorer, windows, scores), columns
+
+
+def _checked(scorer: Scorer, windows: Sequence[Window], scores: NDArray[np.float32]) -> NDArray[np.float32]:
     finite = np.isfinite(scores).all(axis=1)
     if not finite.all():
         window = windows[int(np.argmin(finite))]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     Weights: TypeAlias = "Mapping[str, NDArray[np.float32]]"
 
-POWER, FEATURES, PROBABILITIES, EMBEDDING = "power", "features", "probabilities", "embedding"
+POWER, FEATURES, PROBABILITIES = "power", "features", "probabilities"
+EMBEDDING, COLUMNS = "embedding", "columns"
 
 _ENCODER_EPS = 1e-6
 _EPS = 1e-5  # of batch norm and of the head's layer norm
@@ -37,6 +38,7 @@ def ced_model(config: CedConfig, front_end: FrontEnd, weights: Weights, *, int8:
     """The ONNX model: `POWER` in, `PROBABILITIES` `(1, classes)` and `FEATURES` `(frames, n_mels)` in dB out.
 
     `EMBEDDING` `(1, dim)` is the mean of the last hidden states.
+    `COLUMNS` `(columns, classes)` are what the head makes of each column of tokens, the patches of one time step.
 
     With `int8` the products in the blocks, nine tenths of the work, take weights of one scale per output, and
     activations of one scale per product and window.
@@ -90,10 +92,19 @@ class _Builder:
             tokens = self._block(tokens, f"encoder.blocks.{number}")
         hidden_states = self._norm(tokens, "encoder.norm")
         mean = self._graph.node("ReduceMean", hidden_states, axes=(1,), keepdims=0)
-        logits = self._linear(self._norm(mean, "outputlayer.0", _EPS), "outputlayer.1")
-        probabilities = self._graph.node("Softmax" if self._config.is_single_label else "Sigmoid", logits)
-        outputs = {FEATURES: features, PROBABILITIES: probabilities, EMBEDDING: mean}
+        outputs = {FEATURES: features, PROBABILITIES: self._head(mean), EMBEDDING: mean}
+        outputs[COLUMNS] = self._columns(hidden_states)
         return self._graph.to_bytes({POWER: 2}, outputs)
+
+    def _head(self, means: str) -> str:
+        """Probabilities of means of tokens `(n, dim)`."""
+        logits = self._linear(self._norm(means, "outputlayer.0", _EPS), "outputlayer.1")
+        return self._graph.node("Softmax" if self._config.is_single_label else "Sigmoid", logits)
+
+    def _columns(self, hidden_states: str) -> str:
+        node, (rows, _), dim = self._graph.node, self._config.grid_size, self._config.embed_dim
+        by_row = node("Reshape", hidden_states, self._graph.indices(rows, -1, dim))
+        return self._head(node("ReduceMean", by_row, axes=(0,), keepdims=0))
 
     def _decibels(self, front_end: FrontEnd) -> str:
         node, number = self._graph.node, self._number

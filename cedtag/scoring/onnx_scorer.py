@@ -13,7 +13,7 @@ from cedtag.model.fields import LARGEST_WEIGHT
 from cedtag.model.preprocessor import front_end_of
 from cedtag.model.weight_names import STEP_COUNTER, hub_name
 from cedtag.scoring.batching import cpu_batch_size
-from cedtag.scoring.onnx_model import EMBEDDING, POWER, PROBABILITIES, ced_model, weight_shapes
+from cedtag.scoring.onnx_model import COLUMNS, EMBEDDING, POWER, PROBABILITIES, ced_model, weight_shapes
 from cedtag.scoring.power_spectra import PowerSpectra
 from cedtag.system.extras import is_installed, missing
 from cedtag.system.machine import keep_freed_memory
@@ -62,7 +62,7 @@ class OnnxScorer:
         self.embedding_size = config.embed_dim
         self._spectra = PowerSpectra(front_end)
         keep_freed_memory()
-        self._session = _session(ced_model(config, front_end, weights, int8=precision == "int8"))
+        self._session, self._only_wanted = _session(ced_model(config, front_end, weights, int8=precision == "int8"))
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -75,7 +75,7 @@ class OnnxScorer:
         """Probabilities `(windows, classes)`."""
         scores = np.empty((len(windows), len(self.labels)), np.float32)
         for row, power in zip(scores, self._spectra(windows), strict=True):
-            row[:] = self._session.run([PROBABILITIES], {POWER: power})[0][0]
+            row[:] = self._session.run([PROBABILITIES], {POWER: power}, self._only_wanted)[0][0]
         return scores
 
     def score_embedded(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -83,8 +83,18 @@ class OnnxScorer:
         scores = np.empty((len(windows), len(self.labels)), np.float32)
         embeddings = np.empty((len(windows), self.embedding_size), np.float32)
         for row, embedding, power in zip(scores, embeddings, self._spectra(windows), strict=True):
-            (row[:],), (embedding[:],) = self._session.run([PROBABILITIES, EMBEDDING], {POWER: power})
+            (row[:],), (embedding[:],) = self._session.run(
+                [PROBABILITIES, EMBEDDING], {POWER: power}, self._only_wanted
+            )
         return scores, embeddings
+
+    def score_columns(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """The same, and the probabilities `(columns, classes)` of each window."""
+        scores, columns = np.empty((len(windows), len(self.labels)), np.float32), []
+        for row, power in zip(scores, self._spectra(windows), strict=True):
+            (row[:],), own = self._session.run([PROBABILITIES, COLUMNS], {POWER: power})
+            columns.append(own)
+        return scores, columns
 
 
 def load_onnx_scorer(
@@ -106,7 +116,8 @@ def load_onnx_scorer(
     return OnnxScorer(config, front_end, weights, precision, batch_size, checkpoint.name)
 
 
-def _session(model: bytes) -> onnxruntime.InferenceSession:
+def _session(model: bytes) -> tuple[onnxruntime.InferenceSession, onnxruntime.RunOptions]:
+    """A session, and the options of a run that computes no output but those that are wanted."""
     disable_telemetry()
     try:
         import onnxruntime
@@ -119,7 +130,9 @@ def _session(model: bytes) -> onnxruntime.InferenceSession:
     # The model is fused already. The optimiser would add a slow operator, and may change with its version.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    only_wanted = onnxruntime.RunOptions()
+    only_wanted.only_execute_path_to_fetches = True
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]), only_wanted
 
 
 def _plain_weights(checkpoint: Checkpoint) -> tuple[CedConfig, Weights] | None:

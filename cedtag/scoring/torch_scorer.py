@@ -22,7 +22,7 @@ from cedtag.scoring.torch_threads import compute_alone
 from cedtag.system.machine import keep_freed_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
@@ -97,14 +97,20 @@ class TorchScorer:
         both = self._of_all(windows, self._with_embeddings, len(self.labels) + self.embedding_size)
         return both[:, : len(self.labels)], both[:, len(self.labels) :]
 
+    def score_columns(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """The same, and the probabilities `(columns, classes)` of each window."""
+        both: dict[int, NDArray[np.float32]] = {}
+        for places in _by_length(windows):
+            taken = self._score([windows[place] for place in places], self._with_columns)
+            both.update(zip(places, taken, strict=True))
+        in_order = [both[place] for place in range(len(windows))]
+        return np.stack([scores[0] for scores in in_order]), [scores[1:] for scores in in_order]
+
     def _of_all(self, windows: Sequence[Window], take: Callable[[CedOutput], Tensor], size: int) -> NDArray[np.float32]:
         """What `take` makes of the model's outputs, `(windows, size)`."""
-        places = defaultdict(list)
-        for place, window in enumerate(windows):
-            places[len(window.samples)].append(place)
         taken = np.empty((len(windows), size), np.float32)
-        for same_length in places.values():
-            taken[same_length] = self._score([windows[place] for place in same_length], take)
+        for places in _by_length(windows):
+            taken[places] = self._score([windows[place] for place in places], take)
         return taken
 
     @staticmethod
@@ -114,6 +120,9 @@ class TorchScorer:
     @staticmethod
     def _with_embeddings(output: CedOutput) -> Tensor:
         return torch.cat([output.probabilities, output.last_hidden_state.mean(1).float()], 1)
+
+    def _with_columns(self, output: CedOutput) -> Tensor:
+        return torch.cat([output.probabilities[:, None], self._model.of_columns(output).probabilities], 1)
 
     def _score(self, windows: Sequence[Window], take: Callable[[CedOutput], Tensor]) -> NDArray[np.float32]:
         size = self.batch_size
@@ -160,6 +169,14 @@ def load_torch_scorer(
     model = CedForAudioClassification.from_checkpoint(checkpoint)
     log_mel = LogMel(front_end_of(checkpoint, model.config))
     return TorchScorer(model, log_mel, place, find_precision(precision, place), batch_size, checkpoint.name)
+
+
+def _by_length(windows: Sequence[Window]) -> Iterable[list[int]]:
+    """The places of windows of one length, together."""
+    places = defaultdict(list)
+    for place, window in enumerate(windows):
+        places[len(window.samples)].append(place)
+    return places.values()
 
 
 def default_batch_size(config: CedConfig, device: torch.device) -> int:

@@ -111,6 +111,7 @@ RUNS = [
     ["--labels", "Animal", "--group", "--channel", "each", "-b", "2"],
     ["--level", "2", "--where", "Speech > 0.1", "--watch", "Bark", "--start-time", "2024-05-01T05:30:00+02:00"],
     ["--events", "--onset", "0.5", "--onset", "Speech=0.4", "--min-duration-on", "0.5", "--refine", "0.5"],
+    ["--events", "--onset", "0.5", "--frames", "-w", "2"],
     ["--from", "1", "--to", "0:00:02.5", "-w", "1"],
 ]
 

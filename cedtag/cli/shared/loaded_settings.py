@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _SAME_NAME = (
     *("window", "hop", "top-k", "labels", "exclude", "watch", "group", "level", "most-specific", "where", "raw"),
-    *("backend", "device", "precision", "batch-size", "channel", "track", "start-time", "timezone"),
+    *("backend", "device", "precision", "batch-size", "channel", "track", "start-time", "timezone", "frames"),
 )
 _OTHER_NAME = {"from_s": "from", "to_s": "to"}
 # What follows from the others, belongs to the model, or is said of outputs.

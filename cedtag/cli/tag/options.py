@@ -169,6 +169,11 @@ window_options = gathered(
                 metavar="S",
                 help="Score windows in which an event begins or ends again, in windows of S seconds every S/2.",
             ),
+            option(
+                "frames",
+                "--frames",
+                help="Find edges of events to 0.16 s, by the score of each column of tokens in a window.",
+            ),
         ],
     ),
 )

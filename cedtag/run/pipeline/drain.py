@@ -11,7 +11,10 @@ from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, ScoredWindow, se
 from cedtag.run.pipeline.lane import WindowGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from cedtag.records import AlreadyDone, Outcome, Skipped
     from cedtag.run.pipeline.lane import Lane, LaneItem
@@ -58,8 +61,11 @@ def _scored(group: WindowGroup, lane: Lane) -> Iterator[ScoredWindow]:
     """Wait for the scores of a group, and make room in its lane for another."""
     scores = group.scores.result()
     lane.room.release()
-    for window, probabilities in zip(group.windows, scores, strict=True):
-        yield ScoredWindow(window.source, window.index, window.start, window.stop, probabilities, window.channel)
+    columns: Sequence[NDArray[np.float32] | None] = group.columns or [None] * len(scores)
+    for window, probabilities, own in zip(group.windows, scores, columns, strict=True):
+        yield ScoredWindow(
+            window.source, window.index, window.start, window.stop, probabilities, window.channel, columns=own
+        )
 
 
 def _without(end: Ended, unscored: list[ScoredWindow]) -> Ended:

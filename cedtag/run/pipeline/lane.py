@@ -12,7 +12,7 @@ from cedtag.records import AlreadyDone, FileEnd, FileFailed, Skipped
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -25,10 +25,14 @@ Scores: TypeAlias = "Future[NDArray[np.float32]]"
 
 @dataclass(slots=True)
 class WindowGroup:
-    """Consecutive windows of one recording that are scored in one call, and their scores `(windows, classes)`."""
+    """Consecutive windows of one recording that are scored in one call, and their scores `(windows, classes)`.
+
+    `columns`, where they are wanted, are those of the columns of each window, and there once the scores are.
+    """
 
     windows: tuple[Window, ...]
     scores: Scores = field(default_factory=Future)
+    columns: Sequence[NDArray[np.float32]] = ()
 
 
 # An exception in a lane is raised again where the lane is drained.

@@ -48,7 +48,7 @@ class LocalEngine:
             threads.start("lister", lister.run, sources)
             for _ in range(settings.decoders):
                 start_decoder()
-            start_scorers(settings.scorers, self._scorer, to_score, threads)
+            start_scorers(settings.scorers, self._scorer, to_score, threads, with_columns=settings.columns)
             for lane in lister.lanes():
                 yield from drain(lane, settings.timeout_s, start_decoder)
         finally:

@@ -25,6 +25,7 @@ class PipelineSettings:
     """Window and hop in samples, numbers of threads, and after how long without samples a decoder is given up.
 
     `part` is what of each recording is scored. `cut` makes the windows of the blocks of a recording in another way.
+    With `columns`, a `ColumnScorer` gives those of each window, too.
     """
 
     window: int
@@ -34,6 +35,7 @@ class PipelineSettings:
     timeout_s: float | None = None
     part: Slice = WHOLE
     cut: Callable[[Iterator[NDArray[np.float32]], Source], Iterator[Window]] | None = None
+    columns: bool = False
 
 
 @dataclass(frozen=True, slots=True)
