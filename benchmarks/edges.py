@@ -21,7 +21,8 @@ from cedtag.checkpoints.locate import resolve
 from cedtag.demo.make_checkpoint import ESC10_CLASSES as LABELS
 from cedtag.events.detect import detect_events
 from cedtag.events.settings import EventSettings
-from cedtag.labels.selection import TagFilter, selector_of
+from cedtag.labels.selection import selector_of
+from cedtag.labels.tag_filter import TagFilter
 from cedtag.records import SAMPLE_RATE_HZ, ScoredWindow, SoundEvent, Source
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
@@ -72,6 +73,8 @@ class Memory:
     samples: Samples
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    cause: str = ""
+    traceback: str = ""
 
     def blocks(self):
         yield self.samples
@@ -155,7 +158,7 @@ def found_events(
     samples: Samples, scorer: Counting, settings: EventSettings, window_s: float, hop_s: float, refine_s: float | None
 ) -> list[SoundEvent]:
     source = Source("mixture", "mixture", "mixture")
-    wanted = TagFilter(default_threshold=settings.lowest_offset, top_k=0)
+    wanted = TagFilter(threshold=settings.lowest_offset, top_k=0)
     selector = selector_of(scorer.labels, wanted)
     plan = PipelineSettings(round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ), scorers=2)
     scored = score_recordings([source], lambda _: Memory(samples), scorer, plan)
