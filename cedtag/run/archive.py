@@ -30,6 +30,7 @@ from cedtag.run.summary import Summary, write_summary
 from cedtag.scoring import gives_columns, gives_embeddings
 from cedtag.scoring.embedded import Embedded
 from cedtag.system.destinations import kept_apart
+from cedtag.system.extras import require
 from cedtag.system.machine import usable_cpus
 from cedtag.writers.per_recording import LAYOUT
 from cedtag.writers.raven import RavenWriter

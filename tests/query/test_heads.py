@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -51,11 +51,12 @@ def test_learned_classes_have_the_scores_of_their_heads(cedtag, here):
     )
     found = {(row["file"], row["start"], row["label"]): row["score"] for row in rows(done.stdout)}
     expected = {}
-    for label, scores in {
+    scores_of: dict[str, Any] = {
         "Whirr": head("Whirr").probabilities(embeddings),
         "Buzz": head("Buzz", 1).probabilities(embeddings),
         "Rain": [one.probabilities[0] for one in windows],
-    }.items():
+    }
+    for label, scores in scores_of.items():
         for window, score in zip(windows, scores, strict=True):
             expected[window.source.name, f"{window.start / 16_000:.3f}", label] = f"{float(score):.4f}"
     assert found == expected
