@@ -23,6 +23,7 @@ from cedtag.run.settings import Reading, RunSettings
 from cedtag.system.machine import usable_cpus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cedtag.bench.material import Material
@@ -36,7 +37,7 @@ def seconds_of_scoring(scorer: Scorer, num_windows: int = 1) -> float:
     length = min(WINDOW_S * SAMPLE_RATE_HZ, scorer.longest_window)
     samples = (0.1 * np.random.default_rng(0).standard_normal(length)).astype(np.float32)
     windows = [Window(Source("a", "a", "a"), index, index * length, samples) for index in range(size)]
-    num_calls = math.ceil(num_windows / (num_threads * size))
+    num_calls = max(1, math.ceil(num_windows / (num_threads * size)))
 
     def calls() -> None:
         scorer.prepare_thread()
@@ -93,9 +94,9 @@ def seconds_of_run(material: Material, way: Way, model: LoadedModel, rows: Path)
     return seconds / (summary.audio_s / WINDOW_S)
 
 
-def first_row_s(way: Way, checkpoint: Path, recording: Path) -> float:
-    """The seconds from the start of a fresh process to its first row."""
-    words = ("tag", str(recording), "-m", str(checkpoint), *way.options, "-t", "0", "-k", "1", "-f", "tsv", "-q")
+def first_row_s(way: Way, model: Sequence[str], recording: Path) -> float:
+    """The seconds from the start of a fresh process to its first row; `model` are the options that name the model."""
+    words = ("tag", str(recording), *model, *way.options, "-t", "0", "-k", "1", "-f", "tsv", "-q")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CEDTAG_")}
     started = time.perf_counter()
     with subprocess.Popen(

@@ -18,6 +18,7 @@ from cedtag.bench.findings import MODEL, WINDOW_S, Figure, Findings, WayFindings
 from cedtag.bench.material import given, synthetic
 from cedtag.bench.products import Limit
 from cedtag.bench.ways import loaded
+from cedtag.checkpoints.choice import ModelChoice
 from cedtag.checkpoints.locate import HubName, locate, resolve
 from cedtag.checkpoints.registry import KNOWN_CHECKPOINTS
 from cedtag.errors import MissingPackageError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from cedtag.bench.material import Material
     from cedtag.bench.ways import Way
-    from cedtag.checkpoints.choice import ModelChoice
     from cedtag.checkpoints.locate import Checkpoint
     from cedtag.scoring import LoadedModel
 
@@ -103,7 +103,8 @@ def measure(
     with TemporaryDirectory(prefix="cedtag-bench-") as temporary:
         folder = Path(temporary)
         on_progress("preparing")
-        name, checkpoint = _model(choice, folder)
+        name, own = _model(choice, folder)
+        checkpoint = resolve(own.model, offline=own.offline, cache_dir=own.cache_dir)
         models, left_out = loaded(checkpoint)
         if not models:
             raise MissingPackageError(missing("no backend works here: one needs ONNX Runtime", "onnx"))
@@ -124,7 +125,7 @@ def measure(
         first_rows = {}
         for way in models:
             on_progress(f"{way}, first row")
-            first_rows[way] = first_row_s(way, checkpoint.weights, start)
+            first_rows[way] = first_row_s(way, _options(own), start)
     ways = tuple(WayFindings(str(way), way.options, first_rows[way], figures) for way, figures in bench.figures.items())
     machine = f"{processor()}; {usable_cpus()} cores in use"
     return Findings(machine, _packages(), name, bench.decoding, ways, (*notes, *left_out))
@@ -138,15 +139,20 @@ def _repeat(bench: _Bench, plan: Plan) -> None:
             break
 
 
-def _model(choice: ModelChoice, folder: Path) -> tuple[str, Checkpoint]:
-    """What is measured, and its files."""
+def _model(choice: ModelChoice, folder: Path) -> tuple[str, ModelChoice]:
+    """The name of what is measured, and where it is."""
     place = locate(choice.model)
     known = {one.repo: one for one in KNOWN_CHECKPOINTS}
-    if isinstance(place, HubName) and (one := known.get(place.repo)) is not None:
-        config = CedConfig(embed_dim=one.embed_dim, num_heads=one.num_heads, depth=one.depth)
-        return f"ced-{one.name}, random weights", resolve(str(write_checkpoint(folder / one.name, config)))
-    checkpoint = resolve(choice.model, offline=choice.offline, cache_dir=choice.cache_dir)
-    return checkpoint.name, checkpoint
+    if not isinstance(place, HubName) or (one := known.get(place.repo)) is None:
+        return choice.model, choice
+    config = CedConfig(embed_dim=one.embed_dim, num_heads=one.num_heads, depth=one.depth)
+    return f"ced-{one.name}, random weights", ModelChoice(str(write_checkpoint(folder / one.name, config)))
+
+
+def _options(choice: ModelChoice) -> list[str]:
+    """What a process of its own is told of the model, which is on this machine now."""
+    cache = [] if choice.cache_dir is None else ["--cache-dir", str(choice.cache_dir)]
+    return ["-m", choice.model, "--offline", *cache]
 
 
 def _config_of(checkpoint: Checkpoint) -> CedConfig:

@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from safetensors import safe_open
 
 from cedtag.bench import measure as measuring
 from cedtag.bench import products
+from cedtag.bench.cases import first_row_s
+from cedtag.bench.corpus import write_recording
 from cedtag.bench.measure import QUICK
+from cedtag.bench.ways import Way
 from tests.cli.test_without_torch import lite
-from tests.micro import CHECKPOINT
+from tests.micro import CHECKPOINT, micro_checkpoint
 
 FP32, INT8 = ("torch fp32", "onnx fp32"), "onnx int8"
 
@@ -25,7 +29,7 @@ def at_once(monkeypatch) -> None:
     monkeypatch.setattr(measuring, "QUICK", replace(QUICK, case_s=0.01))
     monkeypatch.setattr(measuring, "_LEAST_WINDOWS", 2)
     monkeypatch.setattr(products, "_SECONDS", 0.01)
-    monkeypatch.setattr(measuring, "first_row_s", lambda way, checkpoint, recording: 1.5)
+    monkeypatch.setattr(measuring, "first_row_s", lambda way, model, recording: 1.5)
 
 
 def rows(screen: list[str], title: str) -> dict[str, list[float]]:
@@ -101,6 +105,16 @@ def test_a_recording_that_is_not_there_is_not_passed_over(cedtag, at_once, sound
     done = cedtag("bench", "--quick", "sounds/a.wav", "sounds/nosuch.wav")
     assert (done.code, done.stdout) == (2, b"")
     assert "sounds/nosuch.wav: cannot be opened" in done.stderr
+
+
+def test_a_model_in_several_files_has_a_first_row(at_once, tmp_path, monkeypatch):
+    folder = micro_checkpoint(tmp_path / "model")
+    (folder / "model.safetensors").rename(folder / "part.safetensors")
+    with safe_open(folder / "part.safetensors", framework="numpy") as file:
+        index = {"weight_map": dict.fromkeys(file.keys(), "part.safetensors")}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    recording = write_recording(tmp_path / "a.wav", 1)
+    assert first_row_s(Way("onnx", "cpu", "fp32"), ["-m", str(folder)], recording) > 0
 
 
 @pytest.mark.slow
