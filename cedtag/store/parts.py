@@ -29,6 +29,8 @@ from cedtag.system.atomic import writing, writing_whole
 from cedtag.system.part_folder import SUFFIX
 from cedtag.writers import storable
 
+_COLUMNS_AT_ONCE = 64  # each that is read holds buffers, which for all classes at once are 80 MB
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
@@ -133,7 +135,7 @@ class PartFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         with reading(path):
-            self._file = parquet.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+            self._file = parquet.ParquetFile(path, page_checksum_verification=True)
             sizes = [self._file.metadata.row_group(n).num_rows for n in range(self._file.metadata.num_row_groups)]
         self.group_starts: list[int] = np.cumsum([0, *sizes]).tolist()
         self._names = set(self._file.schema_arrow.names)
@@ -145,8 +147,13 @@ class PartFile:
     def read_group(self, number: int, columns: Sequence[str]) -> pyarrow.Table:
         """The rows of a row group, of these columns alone."""
         self._require(columns)
+        chosen, found = list(columns), []
         with reading(self.path):
-            return self._file.read_row_group(number, columns=list(columns), use_threads=False)
+            for first in range(0, len(chosen), _COLUMNS_AT_ONCE):
+                some = chosen[first : first + _COLUMNS_AT_ONCE]
+                found.append(self._file.read_row_group(number, columns=some, use_threads=False))
+        columns_of = {name: table[name] for table in found for name in table.column_names}
+        return pyarrow.table({name: columns_of[name] for name in chosen})
 
     def read(self, columns: Sequence[str]) -> pyarrow.Table:
         """All rows of these columns."""

@@ -255,6 +255,8 @@ class Store:
             if not (found.ids[rows] == entry.id).all():
                 raise InputError(f"{file.path}: holds other windows in the place of those of {source.name}; {_RESTORE}")
             yield found.batch(source, rows)
+            if last >= end:  # what comes next in listing order is behind it
+                self._groups.drop(lambda key, done=(entry.at_part, group): key[:2] == done)
             first, group = end, group + 1
 
     def _entries(self) -> Iterator[_Entry]:
@@ -405,3 +407,8 @@ class _Kept(Generic[Value]):
             self._values.popitem(last=False)
         self._values[key] = make()
         return self._values[key]
+
+    def drop(self, is_done: Callable[[Any], bool]) -> None:
+        """Let go of what is kept under such keys."""
+        for key in [key for key in self._values if is_done(key)]:
+            del self._values[key]

@@ -50,7 +50,7 @@ def test_learned_classes_have_the_scores_of_their_heads(cedtag, here):
         *("--labels", "Buzz", "--labels", "Whirr", "--labels", "Rain"),
     )
     found = {(row["file"], row["start"], row["label"]): row["score"] for row in rows(done.stdout)}
-    expected = {}
+    expected: dict[tuple[str, str, str], str] = {}
     scores_of: dict[str, Any] = {
         "Whirr": head("Whirr").probabilities(embeddings),
         "Buzz": head("Buzz", 1).probabilities(embeddings),

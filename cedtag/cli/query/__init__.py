@@ -75,14 +75,14 @@ class _Command(SectionedCommand):
     "--head",
     "heads",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     cls=Option,
     section="Windows and tags",
     metavar="FOLDER",
     help="Add the class that `cedtag learn` wrote to FOLDER, of the stored embeddings; repeatable.",
 )
 def command(
-    stores: tuple[str, ...], settings: RunSettings, shows_events: bool, counting: Counting, heads: tuple[Path, ...]
+    stores: tuple[str, ...], settings: RunSettings, shows_events: bool, counting: Counting, heads: tuple[str, ...]
 ) -> int:
     """Write what `cedtag tag` would write with these options, without hearing anything again.
 
@@ -95,4 +95,6 @@ def command(
     """
     from cedtag.cli.query.run import answer
 
-    return answer(stores, heads, counting, settings if shows_events else replace(settings, events=None))
+    return answer(
+        stores, [Path(head) for head in heads], counting, settings if shows_events else replace(settings, events=None)
+    )
