@@ -63,7 +63,6 @@ OWNERS = {
     "sklearn": ["cedtag.evaluation", "cedtag.learning"],
     "obstore": ["cedtag.system.remote"],
     "ray": ["cedtag.run.on_ray.engine", "cedtag.run.on_ray.member", "cedtag.run.on_ray.session"],
-    "usearch": ["cedtag.store.hoplite"],
     "huggingface_hub": ["cedtag.checkpoints", "cedtag.doctor", "cedtag.cli.models"],
 }
 

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,13 +68,11 @@ def write_hoplite(store: Store, folder: Path, *, overwrite: bool = False) -> int
 
 
 def _write(store: Store, database: Path, index: Path) -> int:
-    from usearch.index import Index, MetricKind, ScalarKind
-
-    size = store.embedding_size
-    vectors = Index(
-        ndim=size,
-        metric=MetricKind.IP,
-        dtype=ScalarKind.F16,
+    usearch: Any = import_module("usearch.index")
+    vectors = usearch.Index(
+        ndim=store.embedding_size,
+        metric=usearch.MetricKind.IP,
+        dtype=usearch.ScalarKind.F16,
         expansion_add=_EXPANSION_ADD,
         expansion_search=_EXPANSION_SEARCH,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,7 @@ def test_windows_and_embeddings_are_those_of_the_store(store, cedtag):
     finished = cedtag("convert", "store", "-f", "hoplite", "-o", "out")
     assert finished.code == 0, finished.stderr
     assert "out: 45 windows with their embeddings" in finished.stderr
-    from usearch.index import Index
-
-    index = Index.restore("out/usearch.index")
+    index = import_module("usearch.index").Index.restore("out/usearch.index")
     found = []
     with closing(sqlite3.connect("out/hoplite.sqlite")) as database:
         query = "SELECT windows.id, filename, offsets FROM windows JOIN recordings ON recording_id = recordings.id"
