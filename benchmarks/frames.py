@@ -159,7 +159,7 @@ def report(scenes: Sequence[Scene], scorer: ColumnScorer, onset: float) -> None:
 
 
 def events_of(
-    scene: Scene, scorer: ColumnScorer, way: Way, onsets: Sequence[float]
+    scene: Scene, scorer: ColumnScorer, way: Way, onsets: Sequence[float], labels: Sequence[str] = ()
 ) -> tuple[list[list[SoundEvent]], float]:
     """The events of a scene with each of these onsets, and the seconds that were scored for each second of it."""
     cached = Cached(scorer, scene)
@@ -167,15 +167,18 @@ def events_of(
     source = Source(scene.name, scene.name, scene.name)
     plan = PipelineSettings(window, hop, columns=way.frames)
     column = scorer.shortest_window if way.frames else 0
-    selector = selector_of(scorer.labels, TagFilter(threshold=LOWEST, top_k=0))
+    selector = selector_of(scorer.labels, TagFilter(threshold=LOWEST, top_k=0, labels=tuple(labels)))
     scoring = Scoring(window, hop, selector, EventSettings(), column)
     outcomes = list(score_recordings([source], lambda _: Memory(scene.samples), cached, plan))
     made: list[list[SoundEvent]] = []
-    rows: list[TagResult] = list(tagged(outcomes, scoring)) if way.refine_s is None else []
+    rows: dict[object, list[TagResult]] = {}
     for onset in onsets:
-        if way.refine_s is not None:
-            rows = list(tagged(finer(outcomes, scene, cached, way.refine_s, onset), scoring))
-        found = detect_events(rows, EventSettings(float(onset)))
+        # Onsets decide what is refined, and many decide alike.
+        heard = way.refine_s and tuple(active(one, onset) for one in outcomes if isinstance(one, ScoredWindow))
+        if heard not in rows:
+            fine = outcomes if way.refine_s is None else finer(outcomes, scene, cached, way.refine_s, onset)
+            rows[heard] = list(tagged(fine, scoring))
+        found = detect_events(rows[heard], EventSettings(float(onset)))
         made.append([event for event in found if isinstance(event, SoundEvent)])
     return made, cached.num_samples / len(scene.samples)
 
@@ -187,11 +190,13 @@ def tagged(outcomes: Sequence[Outcome], scoring: Scoring) -> Iterator[TagResult]
 
 
 def finer(outcomes: Sequence[Outcome], scene: Scene, scorer: Cached, size_s: float, onset: float) -> list[Outcome]:
-    def active(window: ScoredWindow) -> frozenset[int]:
-        return frozenset(np.flatnonzero(window.probabilities >= onset).tolist())
-
-    refinement = Refinement(lambda _: Memory(scene.samples), scorer, active, round(size_s * SAMPLE_RATE_HZ))
+    size = round(size_s * SAMPLE_RATE_HZ)
+    refinement = Refinement(lambda _: Memory(scene.samples), scorer, lambda window: active(window, onset), size)
     return list(refined(outcomes, refinement))
+
+
+def active(window: ScoredWindow, onset: float) -> frozenset[int]:
+    return frozenset(np.flatnonzero(window.probabilities >= onset).tolist())
 
 
 def compare(
@@ -227,11 +232,11 @@ def psds(scenes: Sequence[Scene], scorer: ColumnScorer, way: Way) -> str:
     columns = ["filename", "onset", "offset", "event_label"]
     lengths = pd.DataFrame([(scene.name, SCENE_S) for scene in scenes], columns=["filename", "duration"])
     judge = PSDSEval(0.7, 0.7, ground_truth=pd.DataFrame(truth, columns=columns), metadata=lengths)
-    known = {scene.label for scene in scenes}
+    known = sorted({scene.label for scene in scenes})
     tables: list[list[tuple[str, float, float, str]]] = [[] for _ in ONSETS]
     for scene in scenes:
-        for table, events in zip(tables, events_of(scene, scorer, way, ONSETS)[0], strict=True):
-            table += [(scene.name, *span_of(event), event.label) for event in events if event.label in known]
+        for table, events in zip(tables, events_of(scene, scorer, way, ONSETS, known)[0], strict=True):
+            table += [(scene.name, *span_of(event), event.label) for event in events]
     for table in tables:
         judge.add_operating_point(pd.DataFrame(table, columns=columns))
     return f"{judge.psds(alpha_ct=0, alpha_st=1, max_efpr=100).value:.3f}"
