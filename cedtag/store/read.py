@@ -256,7 +256,7 @@ class Store:
                 raise InputError(f"{file.path}: holds other windows in the place of those of {source.name}; {_RESTORE}")
             yield found.batch(source, rows)
             if last >= end:  # what comes next in listing order is behind it
-                self._groups.drop(lambda key, done=(entry.at_part, group): key[:2] == done)
+                self._groups.drop((entry.at_part, group))
             first, group = end, group + 1
 
     def _entries(self) -> Iterator[_Entry]:
@@ -408,7 +408,7 @@ class _Kept(Generic[Value]):
         self._values[key] = make()
         return self._values[key]
 
-    def drop(self, is_done: Callable[[Any], bool]) -> None:
-        """Let go of what is kept under such keys."""
-        for key in [key for key in self._values if is_done(key)]:
+    def drop(self, start: tuple[int, ...]) -> None:
+        """Let go of what is kept under keys that begin so."""
+        for key in [key for key in self._values if isinstance(key, tuple) and key[: len(start)] == start]:
             del self._values[key]
