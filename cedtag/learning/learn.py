@@ -12,7 +12,7 @@ from cedtag.checkpoints.names import WEIGHTS_NAME
 from cedtag.errors import InputError
 from cedtag.learning.checkpoint import head_of, load_base, write_checkpoint
 from cedtag.learning.examples import answers_of, labelled
-from cedtag.learning.logistic import Examples, Scale, fit, held_out, require_scikit_learn, scale_of
+from cedtag.learning.logistic import Examples, fit, held_out, require_scikit_learn, scale_of
 from cedtag.learning.quality import quality_of
 from cedtag.learning.suggestions import write_suggestions
 from cedtag.model.config import is_printable
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cedtag.store.column import EmbeddingColumn
     from cedtag.store.read import Store
 
-_SCALED_BY = 10_000  # windows tell how much embeddings vary
+_SCALED_BY = 10_000  # windows of the archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,13 @@ def learn(
     )
     answers, waiting = answers_of(examples, name)
     with open_column(store) as column:
+        if settings.suggest and not len(column):
+            raise InputError(f"{store.path}: holds no window to suggest; tag recordings into it first")
         loaded = load()
         base = load_base(loaded.checkpoint, name, only=settings.only)
         found = labelled(answers, store, column, lambda: loaded, callbacks.on_outcome)
         data = Examples(_features(found.embeddings, base), found.is_yes, found.clip)
-        scale = _scale(column, base)
+        scale = scale_of(np.concatenate([data.features, _features(_sample(column), base)]))
         fitted = fit(data, scale)
         quality = quality_of(data, held_out(data, scale))
         head = head_of(base, fitted, name, store.settings, only=settings.only)
@@ -110,10 +112,10 @@ def _features(embeddings: NDArray[np.float64], base: BaseModel) -> NDArray[np.fl
     return normalised(embeddings, base.norm_weight, base.norm_bias)
 
 
-def _scale(column: EmbeddingColumn, base: BaseModel) -> Scale:
-    """How the features of the archive vary, from windows that lie evenly in it."""
-    places = np.unique(np.linspace(0, max(0, len(column) - 1), min(len(column), _SCALED_BY)).astype(np.int64))
-    return scale_of(_features(column.rows(places)[EMBEDDING].astype(np.float64), base))
+def _sample(column: EmbeddingColumn) -> NDArray[np.float64]:
+    """Embeddings of windows that lie evenly in the archive: they tell, with the examples, how much features vary."""
+    places = np.unique(np.linspace(0, len(column) - 1, min(len(column), _SCALED_BY)).astype(np.int64))
+    return column.rows(places)[EMBEDDING].astype(np.float64)
 
 
 def _sentence(quality: Quality | None) -> str:

@@ -179,3 +179,13 @@ def test_a_clip_that_cannot_be_heard_is_named_and_left_out(archive, cedtag):
     assert finished.code == 3
     assert "failed: no/broken.wav" in finished.stderr
     assert "5 clips that are yes and 6 that are no" in finished.stderr
+
+
+def test_an_empty_store_can_be_learned_on_and_suggests_nothing(archive, cedtag):
+    (archive / "text").mkdir()
+    (archive / "text" / "broken.wav").write_text("this is no audio")
+    assert cedtag("text", *WINDOWS, "--store", "empty").code == 3
+    finished = cedtag("learn", "empty", "yes", "no", "-o", "piping")
+    assert finished.code == 0, finished.stderr
+    suggesting = cedtag("learn", "empty", "yes", "no", "-o", "piping", "--overwrite", "--suggest", "2")
+    assert (suggesting.code, "empty: holds no window to suggest" in suggesting.stderr) == (2, True), suggesting.stderr
