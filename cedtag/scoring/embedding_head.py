@@ -57,7 +57,9 @@ class EmbeddingHead:
         logits = np.empty(len(embeddings), np.float64)
         for start in range(0, len(embeddings), _ROWS_AT_ONCE):
             rows = widened(embeddings[start : start + _ROWS_AT_ONCE]).astype(np.float64)
-            logits[start : start + len(rows)] = (rows * direction).sum(1) / np.sqrt(_variances(rows) + NORM_EPS)
+            logits[start : start + len(rows)] = np.einsum("nd,d->n", rows, direction) / np.sqrt(
+                _variances(rows) + NORM_EPS
+            )
         with np.errstate(over="ignore"):
             return (1 / (1 + np.exp(-(logits + offset)))).astype(np.float32)
 
@@ -78,7 +80,8 @@ def normalised(embeddings: Vector, weight: Vector, bias: Vector) -> Vector:
 
 
 def _variances(rows: Vector) -> Vector:
-    return np.asarray((rows * rows).mean(1) - rows.mean(1) ** 2)
+    # Sums without an array of products between, which takes longer than the sum.
+    return np.asarray(np.einsum("nd,nd->n", rows, rows) / rows.shape[1] - rows.mean(1) ** 2)
 
 
 def write_head(folder: Path, head: EmbeddingHead) -> None:
