@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,9 @@ class TorchScorer:
         self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
         if packs:
             dtype = _AUTOCAST.get(precision, torch.float32)
-            pack_blocks(self._model.encoder, self.batch_size, dtype)
+            # In one thread: beside a busy neighbour, a team of threads waits longer for its members than it works.
+            with ThreadPoolExecutor(1, initializer=compute_alone) as thread:
+                thread.submit(pack_blocks, self._model.encoder, self.batch_size, dtype).result()
         if device.type == "cpu":
             keep_freed_memory()
 
