@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow
 from pyarrow import compute
 
+from cedtag.audio.members import BETWEEN
 from cedtag.writers import from_storable
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def in_listing_order(table: pyarrow.Table, rows: Rows) -> Rows:
     """The order of these rows of `table` that a run over all of them has.
 
     Inputs come in the order in which they were first met, and the recordings of a folder in the byte order of their
-    paths. Files that were named one by one come as they were named, as far as the order of parts tells.
+    paths. Files that were named one by one, and those in an archive, come as they were met, as far as the order of
+    parts tells.
     """
     roots = table["root"].combine_chunks().dictionary_encode()
     codes = roots.indices.to_numpy()
@@ -55,8 +57,11 @@ def in_listing_order(table: pyarrow.Table, rows: Rows) -> Rows:
     places = _places(table)
     _, first_of_place = np.unique(places, return_index=True)
     rank = np.where(is_file, first_of_place[places], first_of_root[codes])
-    keys = pyarrow.table({"rank": rank[rows], "path": _path_bytes(table["path"].take(pyarrow.array(rows)))})
-    order = compute.sort_indices(keys, [("rank", "ascending"), ("path", "ascending")]).to_numpy()
+    in_archive = np.array([(root or "").endswith(BETWEEN) for root in roots.dictionary.to_pylist()])[codes]
+    place = np.where(in_archive, first_of_place[places], 0)
+    paths = _path_bytes(table["path"].take(pyarrow.array(rows)))
+    keys = pyarrow.table({"rank": rank[rows], "place": place[rows], "path": paths})
+    order = compute.sort_indices(keys, [(name, "ascending") for name in keys.column_names]).to_numpy()
     ordered: Rows = rows[order]
     return ordered
 

@@ -197,3 +197,12 @@ def test_ten_thousand_members_are_listed_in_order(tmp_path):
     fd = members.open_member(sources[-1], *parts(sources[-1]))
     assert os.read(fd, 9) == b"x"
     os.close(fd)
+
+
+def test_a_store_of_an_archive_answers_in_the_order_of_the_archive(cedtag, sounds):
+    pytest.importorskip("pyarrow")
+    with tarfile.open("a.tar", "w") as tar:
+        for name in ("c.ogg", "a.wav", "b/stereo.flac", "b/short.wav"):
+            tar.add(sounds / name, name)
+    assert cedtag("a.tar", "--store", "store").code == 0
+    assert cedtag("query", "store", "-f", "csv").lines == cedtag("a.tar", "-f", "csv").lines
