@@ -26,8 +26,8 @@ from cedtag.events.settings import EventSettings
 from cedtag.labels.selection import selector_of
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.records import SAMPLE_RATE_HZ, ScoredWindow, SoundEvent, Source
-from cedtag.run.archive import selection_of
 from cedtag.run.pipeline import PipelineSettings, score_recordings
+from cedtag.run.plan import selection_of
 from cedtag.run.refinement import Refinement, refined
 from cedtag.run.settings import Scoring
 from cedtag.scoring import open_scorer

@@ -21,9 +21,10 @@ from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, ScoredWindow, SoundEvent, Source, TagResult
 from cedtag.results.recording import RecordingResults, Scores
-from cedtag.run.archive import run_archive, scoring_of, scoring_threads, selection_of
+from cedtag.run.archive import run_archive
 from cedtag.run.outputs.destination import Destination
 from cedtag.run.pipeline import PipelineSettings, score_recordings
+from cedtag.run.plan import scoring_of, scoring_threads, selection_of
 from cedtag.run.settings import RunSettings
 from cedtag.scoring import Compute, load_model
 

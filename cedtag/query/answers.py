@@ -10,7 +10,8 @@ import numpy as np
 from cedtag.events.detect import detect_events
 from cedtag.labels.batches import SCALE, BatchSelector
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, ScoredWindow, TagResult
-from cedtag.run.archive import selection_of, with_notes
+from cedtag.run.archive import with_notes
+from cedtag.run.plan import selection_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -18,8 +18,9 @@ from cedtag.query.hours import Hours
 from cedtag.query.hours_table import check_hours, write_hours
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed
 from cedtag.results.convert import write_results
-from cedtag.run.archive import check_arrangement, scoring_at
+from cedtag.run.checks import check_arrangement
 from cedtag.run.outputs.files import make_files
+from cedtag.run.plan import scoring_at
 from cedtag.run.settings import with_questions
 from cedtag.run.summary import Summary, write_summary
 from cedtag.store.facts import MAKER

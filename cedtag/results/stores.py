@@ -9,7 +9,7 @@ from cedtag.inputs.clock import Clock
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.records import SAMPLE_RATE_HZ
 from cedtag.results.written import WrittenResults
-from cedtag.run.archive import scoring_at, selection_of
+from cedtag.run.plan import scoring_at, selection_of
 from cedtag.run.settings import RunSettings, with_questions
 from cedtag.run.stored import results_of_store, scored_with
 from cedtag.store import open_store

@@ -13,8 +13,8 @@ from cedtag.errors import AudioError, InputError
 from cedtag.inputs.search import Search
 from cedtag.inputs.sources import find_sources
 from cedtag.records import AlreadyDone, ScoredWindow
-from cedtag.run.archive import scoring_of, scoring_threads
 from cedtag.run.pipeline import PipelineSettings, score_recordings
+from cedtag.run.plan import scoring_of, scoring_threads
 from cedtag.run.settings import RunSettings
 from cedtag.scoring import Compute, gives_embeddings
 from cedtag.scoring.embedded import Embedded

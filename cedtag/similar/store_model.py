@@ -32,7 +32,7 @@ def compute_of(store: Store) -> Compute:
 
 def check_model(store: Store, model: LoadedModel) -> None:
     """InputError unless this is the model of the store; what else differs is logged."""
-    from cedtag.run.archive import scoring_of
+    from cedtag.run.plan import scoring_of
     from cedtag.run.settings import RunSettings, score_settings
 
     settings = RunSettings(windows=windows_of(store))

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cedtag.run.archive import scoring_threads
+from cedtag.run.plan import scoring_threads
 from cedtag.scoring import Compute
 from cedtag.system.machine import usable_cpus
 

@@ -17,9 +17,9 @@ from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.table import Label, labels_of
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.model.config import CedConfig
-from cedtag.run.archive import scoring_of
 from cedtag.run.cluster import Cluster
 from cedtag.run.outputs.destination import Destination
+from cedtag.run.plan import scoring_of
 from cedtag.run.settings import Reading, RunSettings, differences, identity, run_differences
 from cedtag.scoring import Compute, LoadedModel
 from cedtag.writers.run_info import RunInfo

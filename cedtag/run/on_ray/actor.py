@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import cedtag
 from cedtag.records import FileFailed, ScoredWindow, Source
-from cedtag.run.archive import local_outcomes, opener, pipeline_settings, scoring_of
+from cedtag.run.local_outcomes import local_outcomes, opener
+from cedtag.run.plan import pipeline_settings, scoring_of
 from cedtag.scoring import open_scorer
 
 if TYPE_CHECKING:
