@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cedtag.captions.write import STDOUT, CaptionSettings
+from cedtag.cli.shared.compute_options import compute_options
 from cedtag.cli.shared.event_options import event_options
 from cedtag.cli.shared.options import SectionedCommand, gathered, logging_options, model_options, option
-from cedtag.cli.tag.options import compute_options, reading_options, run_options, tag_options, window_options
+from cedtag.cli.tag.options import reading_options, run_options, tag_options, window_options
 from cedtag.errors import InputError
 
 if TYPE_CHECKING:

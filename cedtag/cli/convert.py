@@ -10,7 +10,8 @@ import click
 
 from cedtag.cli.shared.common_options import note_written
 from cedtag.cli.shared.options import SectionedCommand, gathered
-from cedtag.cli.tag.options import row_options, target_options, without_defaults
+from cedtag.cli.shared.row_options import row_options, without_defaults
+from cedtag.cli.shared.target_options import target_options
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.run.outputs.destination import Destination
 from cedtag.writers import WRITERS
@@ -35,7 +36,7 @@ def command(results: tuple[str, ...], tags: TagFilter, destination: Destination)
     cedtag convert tags.csv -o tags.parquet
     cedtag convert tags.jsonl -f audacity -f srt -o labels/
     cedtag convert tags.csv --labels Dog -t 0.5 -o dogs.csv
-    cedtag convert store -f hoplite -o hoplite/    embeddings, for the notebooks of perch-hoplite
+    cedtag convert store -f hoplite -o hoplite/    embeddings, for perch-hoplite
     """
     from cedtag.cli.shared.streams import for_terminal, local_path
     from cedtag.results.convert import convert

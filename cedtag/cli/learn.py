@@ -74,7 +74,7 @@ def command(path: Path, examples: tuple[str, ...], settings: LearningSettings, m
 
     \b
     cedtag learn archive owls/ others/ -o tawny-owl --suggest 20
-    cedtag learn archive owls/ others/ tawny-owl/suggested-1/labels.csv -o tawny-owl --overwrite
+    cedtag learn archive owls/ others/ suggested.csv -o tawny-owl --overwrite
     cedtag recording.wav -m tawny-owl
     """
     from cedtag.cli.shared.failures import printable_traceback, run_code

@@ -9,7 +9,7 @@ import click
 
 from cedtag.cli.shared.common_options import note_written
 from cedtag.cli.shared.options import SectionedCommand, gathered
-from cedtag.cli.tag.options import errors_option, target_options
+from cedtag.cli.shared.target_options import errors_option, target_options
 from cedtag.run.outputs.destination import Destination
 
 if TYPE_CHECKING:

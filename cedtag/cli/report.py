@@ -10,7 +10,7 @@ import click
 
 from cedtag.cli.shared.common_options import note, note_written
 from cedtag.cli.shared.options import SectionedCommand, gathered, option
-from cedtag.cli.tag.options import row_options, without_defaults
+from cedtag.cli.shared.row_options import row_options, without_defaults
 from cedtag.labels.tag_filter import TagFilter
 from cedtag.report import PageSettings
 

@@ -208,7 +208,7 @@ def test_an_empty_variable_is_none(cedtag, sounds, monkeypatch):
 
 UNKNOWN = {
     "CEDTAG_TRESHOLD": "did you mean CEDTAG_THRESHOLD?",
-    "CEDTAG_EPOCHS": "did you mean CEDTAG_FINETUNE_EPOCHS or CEDTAG_FINETUNE_TEACHER_EPOCHS?",
+    "CEDTAG_EPOCHS": "did you mean CEDTAG_FINETUNE_EPOCHS or CEDTAG_DISTILL_STORE_EPOCHS?",
     "CEDTAG_MY_PROJECT": "docs/settings.md has the table",
 }
 

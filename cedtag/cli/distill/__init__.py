@@ -45,7 +45,7 @@ def store(data: Path, choice: TeacherChoice, output: Path, settings: DistillStor
     \b
     cedtag distill store sounds/ -m base -o store            ten views of each clip of 10 s
     cedtag distill store sounds/ -m base -m small -o store   the mean of two teachers
-    cedtag distill store sounds/ -m base -o 1 --shard 1/4    a part; copy the files of all into one folder
+    cedtag distill store sounds/ -m base -o 1 --shard 1/4    a part; copy all together
     cedtag distill info store
     """
     from cedtag.cli.shared.interrupts import Interrupted, Interrupts

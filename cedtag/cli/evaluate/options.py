@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from cedtag.cli.shared.compute_options import scorer_options
 from cedtag.cli.shared.options import Logging, gathered, option
-from cedtag.cli.tag.options import scorer_options
 from cedtag.evaluation.report import FORMATS
 from cedtag.evaluation.settings import EvaluationSettings, ReportFiles
 from cedtag.inputs.data_settings import DataSettings

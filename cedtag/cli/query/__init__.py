@@ -11,14 +11,8 @@ import click
 from cedtag.cli.shared.event_options import event_options
 from cedtag.cli.shared.options import Option, SectionedCommand, gathered, option
 from cedtag.cli.shared.presets import presets_or_paths, take_presets
-from cedtag.cli.tag.options import (
-    beside_options,
-    clock_options,
-    errors_option,
-    run_options,
-    tag_options,
-    target_options,
-)
+from cedtag.cli.shared.target_options import beside_options, errors_option, target_options
+from cedtag.cli.tag.options import clock_options, run_options, tag_options
 from cedtag.query import WAYS, Counting
 from cedtag.run.outputs.destination import Destination
 

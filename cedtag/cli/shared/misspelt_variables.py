@@ -26,7 +26,7 @@ def unknown_variables(context: click.Context) -> list[str]:
 
 def _sentence(name: str, known: set[str]) -> str:
     own = name.removeprefix(PREFIX)
-    of_commands = sorted(one for one in known if one.endswith(own))[:2]
+    of_commands = sorted((one for one in known if one.endswith(own)), key=lambda one: (len(one), one))[:2]
     rests = sorted(one.removeprefix(PREFIX) for one in known)
     near = of_commands or [PREFIX + rest for rest in get_close_matches(own, rests, n=1, cutoff=0.8)]
     meant = f"did you mean {' or '.join(near)}?" if near else "docs/settings.md has the table"

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cedtag.cli.shared.compute_options import cluster_options, compute_options
 from cedtag.cli.shared.event_options import event_options
 from cedtag.cli.shared.options import Option, SectionedCommand, logging_options, model_options
 from cedtag.cli.shared.presets import presets_or_paths, take_presets
 from cedtag.cli.tag.options import (
     clock_options,
-    cluster_options,
-    compute_options,
     destination_options,
     dry_run_option,
     list_options,

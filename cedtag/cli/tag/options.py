@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from cedtag.cli.shared.loaded_settings import load_settings
-from cedtag.cli.shared.options import AnyFunction, Option, bundled, gathered, number_or_auto, option
-from cedtag.cli.shared.thresholds import threshold_fields
+from cedtag.cli.shared.options import AnyFunction, Option, bundled, gathered, option
+from cedtag.cli.shared.row_options import row_options
+from cedtag.cli.shared.target_options import beside_options, errors_option, target_options
 from cedtag.cli.tag.inputs import PathList
 from cedtag.inputs.clock import Clock
 from cedtag.inputs.search import Search, parse_shard
@@ -17,17 +17,12 @@ from cedtag.inputs.slices import parse_offset
 from cedtag.inputs.window_settings import WindowSettings
 from cedtag.labels.names import read_label_names
 from cedtag.labels.tag_filter import TagFilter
-from cedtag.run.cluster import Cluster
 from cedtag.run.outputs.destination import Destination
 from cedtag.run.settings import Reading, RunSettings
-from cedtag.scoring import BACKENDS, Compute
-from cedtag.writers import WRITERS
-from cedtag.writers.timecode import FRAME_RATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from cedtag.cli.shared.options import OptionSpec
 
 list_options = gathered(
     "listed",
@@ -178,56 +173,6 @@ window_options = gathered(
     ),
 )
 
-# What rows that are written can be narrowed by, too.
-row_options = [
-    option(
-        "top_k",
-        "-k",
-        "--top-k",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Tags per window; 0 for all.  [default: 5, with --events all]",
-    ),
-    option(
-        "threshold",
-        "-t",
-        "--threshold",
-        "--min-conf",
-        also=("thresholds",),
-        parse=threshold_fields("threshold", "thresholds"),
-        default=(),
-        multiple=True,
-        metavar="X",
-        help="Minimum score: X, LABEL=X for one class, @FILE.csv for many; repeatable.  "
-        "[default: 0.1, with --events the lowest offset]",
-    ),
-    option("labels", "--labels", metavar="L", help="Only this class (name, MID or index); repeatable."),
-    option("exclude", "--exclude", metavar="L", help="Not this class; repeatable."),
-    option("group", "--group", help="--labels and --exclude mean a node of the ontology and all nodes below it."),
-    option(
-        "depth",
-        "--level",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Put classes in their groups at this depth of the ontology.",
-    ),
-    option(
-        "where",
-        "--where",
-        metavar="CONDITION",
-        help="Only windows for which the condition holds: 'Siren > 0.3 and not Music > 0.5'.",
-    ),
-]
-
-
-def without_defaults(options: Iterable[OptionSpec]) -> list[OptionSpec]:
-    """The options for rows that are written, where the defaults are what the rows hold."""
-    return [
-        replace(spec, settings={**spec.settings, "help": spec.settings["help"].partition("  [default")[0]})
-        for spec in options
-    ]
-
-
 tag_options = gathered(
     "tags",
     TagFilter,
@@ -276,54 +221,6 @@ clock_options = gathered(
     ),
 )
 
-target_options = [
-    option(
-        "to",
-        "-o",
-        "--output",
-        metavar="PATH",
-        help="A file, a folder (a file per recording), or -; repeatable with files.",
-    ),
-    option(
-        "formats",
-        "-f",
-        "--format",
-        type=click.Choice(list(WRITERS), case_sensitive=False),
-        metavar="FMT",
-        help=f"{', '.join(WRITERS)}; repeatable.  [default: by the suffix of -o; table on a terminal, tsv in a pipe]",
-    ),
-    option(
-        "layout",
-        "--layout",
-        type=click.Choice(["long", "wide", "file"]),
-        help="A row per tag, per window with a column per class, or per recording with best scores and seconds.",
-    ),
-    option("bom", "--bom", help="Begin csv and tsv with a byte order mark, so that spreadsheets read them as UTF-8."),
-    option(
-        "frame_rate",
-        "--frame-rate",
-        type=click.Choice(list(FRAME_RATES)),
-        help="Frames per second of the timeline, for edl and otio; df is drop frame.",
-    ),
-    option(
-        "position",
-        "--position",
-        metavar="LAT,LON",
-        help="Latitude and longitude of the recorder in degrees, for camtrap-dp.",
-    ),
-    option("overwrite", "--overwrite", help="Replace existing results."),
-]
-beside_options = [
-    option(
-        "plot",
-        "--plot",
-        metavar="FILE",
-        help="Draw the one recording: spectrogram and scores, as .png, .svg or .pdf.",
-    ),
-    option("summary", "--summary", metavar="FILE", help="Write counts, hours, speed, model and settings as JSON."),
-]
-errors_option = option("errors", "--errors", metavar="FILE", help="Write failures as JSON lines {path, stage, error}.")
-
 destination_options = gathered(
     "destination",
     Destination,
@@ -362,95 +259,6 @@ destination_options = gathered(
         ],
     ),
 )
-
-scorer_options = [
-    option(
-        "backend",
-        "--backend",
-        type=click.Choice(["auto", *BACKENDS]),
-        help="torch, or ONNX Runtime (CPU only); auto is torch, but onnx for int8 and without torch.",
-    ),
-    option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
-    option(
-        "precision",
-        "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-        help="Numbers that the model computes with; fp16 needs a GPU, bf16 one or a newer CPU, int8 ONNX Runtime.",
-    ),
-]
-compute_options = gathered(
-    "compute",
-    Compute,
-    (
-        "Compute",
-        [
-            *scorer_options,
-            option(
-                "batch_size",
-                "-b",
-                "--batch-size",
-                parse=lambda text: {"batch_size": number_or_auto(text)},
-                default="auto",
-                show_default=True,
-                metavar="N",
-                help="Windows per call of the model.",
-            ),
-            option(
-                "jobs",
-                "-j",
-                "--jobs",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Recordings decoded at once.  [default: cores]",
-            ),
-            option(
-                "threads",
-                "--threads",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Threads that score.  [default: cores + 1]",
-            ),
-        ],
-    ),
-)
-
-cluster_options = gathered(
-    "cluster",
-    Cluster,
-    (
-        "Compute",
-        [
-            option(
-                "engine",
-                "--engine",
-                metavar="WHERE",
-                help="local, or ray[://HOST:PORT]: actors of a Ray cluster decode and score.  [default: local]",
-            ),
-            option(
-                "actors",
-                "--actors",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Actors of --engine ray.  [default: as many as fit]",
-            ),
-            option(
-                "actor_cpus",
-                "--actor-cpus",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Processors of each actor.  [default: up to 4]",
-            ),
-            option(
-                "actor_gpus",
-                "--actor-gpus",
-                type=click.FloatRange(min=0),
-                metavar="N",
-                help="Graphics cards of each actor; a share of one, too.  [default: 1 with --device cuda]",
-            ),
-        ],
-    ),
-)
-
 
 dry_run_option = click.option(
     "--dry-run",
