@@ -43,9 +43,9 @@ def store(data: Path, choice: TeacherChoice, output: Path, settings: DistillStor
     needed, start, end (seconds) and fold. Labels are not needed. Stopped in any way, the same command goes on.
 
     \b
-    cedtag distill store sounds/ -m base -o store            ten views of each clip of 10 s
-    cedtag distill store sounds/ -m base -m small -o store   the mean of two teachers
-    cedtag distill store sounds/ -m base -o 1 --shard 1/4    a part; copy all together
+    cedtag distill store sounds/ -m base -o store           ten views a clip
+    cedtag distill store sounds/ -m base -m small -o store  the mean of two
+    cedtag distill store sounds/ -m base -o 1 --shard 1/4   a part of it
     cedtag distill info store
     """
     from cedtag.cli.shared.interrupts import Interrupted, Interrupts
