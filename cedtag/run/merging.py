@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from cedtag.records import Result
     from cedtag.run.outputs.destination import Destination
     from cedtag.writers.run_info import RunInfo
+
+logger = logging.getLogger(__name__)
 
 _MOST_NAMED = 10  # missing shards in one sentence
 
@@ -61,7 +64,19 @@ def read_parts(paths: Sequence[Path]) -> list[Part]:
         if changed := run_differences(parts[0].contents.run, part.contents.run):
             raise InputError(f"{part.path}: not made with the settings of {parts[0].path} ({'; '.join(changed)})")
     _check_shards(parts)
+    _warn_of_processors(parts)
     return parts
+
+
+def _warn_of_processors(parts: Sequence[Part]) -> None:
+    """Log it where the parts were made on processors of different kinds, as far as their journals tell."""
+    names = {made["processor"] for part in parts for made in part.contents.made[-1:] if made.get("processor")}
+    if len(names) > 1:
+        logger.warning(
+            "these parts were made on %s, which round spectra differently: scores may have another last digit than "
+            "those of one machine",
+            " and ".join(sorted(map(str, names))),
+        )
 
 
 def merge(paths: Sequence[Path], destination: Destination) -> int:

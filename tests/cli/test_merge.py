@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cedtag.run.outputs import files
+from cedtag.system.processor import Processor, processor
 from tests.archive import StubScorer, make_archive, stub_tagger, write_recording
 
 TINY = ["-w", "0.2", "--no-progress", "-q"]
@@ -148,3 +150,15 @@ def test_a_recording_that_two_parts_name_differently_is_in_both(cedtag, archive)
     done = cedtag("merge", "a.csv", "b.csv", "-o", "joined.csv")
     assert done.code == 2
     assert "is in both" in done.stderr
+
+
+def test_parts_of_processors_of_two_makers_are_joined_with_a_word(cedtag, archive, monkeypatch):
+    assert "round spectra" not in cedtag("merge", *PARTS, "-o", "one.csv").stderr
+    monkeypatch.setattr(files, "processor", lambda: Processor("Another", ()))
+    Path("parts/3.csv").unlink()
+    Path("parts/3.csv.journal").unlink()
+    cedtag("tree", "more", *TINY, "-o", "parts/3.csv", "--shard", "3/3")
+    done = cedtag("merge", *PARTS, "-o", "two.csv")
+    assert done.code == 0
+    assert f"these parts were made on {' and '.join(sorted(['Another', processor().name]))}, which round" in done.stderr
+    assert Path("two.csv").read_bytes() == Path("one.csv").read_bytes()

@@ -13,6 +13,7 @@ from cedtag.events.detect import detect_events
 from cedtag.records import AlreadyDone, FileFailed, Source
 from cedtag.run.journal import JOURNAL_SUFFIX, open_journal
 from cedtag.system.atomic import writing, writing_whole
+from cedtag.system.processor import processor
 from cedtag.system.special_files import followed
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class OutputFiles:
             **self._run.arrangement,
             "events": None if self._run.events is None else self._run.events.to_dict(),
             "shard": self._shard and list(self._shard),
+            "processor": processor().name,
             "files": [[path.name, writer.__name__, *stamp] for (path, writer), stamp in named],
         }
 
