@@ -105,7 +105,7 @@ def read(decoders: Decoders, path: Path, data: bytes) -> tuple[bytes, list[str]]
     return samples.tobytes(), [*problems, *warnings]
 
 
-@pytest.mark.parametrize("suffix", [*OF_LIBSNDFILE, *set(OF_PYAV) - {"dts"}])
+@pytest.mark.parametrize("suffix", [*OF_LIBSNDFILE, *sorted(set(OF_PYAV) - {"dts"})])
 def test_tags_before_any_container_are_skipped(
     tmp_path: Path, decoders: Decoders, recordings: Callable[[str], bytes], suffix: str
 ) -> None:
