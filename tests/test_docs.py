@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 README, CONTRIBUTING, ARCHITECTURE = (ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "ARCHITECTURE"))
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-# Options of other programs in the examples.
-FOREIGN_OPTIONS = {"--check"}
+# Options of other programs, and of benchmarks, in the examples.
+FOREIGN_OPTIONS = {"--check", "--dist", "--table"}
 
 
 def commands() -> dict[str, click.Command]:
