@@ -110,6 +110,15 @@ class ColumnScorer(Scorer, Protocol):
         """
 
 
+class WholeScorer(ColumnScorer, EmbeddingScorer, Protocol):
+    """A scorer that gives both from one pass."""
+
+    def score_whole(
+        self, windows: Sequence[Window]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[NDArray[np.float32]]]:
+        """What `score_columns` gives, to the bit, with the embeddings of `score_embedded` in the middle."""
+
+
 def gives_columns(scorer: Scorer) -> TypeGuard[ColumnScorer]:
     """Whether a scorer is a `ColumnScorer`, and not only passes attributes on to one."""
     return hasattr(type(scorer), "score_columns")

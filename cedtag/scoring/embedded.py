@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cedtag.records import Outcome, Window
-    from cedtag.scoring import EmbeddingScorer
+    from cedtag.scoring import EmbeddingScorer, WholeScorer
 
 
 class Embedded:
@@ -35,6 +35,11 @@ class Embedded:
     def score(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """Probabilities, and behind them the embedding, of each window."""
         return np.concatenate(self._scorer.score_embedded(windows), axis=1)
+
+    def score_columns(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """The same, and the probabilities of columns, which have no embedding."""
+        scores, embeddings, columns = cast("WholeScorer", self._scorer).score_whole(windows)
+        return np.concatenate([scores, embeddings], axis=1), columns
 
     def divided(self, outcome: Outcome) -> Outcome:
         """The outcome of an engine that scores with this; of a window the embedding is by itself again."""

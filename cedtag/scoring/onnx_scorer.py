@@ -96,6 +96,17 @@ class OnnxScorer:
             columns.append(own)
         return scores, columns
 
+    def score_whole(
+        self, windows: Sequence[Window]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Probabilities, embeddings, and those of columns."""
+        scores, columns = np.empty((len(windows), len(self.labels)), np.float32), []
+        embeddings = np.empty((len(windows), self.embedding_size), np.float32)
+        for row, embedding, power in zip(scores, embeddings, self._spectra(windows), strict=True):
+            (row[:],), (embedding[:],), own = self._session.run([PROBABILITIES, EMBEDDING, COLUMNS], {POWER: power})
+            columns.append(own)
+        return scores, embeddings, columns
+
 
 def load_onnx_scorer(
     checkpoint: Checkpoint, device: str = "auto", precision: str = "auto", batch_size: int | None = None

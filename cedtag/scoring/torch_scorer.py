@@ -102,12 +102,20 @@ class TorchScorer:
 
     def score_columns(self, windows: Sequence[Window]) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         """The same, and the probabilities `(columns, classes)` of each window."""
-        both: dict[int, NDArray[np.float32]] = {}
+        scores, _, columns = self.score_whole(windows)
+        return scores, columns
+
+    def score_whole(
+        self, windows: Sequence[Window]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Probabilities, embeddings, and those of columns."""
+        taken: dict[int, NDArray[np.float32]] = {}
         for places in _by_length(windows):
-            taken = self._score([windows[place] for place in places], self._with_columns)
-            both.update(zip(places, taken, strict=True))
-        in_order = [both[place] for place in range(len(windows))]
-        return np.stack([scores[0] for scores in in_order]), [scores[1:] for scores in in_order]
+            taken.update(zip(places, self._score([windows[place] for place in places], self._whole), strict=True))
+        classes, start = len(self.labels), len(self.labels) + self.embedding_size
+        in_order = [taken[place] for place in range(len(windows))]
+        both = np.stack([one[:start] for one in in_order])
+        return both[:, :classes], both[:, classes:], [one[start:].reshape(-1, classes) for one in in_order]
 
     def _of_all(self, windows: Sequence[Window], take: Callable[[CedOutput], Tensor], size: int) -> NDArray[np.float32]:
         """What `take` makes of the model's outputs, `(windows, size)`."""
@@ -124,8 +132,9 @@ class TorchScorer:
     def _with_embeddings(output: CedOutput) -> Tensor:
         return torch.cat([output.probabilities, output.last_hidden_state.mean(1).float()], 1)
 
-    def _with_columns(self, output: CedOutput) -> Tensor:
-        return torch.cat([output.probabilities[:, None], self._model.of_columns(output).probabilities], 1)
+    def _whole(self, output: CedOutput) -> Tensor:
+        columns = self._model.of_columns(output).probabilities.flatten(1)
+        return torch.cat([self._with_embeddings(output), columns], 1)
 
     def _score(self, windows: Sequence[Window], take: Callable[[CedOutput], Tensor]) -> NDArray[np.float32]:
         size = self.batch_size

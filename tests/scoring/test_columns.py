@@ -67,6 +67,16 @@ def test_the_scores_of_windows_are_to_the_bit_what_they_are_without_columns(scor
     assert quarter.shape == (1, 527)
 
 
+@pytest.mark.parametrize("scorer", ["torch fp32", "onnx fp32", "onnx int8"])
+def test_scores_embeddings_and_columns_come_from_one_pass_to_the_bit(scorer):
+    scorer = scorer_of(*scorer.split())
+    scores, embeddings, columns = scorer.score_whole(some_windows())
+    expected_scores, expected = scorer.score_embedded(some_windows())
+    assert np.array_equal(scores, expected_scores)
+    assert np.array_equal(embeddings, expected)
+    assert all(map(np.array_equal, columns, scorer.score_columns(some_windows())[1]))
+
+
 def alone(scorer):
     return [scorer.score_columns([window])[1][0] for window in some_windows()]
 
