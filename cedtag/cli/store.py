@@ -148,6 +148,8 @@ def _lines(info: StoreInfo) -> Iterator[tuple[str, str]]:
     yield "classes", f"{len(info.facts.labels):,}"
     size = info.facts.embedding_size
     yield "embeddings", "none" if size is None else f"{size} numbers"
+    if info.facts.frames is not None:
+        yield "frames", f"columns of {info.facts.frames.samples / 16:g} ms, scores from {info.facts.frames.least:g}"
     yield "parts", f"{info.parts:,}, {info.num_bytes / 1e6:,.1f} MB"
     if info.open_parts:
         yield "unfinished", "a run goes on or was killed; what it has not made a part of is not counted"

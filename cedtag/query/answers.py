@@ -12,6 +12,7 @@ from cedtag.labels.batches import SCALE, BatchSelector
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, ScoredWindow, TagResult
 from cedtag.run.archive import with_notes
 from cedtag.run.plan import selection_of
+from cedtag.run.stored import framed_outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cedtag.records import Outcome, Result, Source
+    from cedtag.run.outputs import Kept
     from cedtag.run.settings import Scoring
     from cedtag.store.read import WindowBatch
 
@@ -39,6 +41,9 @@ def results_of(
     Unless `shows_silence`, windows without tags may be left out.
     """
     select = BatchSelector(scoring.selector)
+    if scoring.shows_columns:
+        yield from _of_columns(_on_clock(read(()), clocked), select, scoring)
+        return
     found = _on_clock(read(select.classes), clocked)
     if scoring.events is None:
         yield from _tagged(found, select, _ALL if shows_silence else _NONE)
@@ -49,6 +54,21 @@ def results_of(
     else:
         rows = _with_means(found, select, scoring, near)
     yield from detect_events(rows, scoring.events)
+
+
+def _of_columns(
+    found: Iterable[WindowBatch | FileEnd | FileFailed], select: BatchSelector, scoring: Scoring
+) -> Iterator[Result]:
+    """The events of columns of tokens."""
+    outcomes = framed_outcomes(found, select.num_classes, set(select.classes))
+    yield from detect_events(_rows_of(outcomes, selection_of(scoring, is_stored=True)), scoring.events)
+
+
+def _rows_of(outcomes: Iterable[Outcome], of_outcome: Callable[[Outcome], Iterator[Kept]]) -> Iterator[Result]:
+    for outcome in outcomes:
+        for kept in of_outcome(outcome):
+            assert not isinstance(kept, AlreadyDone)
+            yield kept
 
 
 def _on_clock(
@@ -84,11 +104,7 @@ def _with_means(
     found: Iterable[WindowBatch | FileEnd | FileFailed], select: BatchSelector, scoring: Scoring, near: int
 ) -> Iterator[Result]:
     """The windows of which events are made where windows overlap: see `OverlapSelector`."""
-    of_outcome = selection_of(scoring)
-    for outcome in _scored_near(found, select, scoring, near):
-        for kept in of_outcome(outcome):
-            assert not isinstance(kept, AlreadyDone)
-            yield kept
+    yield from _rows_of(_scored_near(found, select, scoring, near), selection_of(scoring))
 
 
 def _scored_near(

@@ -18,7 +18,7 @@ from cedtag.query.hours import Hours
 from cedtag.query.hours_table import check_hours, write_hours
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed
 from cedtag.results.convert import write_results
-from cedtag.run.checks import check_arrangement
+from cedtag.run.checks import check_arrangement, check_stored_frames
 from cedtag.run.outputs.files import make_files
 from cedtag.run.plan import scoring_at
 from cedtag.run.settings import with_questions
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from cedtag.records import Result
     from cedtag.run.outputs.destination import Destination
-    from cedtag.run.settings import RunSettings
+    from cedtag.run.settings import RunSettings, Scoring
     from cedtag.scoring.embedding_head import EmbeddingHead
     from cedtag.store.read import Store
 
@@ -62,11 +62,15 @@ def query(
     window, hop = (round(store.settings[name] * SAMPLE_RATE_HZ) for name in ("window", "hop"))
     learned = heads_for(store, heads)
     scoring = scoring_at(window, hop, settings, [*store.labels, *(head.label for head in learned)])
-    made_of = with_questions(scored_with(store, learned), settings, scoring)
+    if settings.windows.frames:
+        scoring = _of_frames(store, scoring, settings, heads)
+    scored = scored_with(store, learned) | ({"frames": True} if scoring.shows_columns else {})
+    made_of = with_questions(scored, settings, scoring)
     run = settings.destination.arranged(RunInfo(made_of, scoring.selector.grouping.labels, events=scoring.events))
     summary = Summary(part_start=round(store.settings.get("from_s", 0) * SAMPLE_RATE_HZ))
     clocked, silence = clock_of(store, settings.clock), not counting.is_wanted and shows_silence(settings.destination)
-    found = results_of(partial(stored_with, store, heads=learned), scoring, clocked, shows_silence=silence)
+    read = partial(store.results, frames=True) if scoring.shows_columns else partial(stored_with, store, heads=learned)
+    found = results_of(read, scoring, clocked, shows_silence=silence)
     rows = _told(found, summary, on_outcome)
     if counting.is_wanted:
         _count(rows, Hours(counting.by, part_start=summary.part_start), run, settings.destination, inputs)
@@ -74,6 +78,16 @@ def query(
         write_results(rows, run, settings.destination, inputs)
     write_summary(settings.destination.summary, summary, run)
     return summary
+
+
+def _of_frames(store: Store, scoring: Scoring, settings: RunSettings, heads: Sequence[Path]) -> Scoring:
+    """The scoring by columns of tokens; InputError where the store does not hold what it asks for."""
+    if settings.events is None or heads:
+        raise InputError("`frames` goes with `events`, and with no `head`, which scores windows alone; leave it out")
+    if (frames := store.facts.frames) is None:
+        raise InputError(f"{store.path}: holds no `frames`; leave them out, or tag into a new store with `frames`")
+    check_stored_frames(settings, scoring, frames.least)
+    return replace(scoring, column=frames.samples)
 
 
 def _for_counts(store: Store, settings: RunSettings, counting: Counting) -> RunSettings:

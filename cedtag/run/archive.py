@@ -135,7 +135,8 @@ def _opened(
 
     store = open_store_output(Path(destination.store), store_facts(settings, scoring, model))
     try:
-        results = partial(results_of_store, store.path, partial(selection_of, scoring))
+        selection = partial(selection_of, scoring, is_stored=True)
+        results = partial(results_of_store, store.path, selection, frames=scoring.shows_columns)
         rows = RowsOfStore(store, destination, info, results, shard, named)
     except BaseException:
         store.close()

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
 from cedtag.inputs.window_settings import samples_of
+from cedtag.labels.query import compared
 from cedtag.records import EACH
 from cedtag.scoring import gives_columns
+from cedtag.store.facts import LEAST
 from cedtag.system.extras import require
 from cedtag.writers.raven import RavenWriter
 
@@ -29,7 +31,13 @@ def check_settings(settings: RunSettings, scoring: Scoring, *, is_live: bool) ->
             "`refine_s` scores some windows anew for one question, and a `store` is for all; leave one out"
         )
     if settings.destination.store and settings.windows.frames:
-        raise InputError("a `store` holds the scores of windows, and none of columns; leave `frames` or `store` out")
+        if scoring.hop < scoring.window:
+            raise InputError(
+                "`frames` in a `store` are of windows that do not overlap, as low scores, of which means are made, are "
+                "not kept; leave the overlap, `frames` or `store` out"
+            )
+        if settings.events is not None:
+            check_stored_frames(settings, scoring, LEAST)
     if settings.reading.channel == EACH:
         settings.destination.check_channels()
         if refine_s is not None:
@@ -45,10 +53,22 @@ def check_settings(settings: RunSettings, scoring: Scoring, *, is_live: bool) ->
 
 def check_frames(settings: RunSettings, scorer: Scorer) -> None:
     """InputError where columns of tokens cannot make the events."""
-    if settings.events is None or settings.windows.refine_s is not None:
+    has_use = settings.events is not None or settings.destination.store
+    if not has_use or settings.windows.refine_s is not None:
         raise InputError("`frames` goes with `events`, and is an alternative to `refine_s`; leave one of them out")
     if not gives_columns(scorer):
         raise InputError(f"`frames`: `backend` {scorer.settings['backend']} scores whole windows only; leave it out")
+
+
+def check_stored_frames(settings: RunSettings, scoring: Scoring, least: float) -> None:
+    """InputError for a question that depends on scores of columns below the `least` that a store holds."""
+    numbers = [number for _, number in compared(settings.tags.where, lambda name: [0])] if settings.tags.where else []
+    lowest = min([*scoring.selector.thresholds.tolist(), *numbers])
+    if lowest < least:
+        raise InputError(
+            f"the `store` holds scores of columns from {least:g} on, and this question asks for {lowest:g} (without "
+            "`offset`, half the onset); ask for higher ones, or leave `frames` out"
+        )
 
 
 def check_arrangement(settings: RunSettings) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from cedtag.records import ScoredWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -66,10 +66,20 @@ class ColumnSelector:
 
     Where windows overlap, a moment has the mean over the columns at its middle. The last column of a window goes to the
     end of the window. The last window of a recording may overlap the one before although others do not; its columns
-    then apply only to the part that does not. Neighbours without tags are one row.
+    then apply only to the part that does not. Neighbours without tags are one row. Scores are what `of` makes of the
+    columns of a window.
     """
 
-    def __init__(self, selector: Selector, window: int, hop: int, column: int) -> None:
+    def __init__(
+        self,
+        selector: Selector,
+        window: int,
+        hop: int,
+        column: int,
+        *,
+        of: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = time_scores,
+    ) -> None:
+        self._of = of
         self._selector, self._window, self._hop, self._column = selector, window, hop, column
         self._channels: defaultdict[int, _Channel] = defaultdict(_Channel)
 
@@ -81,7 +91,8 @@ class ColumnSelector:
         if last is not None and (window.stop - start < self._window or start - last.start < self._hop):
             start = max(start, last.stop)
         yield from self._rows(channel, start)
-        scores = np.maximum(self._selector.scores_of(time_scores(window.columns)), 0)
+        compared = window.columns if self._of is None else self._of(window.columns)
+        scores = np.maximum(self._selector.scores_of(compared), 0)
         channel.covering.append(_Covering(window.start, start, window.stop, scores))
         channel.last, channel.done = window, start
 

@@ -9,7 +9,7 @@ from cedtag.labels.groups import ontology
 from cedtag.labels.selection import selector_of
 from cedtag.records import ScoredWindow, Skipped
 from cedtag.run.checks import check_frames
-from cedtag.run.columns import ColumnSelector
+from cedtag.run.columns import ColumnSelector, time_scores
 from cedtag.run.overlaps import OverlapSelector
 from cedtag.run.pipeline import PipelineSettings
 from cedtag.run.settings import Scoring
@@ -74,11 +74,16 @@ def scoring_threads(compute: Compute, scorer: Scorer) -> int:
     return compute.threads or (usable_cpus() + 1 if scorer.device == "cpu" else 1)
 
 
-def selection_of(scoring: Scoring) -> Callable[[Outcome], Iterator[Kept]]:
-    """The function from outcomes to what is written: windows with their tags, and how recordings ended."""
+def selection_of(scoring: Scoring, *, is_stored: bool = False) -> Callable[[Outcome], Iterator[Kept]]:
+    """The function from outcomes to what is written: windows with their tags, and how recordings ended.
+
+    Where the outcomes come from a store, their columns are compared already.
+    """
     together: OverlapSelector | ColumnSelector | None = None
-    if scoring.column:
-        together = ColumnSelector(scoring.selector, scoring.window, scoring.hop, scoring.column)
+    if scoring.shows_columns:
+        together = ColumnSelector(
+            scoring.selector, scoring.window, scoring.hop, scoring.column, of=None if is_stored else time_scores
+        )
     elif scoring.makes_means:
         together = OverlapSelector(scoring.selector)
 

@@ -19,7 +19,7 @@ from cedtag.records import LONGEST_S, MIX, SAMPLE_RATE_HZ
 from cedtag.run.cluster import Cluster
 from cedtag.run.outputs.destination import Destination
 from cedtag.scoring import Compute, gives_embeddings
-from cedtag.store.facts import MAKER, StoreFacts, written_by
+from cedtag.store.facts import LEAST, MAKER, FrameFacts, StoreFacts, written_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -121,7 +121,7 @@ class RunSettings:
 class Scoring:
     """How the windows of a run are cut and which tags they get, for the model at hand: lengths in samples.
 
-    `column` is the length of a column of tokens, where columns get tags in place of windows; else 0.
+    `column` is the length of a column of tokens, where columns are scored, too; else 0.
     """
 
     window: int
@@ -129,6 +129,11 @@ class Scoring:
     selector: Selector
     events: EventSettings | None = None
     column: int = 0
+
+    @property
+    def shows_columns(self) -> bool:
+        """Whether columns get tags in place of windows."""
+        return self.events is not None and self.column > 0
 
     @property
     def makes_means(self) -> bool:
@@ -155,7 +160,7 @@ def score_settings(settings: RunSettings, scoring: Scoring, model: LoadedModel) 
         "raw": settings.reading.raw,
         **model.scorer.settings,
     }
-    if scoring.column:
+    if scoring.shows_columns:
         made_of["frames"] = True
     if settings.reading.channel != MIX:
         made_of["channel"] = settings.reading.channel
@@ -183,7 +188,8 @@ def with_questions(scored: Mapping[str, Any], settings: RunSettings, scoring: Sc
 def store_facts(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> StoreFacts:
     """The facts of a store for the scores of a run; start times are kept with its recordings."""
     scorer, clock = model.scorer, settings.clock
-    made_of = {name: value for name, value in score_settings(settings, scoring, model).items() if name not in MAKER}
+    asked = (*MAKER, "frames")  # which is said by other facts
+    made_of = {name: value for name, value in score_settings(settings, scoring, model).items() if name not in asked}
     if not clock.is_off:
         made_of |= {"start-time": clock.start_time, "timezone": clock.timezone}
     size = None
@@ -193,7 +199,8 @@ def store_facts(settings: RunSettings, scoring: Scoring, model: LoadedModel) -> 
                 f"`store`: `backend` {scorer.settings['backend']} gives no embeddings; leave `embeddings` off"
             )
         size = scorer.embedding_size
-    return StoreFacts(json.loads(json.dumps(made_of)), scorer.labels, size, written_by(scorer.settings))
+    frames = FrameFacts(scoring.column, LEAST) if scoring.column else None
+    return StoreFacts(json.loads(json.dumps(made_of)), scorer.labels, size, written_by(scorer.settings), frames)
 
 
 def tag_settings(tags: TagFilter, selector: Selector) -> dict[str, Any]:

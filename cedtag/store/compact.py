@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from cedtag.store.frames import COUNT
 from cedtag.store.parts import PartFile, part_path, read_recordings, write_part
 from cedtag.store.read import Group, Store
 from cedtag.store.schema import (
@@ -15,7 +16,7 @@ from cedtag.store.schema import (
     RECORDINGS,
     ROWS_PER_GROUP,
     WINDOWS,
-    record_type,
+    block_type,
     recording_of,
 )
 from cedtag.store.write import WINDOWS_PER_PART, run_name
@@ -107,10 +108,11 @@ def _spans(sizes: NDArray[np.int64]) -> Iterator[range]:
 
 def _records_of(store: Store, span: range) -> Iterator[Records]:
     """The windows of these recordings, in listing order."""
-    kind = record_type(store.facts)
+    kind, facts = block_type(store.facts), store.facts
+    has = {"embeddings": facts.embedding_size is not None, "frames": facts.frames is not None}
     for place in span:
         own_id = store.stored_at(place).id
-        for batch in store.windows_at(place, embeddings=store.embedding_size is not None):
+        for batch in store.windows_at(place, **has):
             yield _records(kind, np.full(len(batch.index), own_id), batch)
 
 
@@ -118,8 +120,8 @@ def _records_in(store: Store, name: str, ids: NDArray[np.int64]) -> Iterator[Rec
     """The windows of these recordings in a part, by row groups."""
     if not len(ids):
         return
-    file, kind = PartFile(part_path(store.path, WINDOWS, name)), record_type(store.facts)
-    columns = store.columns(embeddings=store.embedding_size is not None)
+    file, kind = PartFile(part_path(store.path, WINDOWS, name)), block_type(store.facts)
+    columns = store.columns(embeddings=store.embedding_size is not None, frames=store.facts.frames is not None)
     for number in range(len(file.group_starts) - 1):
         block = Group(file.read_group(number, columns)).block()
         records = _records(kind, block.ids, block)
@@ -132,12 +134,16 @@ def _records(kind: np.dtype[np.void], ids: NDArray[np.int64], windows: WindowBat
     records["start"], records["stop"], records["scores"] = windows.start, windows.stop, windows.scores
     if windows.embeddings is not None:
         records[EMBEDDING] = windows.embeddings
+    if windows.frames is not None:
+        records[COUNT] = [one.count for one in windows.frames]
+        for record, one in zip(records, windows.frames, strict=True):
+            record["frames"] = one.entries
     return records
 
 
 def _blocks(facts: StoreFacts, pieces: Iterable[Records]) -> Iterator[Records]:
     """The same records in blocks of a row group each."""
-    block, filled = np.zeros(ROWS_PER_GROUP, record_type(facts)), 0
+    block, filled = np.zeros(ROWS_PER_GROUP, block_type(facts)), 0
     for piece in pieces:
         while len(piece):
             taken, piece = piece[: ROWS_PER_GROUP - filled], piece[ROWS_PER_GROUP - filled :]

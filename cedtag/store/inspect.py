@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,7 @@ class StoreInfo:
             "bytes": self.num_bytes,
             "classes": len(self.facts.labels),
             "embedding": self.facts.embedding_size,
+            "frames": None if self.facts.frames is None else asdict(self.facts.frames),
             "settings": dict(self.facts.settings),
             "written_by": list(self.written_by),
         }

@@ -13,6 +13,7 @@ from pyarrow import parquet
 
 from cedtag.errors import InputError
 from cedtag.store.facts import facts_from_dict
+from cedtag.store.frames import frame_arrays
 from cedtag.store.schema import (
     EMBEDDING,
     FACTS,
@@ -111,6 +112,8 @@ def _columns(block: Records, facts: StoreFacts) -> Iterator[pyarrow.Array]:
         yield pyarrow.array(np.ascontiguousarray(block[name]))
     for scores in np.ascontiguousarray(block["scores"].T):
         yield pyarrow.array(scores)
+    if facts.frames is not None:
+        yield from frame_arrays(block)
     if facts.embedding_size is not None:
         values = pyarrow.array(np.ascontiguousarray(block[EMBEDDING]).reshape(-1))
         yield pyarrow.FixedSizeListArray.from_arrays(values, facts.embedding_size)

@@ -14,6 +14,7 @@ from pyarrow import compute
 from cedtag.errors import InputError
 from cedtag.store import KIND
 from cedtag.store.facts import facts_from_dict
+from cedtag.store.frames import COUNT, FRAME_COLUMNS, FramesOfGroup
 from cedtag.store.listing import COLUMNS, in_listing_order, live_rows
 from cedtag.store.open_part import has_open_part
 from cedtag.store.parts import PartFile, part_path, read_recordings
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cedtag.labels.table import Label
     from cedtag.records import FileEnd, FileFailed, Source
     from cedtag.store.facts import StoreFacts
+    from cedtag.store.frames import StoredFrames
     from cedtag.store.schema import StoredRecording
 
 Value = TypeVar("Value")
@@ -41,7 +43,8 @@ _KEPT = 8  # row groups, so that as many shards can take turns
 class WindowBatch:
     """Consecutive windows of one recording: `(n,)` arrays, times in samples at 16 kHz.
 
-    `scores` `(n, classes)` uint16 are ten thousandths; `embeddings` `(n, d)` float16, where they were asked for.
+    `scores` `(n, classes)` uint16 are ten thousandths; `embeddings` `(n, d)` float16, and `frames` of each window,
+    where they were asked for.
     """
 
     source: Source
@@ -51,6 +54,7 @@ class WindowBatch:
     channel: NDArray[np.int16]
     scores: NDArray[np.uint16]
     embeddings: NDArray[np.float16] | None = None
+    frames: list[StoredFrames] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +68,7 @@ class Block:
     channel: NDArray[np.int16]
     scores: NDArray[np.uint16]
     embeddings: NDArray[np.float16] | None
+    frames: list[StoredFrames] | None = None
 
 
 class _Entry(NamedTuple):
@@ -159,9 +164,9 @@ class Store:
         entry = self._entry(place)
         return replace(self._stored(entry), first_row=entry.first_row if entry.num_windows else None, replaces=None)
 
-    def windows_at(self, place: int, *, embeddings: bool = False) -> Iterator[WindowBatch]:
+    def windows_at(self, place: int, *, embeddings: bool = False, frames: bool = False) -> Iterator[WindowBatch]:
         """The windows of that recording."""
-        return self._windows_of(self._entry(place), self._reader(None, embeddings=embeddings))
+        return self._windows_of(self._entry(place), self._reader(None, embeddings=embeddings, frames=frames))
 
     def counting_rows(self, dropped: Collection[int] = ()) -> dict[str, set[int]]:
         """The rows of each part's outcomes that count, or know where windows are that do; not those `dropped`."""
@@ -201,10 +206,10 @@ class Store:
             yield from self._windows_of(entry, read)
 
     def results(
-        self, classes: Sequence[int] | None = None, *, embeddings: bool = False
+        self, classes: Sequence[int] | None = None, *, embeddings: bool = False, frames: bool = False
     ) -> Iterator[WindowBatch | FileEnd | FileFailed]:
         """The windows of each recording, and then its outcome."""
-        read = self._reader(classes, embeddings=embeddings)
+        read = self._reader(classes, embeddings=embeddings, frames=frames)
         for entry in self._entries():
             yield from self._windows_of(entry, read)
             yield self._stored(entry).outcome
@@ -221,8 +226,10 @@ class Store:
                 found = read(number, group)
                 yield found.block(np.isin(found.ids, self._index.ids)) if has_dead else found.block()
 
-    def _reader(self, classes: Sequence[int] | None, *, embeddings: bool) -> Callable[[int, int], Group]:
-        columns = self.columns(classes, embeddings=embeddings)
+    def _reader(
+        self, classes: Sequence[int] | None, *, embeddings: bool, frames: bool = False
+    ) -> Callable[[int, int], Group]:
+        columns = self.columns(classes, embeddings=embeddings, frames=frames)
 
         def read(part: int, group: int) -> Group:
             return self._groups.get(
@@ -231,13 +238,17 @@ class Store:
 
         return read
 
-    def columns(self, classes: Sequence[int] | None = None, *, embeddings: bool = False) -> tuple[str, ...]:
+    def columns(
+        self, classes: Sequence[int] | None = None, *, embeddings: bool = False, frames: bool = False
+    ) -> tuple[str, ...]:
         """The columns in which windows lie, those of all classes or of these."""
         names = class_columns(self.labels)
         if embeddings and self.embedding_size is None:
             raise InputError(f"{self.path}: holds no embeddings; tag again into a new store, without --no-embeddings")
         chosen = names if classes is None else [names[place] for place in classes]
-        return (*PLACE, *chosen, *([EMBEDDING] if embeddings else ()))
+        if frames and self.facts.frames is None:
+            raise InputError(f"{self.path}: holds no columns of tokens; tag again into a new store, with `frames`")
+        return (*PLACE, *(FRAME_COLUMNS if frames else ()), *chosen, *([EMBEDDING] if embeddings else ()))
 
     def _windows_of(self, entry: _Entry, read: Callable[[int, int], Group]) -> Iterator[WindowBatch]:
         if not entry.num_windows:
@@ -367,9 +378,11 @@ class Group:
     def __init__(self, table: pyarrow.Table) -> None:
         self.ids, self._index, self._channel, self._start, self._stop = (table[name].to_numpy() for name in PLACE)
         has_embeddings = table.column_names[-1] == EMBEDDING and pyarrow.types.is_fixed_size_list(table[-1].type)
+        self._frames = FramesOfGroup(table) if COUNT in table.column_names else None
+        first = len(PLACE) + (0 if self._frames is None else len(FRAME_COLUMNS))
         last = len(table.column_names) - has_embeddings
         # A column after the other, as they come: `(rows, classes)` in Fortran's order.
-        columns = [table[number].to_numpy() for number in range(len(PLACE), last)]
+        columns = [table[number].to_numpy() for number in range(first, last)]
         self._scores = np.stack(columns).T if columns else np.zeros((len(table), 0), np.uint16)
         self._embeddings: NDArray[np.float16] | None = None
         if has_embeddings:
@@ -379,14 +392,15 @@ class Group:
     def batch(self, source: Source, rows: slice) -> WindowBatch:
         """These windows, which are of one recording."""
         places = self._index[rows], self._start[rows], self._stop[rows], self._channel[rows]
-        return WindowBatch(
-            source, *places, self._scores[rows], None if self._embeddings is None else self._embeddings[rows]
-        )
+        return WindowBatch(source, *places, self._scores[rows], self._vectors(rows), self._frames_of(rows))
 
     def block(self, rows: NDArray[np.bool_] | slice = slice(None)) -> Block:
         """All windows, or these."""
         places = self.ids[rows], self._index[rows], self._start[rows], self._stop[rows], self._channel[rows]
-        return Block(*places, self._scores[rows], self._vectors(rows))
+        return Block(*places, self._scores[rows], self._vectors(rows), self._frames_of(rows))
+
+    def _frames_of(self, rows: NDArray[np.bool_] | slice) -> list[StoredFrames] | None:
+        return None if self._frames is None else self._frames[rows]
 
     def _vectors(self, rows: NDArray[np.bool_] | slice) -> NDArray[np.float16] | None:
         return None if self._embeddings is None else self._embeddings[rows]

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow
 
 from cedtag.records import FileEnd, FileFailed, Source, TimedSource
+from cedtag.store.frames import COUNT, FRAME_COLUMNS, frame_fields
 from cedtag.writers import from_storable, storable
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def recording_id(source: Source, attempt: int = 0) -> int:
 def class_columns(labels: Sequence[Label]) -> list[str]:
     """The name of each class's column: its label; with its MID or index where that is not enough to tell it apart."""
     names = [storable(label.name) for label in labels]
-    taken = Counter([name.casefold() for name in [*names, *WINDOW_COLUMNS, EMBEDDING]])
+    taken = Counter([name.casefold() for name in [*names, *WINDOW_COLUMNS, EMBEDDING, *FRAME_COLUMNS]])
     mids = Counter(label.mid for label in labels)
     return [
         name
@@ -101,6 +102,8 @@ def window_schema(facts: StoreFacts) -> pyarrow.Schema:
     """The columns of windows: where each is, a score per class, and its embedding."""
     fields = [pyarrow.field(name, kind, nullable=False) for name, kind in WINDOW_COLUMNS.items()]
     fields += [pyarrow.field(name, pyarrow.uint16(), nullable=False) for name in class_columns(facts.labels)]
+    if facts.frames is not None:
+        fields += frame_fields()
     if facts.embedding_size is not None:
         fields.append(pyarrow.field(EMBEDDING, pyarrow.list_(pyarrow.float16(), facts.embedding_size), nullable=False))
     return pyarrow.schema(fields, _metadata(facts))
@@ -121,7 +124,15 @@ def record_type(facts: StoreFacts) -> np.dtype[np.void]:
     fields.append(("scores", "<u2", (len(facts.labels),)))
     if facts.embedding_size is not None:
         fields.append((EMBEDDING, "<f2", (facts.embedding_size,)))
+    if facts.frames is not None:
+        fields += [(COUNT, "<u2"), ("entries", "<u4")]
     return np.dtype(fields)
+
+
+def block_type(facts: StoreFacts) -> np.dtype[np.void]:
+    """The same in memory, with the entries of its frames."""
+    kind = record_type(facts)
+    return np.dtype([*((name, kind[name]) for name in kind.names or ()), ("frames", "O")]) if facts.frames else kind
 
 
 def recording_row(one: StoredRecording) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from cedtag.records import FileEnd, FileFailed
 from cedtag.store import KIND
 from cedtag.store.facts import facts_from_dict, maker_words
+from cedtag.store.frames import COUNT
 from cedtag.store.open_part import OpenPart, open_parts
 from cedtag.store.parts import part_path, write_part
 from cedtag.store.read import part_files
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from cedtag.records import ScoredWindow, Source
     from cedtag.store.facts import StoreFacts
+    from cedtag.store.frames import StoredFrames
 
 WINDOWS_PER_PART = 4 * ROWS_PER_GROUP
 RECORDINGS_PER_PART = ROWS_PER_GROUP  # of recordings that failed there may be any number
@@ -46,8 +48,7 @@ class StoreWriter:
     def __init__(self, path: Path, facts: StoreFacts, began: StoreFacts, folder: Any) -> None:
         self.path, self.facts, self.began = path, facts, began
         self._folder = folder
-        self._kind = record_type(facts)
-        self._record = np.zeros((), self._kind)
+        self._record = np.zeros((), record_type(facts))
         self._part: OpenPart | None = None
         self._number = 0
         self._known = np.zeros(0, np.int64)  # the ids of all parts, sorted
@@ -71,8 +72,8 @@ class StoreWriter:
         """The names of the parts that count."""
         return list(self._names)
 
-    def add(self, window: ScoredWindow) -> None:
-        """Take a window, which counts when its recording has ended."""
+    def add(self, window: ScoredWindow, frames: StoredFrames | None = None) -> None:
+        """Take a window, and its frames if the store holds any; it counts when its recording has ended."""
         record = self._record
         record["index"], record["channel"] = window.index, window.channel
         record["start"], record["stop"] = window.start, window.stop
@@ -83,7 +84,11 @@ class StoreWriter:
         if not self._opened().pending:
             self._next_id = self.free_id(window.source)
         record["id"] = self._next_id
-        self._opened().add(record)
+        if frames is None:
+            self._opened().add(record)
+            return
+        record[COUNT], record["entries"] = frames.count, len(frames.entries)
+        self._opened().add(record, frames.entries)
 
     def end(self, outcome: FileEnd | FileFailed, replaces: int | None = None) -> int:
         """Let the windows of a recording count, with its outcome; its id."""
@@ -150,7 +155,7 @@ class StoreWriter:
     def _opened(self) -> OpenPart:
         if self._part is None:
             self._number += 1
-            self._part = OpenPart(self.path, f"{self._run}-{self._number:06d}", self._kind)
+            self._part = OpenPart(self.path, f"{self._run}-{self._number:06d}", self.facts)
         return self._part
 
     def free_id(self, source: Source) -> int:
@@ -174,7 +179,7 @@ class StoreWriter:
         left = open_parts(self.path)
         self._run = run_name(max([*(file.path.stem for file in files), *left], default=""))
         for name in left:
-            part = OpenPart(self.path, name, self._kind)
+            part = OpenPart(self.path, name, self.facts)
             if part_path(self.path, RECORDINGS, name).exists():
                 part.remove()
                 continue

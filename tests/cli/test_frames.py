@@ -116,12 +116,6 @@ def test_frames_say_what_they_go_with(cedtag, more):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_store_holds_no_columns(cedtag):
-    pytest.importorskip("pyarrow")
-    done = cedtag(*FRAMES, "--store", "s.store")
-    assert (done.code, "leave --frames or --store out" in done.stderr) == (2, True)
-
-
 def test_live_input_has_edges_as_it_comes(cedtag, tone, monkeypatch):
     import io
     import sys

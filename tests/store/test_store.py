@@ -154,7 +154,7 @@ def test_what_is_torn_is_cut_off_and_what_is_committed_stays(tmp_path):
         writer.end(ended(source(name), 2))
     for window in windows(source("c.wav"), 2):
         writer.add(window)
-    writer._part._flush()  # as a kill would leave it
+    writer._part._rows._flush()  # as a kill would leave it
     writer._part.close()
     writer._folder.close()
     with next(path.glob("open.*.log")).open("ab") as log:

@@ -74,12 +74,18 @@ def command(
     cedtag archive/ -k 0 -t 0.2 -o tags.csv
     cedtag events tags.csv --onset Siren=0.3 -o events.csv
     """
-    from cedtag.cli.events.run import all_are_results, events_of_results, refuse_scoring_options
+    from cedtag.cli.events.run import all_are_results, asks_frames, events_of_results, refuse_scoring_options
     from cedtag.cli.tag.plan import show_plan
     from cedtag.cli.tag.run import tag
 
     if not all_are_results(paths):
         return (show_plan if dry_run else tag)(paths, listed, choice, settings, logging)
+    if asks_frames(paths, settings):
+        refuse_scoring_options(click.get_current_context(), ("frames",))
+        from cedtag.cli.query.run import answer
+        from cedtag.query import Counting
+
+        return answer(paths, (), Counting(), settings)
     refuse_scoring_options(click.get_current_context())
     events_of_results(paths, settings, logging)
     return 0

@@ -17,7 +17,7 @@ from cedtag.results.read import FORMATS
 from cedtag.store import is_score_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import click
 
@@ -62,9 +62,14 @@ def all_are_results(paths: Sequence[str]) -> bool:
     return any(are_results)
 
 
-def refuse_scoring_options(context: click.Context) -> None:
-    """InputError for an option on the command line that has no meaning for results."""
-    for name in context.params.keys() - FOR_RESULTS:
+def asks_frames(paths: Sequence[str], settings: RunSettings) -> bool:
+    """Whether a store is asked for the events of its columns of tokens."""
+    return settings.windows.frames and all(is_score_store(Path(path)) for path in paths)
+
+
+def refuse_scoring_options(context: click.Context, taken: Collection[str] = ()) -> None:
+    """InputError for an option on the command line that has no meaning for results, and is none of those `taken`."""
+    for name in context.params.keys() - FOR_RESULTS - set(taken):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise InputError(f"`{name}` is about scoring, and rows are scored; leave it out")
 

@@ -12,7 +12,8 @@ from cedtag.cli.shared.event_options import event_options
 from cedtag.cli.shared.options import Option, SectionedCommand, gathered, option
 from cedtag.cli.shared.presets import presets_or_paths, take_presets
 from cedtag.cli.shared.target_options import beside_options, errors_option, target_options
-from cedtag.cli.tag.options import clock_options, run_options, tag_options
+from cedtag.cli.tag.options import clock_options, frames_option, run_options, tag_options
+from cedtag.inputs.window_settings import WindowSettings
 from cedtag.query import WAYS, Counting
 from cedtag.run.outputs.destination import Destination
 
@@ -48,6 +49,7 @@ class _Command(SectionedCommand):
 @run_options(
     tag_options,
     event_options,
+    gathered("windows", WindowSettings, ("Events", [frames_option])),
     gathered("destination", Destination, ("Output", [*target_options, errors_option, *beside_options])),
     clock_options,
 )

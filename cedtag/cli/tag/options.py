@@ -132,6 +132,12 @@ reading_options = gathered(
     ),
 )
 
+frames_option = option(
+    "frames",
+    "--frames",
+    help="Find edges of events to 0.16 s, by the score of each column of tokens in a window.",
+)
+
 window_options = gathered(
     "windows",
     WindowSettings,
@@ -164,11 +170,7 @@ window_options = gathered(
                 metavar="S",
                 help="Score windows in which an event begins or ends again, in windows of S seconds every S/2.",
             ),
-            option(
-                "frames",
-                "--frames",
-                help="Find edges of events to 0.16 s, by the score of each column of tokens in a window.",
-            ),
+            frames_option,
         ],
     ),
 )

@@ -11,12 +11,14 @@ import time
 from typing import TYPE_CHECKING, TypeAlias
 
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, ScoredWindow, Source
+from cedtag.run.columns import time_scores
 from cedtag.run.journal import SYNC_AFTER_S, SYNC_EVERY, open_journal
 from cedtag.run.journal.format import end_line, header_line, made_line
 from cedtag.run.outputs.files import TAKEN
 from cedtag.store import journal_of_store
 from cedtag.store.compact import without_superseded
 from cedtag.store.facts import maker_words
+from cedtag.store.frames import StoredFrames
 from cedtag.store.read import Store
 from cedtag.store.write import open_store_writer
 from cedtag.system.atomic import writing, writing_whole
@@ -77,7 +79,8 @@ class StoreOutput:
         failed = None
         with writing(self._writer.path):
             if isinstance(outcome, ScoredWindow):
-                self._writer.add(outcome)
+                columns = outcome.columns
+                self._writer.add(outcome, None if columns is None else StoredFrames.of(time_scores(columns)))
                 return None
             if isinstance(outcome, FileEnd):
                 earlier = self._earlier_id(outcome.source)
