@@ -51,7 +51,11 @@ def open_parts(store: Path) -> list[str]:
 
 def num_open_recordings(store: Path) -> int:
     """The number of recordings whose outcomes the unfinished parts hold."""
-    return sum((store / f"{_PREFIX}{name}{_LOG}").read_bytes().count(b"\n") for name in open_parts(store))
+    number = 0
+    for name in open_parts(store):
+        with suppress(FileNotFoundError):  # its run makes a part of it right now, or was killed while it did
+            number += (store / f"{_PREFIX}{name}{_LOG}").read_bytes().count(b"\n")
+    return number
 
 
 class OpenPart:
