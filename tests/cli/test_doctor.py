@@ -33,19 +33,22 @@ def test_the_gain_of_each_precision_that_works_here_is_measured(monkeypatch):
 
 
 def test_scorers_are_measured_by_the_time_that_they_compute(monkeypatch):
+    spent_s = 0.0
+
     class Slow:
-        def __init__(self, repeats: int) -> None:
-            self.repeats = repeats
+        def __init__(self, seconds: float) -> None:
+            self.seconds = seconds
 
         def prepare_thread(self) -> None:
             pass
 
         def score(self, windows: list[object]) -> None:
-            for _ in range(self.repeats):
-                np.linalg.norm(np.ones(300_000))
+            nonlocal spent_s
+            spent_s += self.seconds
 
-    monkeypatch.setattr(speed, "_scorers", lambda: {"fp32": Slow(60), "bf16": Slow(20)})
-    assert 1.5 < speedups()["bf16"] < 6
+    monkeypatch.setattr(speed.time, "thread_time", lambda: spent_s)
+    monkeypatch.setattr(speed, "_scorers", lambda: {"fp32": Slow(6.0), "bf16": Slow(2.0)})
+    assert speedups() == {"bf16": 3.0}
 
 
 def test_the_gains_and_what_there_is_not_are_on_one_line(cedtag, monkeypatch):
