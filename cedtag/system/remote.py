@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import AudioError, MissingPackageError
 from cedtag.system.extras import missing
+from cedtag.system.shortages import is_shortage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +86,11 @@ def open_object(name: str, url: str) -> int:
             fd = os.dup(file.fileno())
     except RemoteError as error:
         raise AudioError(f"{name}: {error}", stage="read") from error
+    except OSError as error:
+        if is_shortage(error):
+            raise
+        why = f"cannot be kept in {tempfile.gettempdir()} ({error.strerror}); set TMPDIR to a folder with more room"
+        raise AudioError(f"{name}: {why}", stage="read") from error
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 
@@ -99,9 +105,10 @@ def _fetch(url: str, file: Any) -> None:
         if size > MAX_OBJECT_BYTES:
             raise RemoteError(f"is longer than {MAX_OBJECT_BYTES >> 30} GiB")
         state = {"if_match": etag} if etag else {"if_unmodified_since": found["last_modified"]}
-        for start in range(0, size, RANGE_BYTES):
-            stop = min(size, start + RANGE_BYTES)
-            file.write(_range(store, key, (start, stop), state))
+    for start in range(0, size, RANGE_BYTES):
+        with _said():
+            content = _range(store, key, (start, min(size, start + RANGE_BYTES)), state)
+        file.write(content)
 
 
 def _range(store: Any, key: str, span: tuple[int, int], state: dict[str, Any]) -> bytes:
@@ -200,8 +207,3 @@ def _profile() -> dict[str, str]:
     if endpoint := own.get("AWS_ENDPOINT_URL_S3"):
         found["endpoint"] = endpoint
     return found
-
-
-def forget_stores() -> None:
-    """Read the environment and profiles anew for what comes next."""
-    _store.cache_clear()

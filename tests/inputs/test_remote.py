@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import tarfile
@@ -22,9 +23,9 @@ def bucket(sounds, monkeypatch):
     with serving(Bucket({f"field/{path.relative_to(sounds).as_posix()}": path.read_bytes() for path in files})) as it:
         for name, value in it.environment.items():
             monkeypatch.setenv(name, value)
-        remote.forget_stores()
+        remote._store.cache_clear()
         yield it
-        remote.forget_stores()
+        remote._store.cache_clear()
 
 
 URL = f"s3://{NAME}/field"
@@ -114,9 +115,19 @@ def test_credentials_come_from_a_profile_too(cedtag, bucket, tmp_path, monkeypat
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_PROFILE", "field")
-    remote.forget_stores()
+    remote._store.cache_clear()
     assert cedtag(f"{URL}/c.ogg", "-f", "csv").code == 0
     assert all("Credential=from-profile/" in sent for _, _, sent in bucket.requests)
+
+
+def test_a_full_temporary_folder_is_said_and_no_fault_of_the_bucket(cedtag, bucket, monkeypatch):
+    def full(url: str, file: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(remote, "_fetch", full)
+    done = cedtag(f"{URL}/a.wav")
+    assert done.code == 3
+    assert "(No space left on device); set TMPDIR to a folder with more room" in done.stderr
 
 
 def test_a_file_on_a_web_server_is_one_recording(cedtag, bucket):
