@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import av
@@ -13,6 +15,7 @@ import pytest
 import soundfile
 
 from cedtag.cli.shared import run_progress
+from cedtag.cli.shared.progress import write_beside_bars
 from cedtag.cli.shared.run_progress import RunProgress
 from cedtag.inputs.extent import Extent
 from cedtag.records import AlreadyDone, FileEnd, ScoredWindow, Source
@@ -142,3 +145,10 @@ def test_the_actors_of_a_cluster_are_counted(lines):
     assert lines(Extent(), window, actors=", 3 of 4 actors") == [
         "cedtag: 10.0 s of audio, 1.0x realtime, 3 of 4 actors"
     ]
+
+
+def test_no_signal_comes_between_a_line_and_its_end(monkeypatch):
+    pieces: list[str] = []
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=pieces.append, flush=lambda: None))
+    write_beside_bars("cedtag: 2 classes")
+    assert [piece for piece in pieces if piece] == ["cedtag: 2 classes\n"]

@@ -11,7 +11,7 @@ import click
 
 from cedtag.checkpoints import cache
 from cedtag.cli.shared.data import RecordingsReport, say_what_is_left_out
-from cedtag.cli.shared.progress import progress_bar
+from cedtag.cli.shared.progress import progress_bar, write_beside_bars
 from cedtag.system.terminal import printable
 from cedtag.training.finetune import finetune
 from cedtag.training.run import TrainingCallbacks
@@ -50,7 +50,7 @@ def callbacks_of(bar: tqdm[Any], *, quiet: bool) -> TrainingCallbacks:
 
     def show_data(split: Split) -> None:
         if not quiet:
-            bar.write(f"cedtag: {_sentence_on(split)}", file=sys.stderr)
+            write_beside_bars(f"cedtag: {_sentence_on(split)}")
 
     def begin(phase: str, epoch: int, epochs: int, steps: int) -> None:
         bar.set_description(f"{phase}, epoch {epoch} of {epochs}", refresh=False)
@@ -59,7 +59,7 @@ def callbacks_of(bar: tqdm[Any], *, quiet: bool) -> TrainingCallbacks:
     def end(row: dict[str, Any]) -> None:
         if not quiet:
             numbers = (f"{name} {value:.4f}" for name, value in row.items() if name.startswith(("loss", "valid")))
-            bar.write(f"cedtag: {row['phase']}, epoch {row['epoch']}: {', '.join(numbers)}", file=sys.stderr)
+            write_beside_bars(f"cedtag: {row['phase']}, epoch {row['epoch']}: {', '.join(numbers)}")
 
     return TrainingCallbacks(
         on_data=show_data, on_decoding=bar.reset, on_clip=bar.update, on_begin=begin, on_step=bar.update, on_epoch=end

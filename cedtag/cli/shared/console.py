@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from tqdm import TqdmMonitorWarning, tqdm
 
+from cedtag.cli.shared.progress import write_beside_bars
 from cedtag.records import MISSING, NOTE, FileEnd, FileFailed, Repeated, Skipped
 from cedtag.system.terminal import printable
 
@@ -95,7 +96,7 @@ class Console(logging.Handler):
     def _say(self, text: str) -> None:
         line = f"cedtag: {printable(text)}"
         if self._progress is not None and self._progress.is_live:
-            tqdm.write(line, file=sys.stderr)
+            write_beside_bars(line)
         else:
             click.echo(line, err=True)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from tqdm import tqdm
 
 from cedtag.cli.shared.failures import run_code
+from cedtag.cli.shared.progress import write_beside_bars
 from cedtag.inputs.manifest import without_class
 from cedtag.records import NOTE, FileFailed
 from cedtag.run.summary import Summary
@@ -69,4 +68,4 @@ class RecordingsReport:
 
 
 def _say(text: str) -> None:
-    tqdm.write(f"cedtag: {printable(text)}", file=sys.stderr)  # beside a bar, should there be one
+    write_beside_bars(f"cedtag: {printable(text)}")
