@@ -72,9 +72,7 @@ class TorchScorer:
         self._model.encoder.in_place = device.type == "cpu" and self._dtype is None
         if packs:
             dtype = _AUTOCAST.get(precision, torch.float32)
-            # In one thread: beside a busy neighbour, a team of threads waits longer for its members than it works.
-            with ThreadPoolExecutor(1, initializer=compute_alone) as thread:
-                thread.submit(pack_blocks, self._model.encoder, self.batch_size, dtype).result()
+            pack_blocks(self._model.encoder, self.batch_size, dtype)
         if device.type == "cpu":
             keep_freed_memory()
 
@@ -178,9 +176,16 @@ def load_torch_scorer(
 ) -> TorchScorer:
     """Load a checkpoint onto a device ("auto", "cpu", "cuda", "cuda:1", "mps") in a precision that it has."""
     place = find_device(device)
-    model = CedForAudioClassification.from_checkpoint(checkpoint)
-    log_mel = LogMel(front_end_of(checkpoint, model.config))
-    return TorchScorer(model, log_mel, place, find_precision(precision, place), batch_size, checkpoint.name)
+    found = find_precision(precision, place)
+
+    def load() -> TorchScorer:
+        model = CedForAudioClassification.from_checkpoint(checkpoint)
+        log_mel = LogMel(front_end_of(checkpoint, model.config))
+        return TorchScorer(model, log_mel, place, found, batch_size, checkpoint.name)
+
+    # Beside a busy neighbour a team of threads waits longer for its members than one thread works.
+    with ThreadPoolExecutor(1, initializer=compute_alone) as thread:
+        return thread.submit(load).result()
 
 
 def _by_length(windows: Sequence[Window]) -> Iterable[list[int]]:

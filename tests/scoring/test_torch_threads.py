@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,12 +16,16 @@ from cedtag.audio import open_recording
 from cedtag.checkpoints.locate import resolve
 from cedtag.evaluation.scores import score_examples
 from cedtag.inputs.manifest import Example
+from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.refinement import Refinement, refined
 from cedtag.scoring import open_scorer
 from cedtag.scoring.torch_threads import compute_alone
 from tests.micro import CHECKPOINT
+
+if TYPE_CHECKING:
+    from cedtag.checkpoints.locate import Checkpoint
 
 USUAL = 3  # neither one nor, most likely, what this machine has
 
@@ -65,6 +70,20 @@ def threads_of_a_new_thread() -> int:
 
 def assert_usual() -> None:
     assert (torch.get_num_threads(), threads_of_a_new_thread()) == (USUAL, USUAL)
+
+
+def test_a_model_is_loaded_in_one_thread(monkeypatch):
+    numbers = []
+    usual = CedForAudioClassification.from_checkpoint
+
+    def noted(checkpoint: Checkpoint) -> CedForAudioClassification:
+        numbers.append(torch.get_num_threads())
+        return usual(checkpoint)
+
+    monkeypatch.setattr(CedForAudioClassification, "from_checkpoint", noted)
+    open_scorer(resolve(str(CHECKPOINT)), "torch", "cpu")
+    assert numbers == [1]
+    assert_usual()
 
 
 def test_a_run_scores_in_one_thread_each_and_leaves_all_others_theirs(scorer, teams, recording):
