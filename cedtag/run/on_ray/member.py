@@ -48,7 +48,8 @@ class Member:
     def __init__(self, work: Work) -> None:
         self._work = work
         self._actor: Any = None
-        self._starting = threading.Lock()
+        self._starting = threading.Lock()  # which may take as long as the cluster has no room
+        self._letting_go = threading.Lock()
         self._door = threading.Lock()
         self._calls = threading.Semaphore(CALLS)
         self._failed_starts = 0
@@ -60,9 +61,9 @@ class Member:
     def ready(self, goes_on: Callable[[], bool]) -> Any:
         """The actor, once it is there and its model is loaded; None where that is not wanted any more."""
         with self._starting:
-            while self._actor is None and goes_on():
+            while (actor := self._actor) is None and goes_on():
                 self._actor = self._tried(goes_on)
-            return self._actor
+            return actor
 
     @contextmanager
     def turn(self, *, alone: bool) -> Iterator[None]:
@@ -78,15 +79,16 @@ class Member:
 
     def forget(self, actor: Any) -> None:
         """Let go of an actor that is lost, unless another has taken its place already."""
-        with self._starting:
-            if self._actor is actor:
-                self.kill()
+        with self._letting_go:
+            if self._actor is not actor:
+                return
+            self._actor = None
+        _kill(actor)
 
     def kill(self) -> None:
         """End the process, with all that it is doing."""
-        actor, self._actor = self._actor, None
-        if actor is not None:
-            _kill(actor)
+        if (actor := self._actor) is not None:
+            self.forget(actor)
 
     def _tried(self, goes_on: Callable[[], bool]) -> Any:
         """A new actor; None where its process was lost, which may happen a few times."""
