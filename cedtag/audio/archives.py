@@ -105,7 +105,7 @@ class _Zip:
 
     def __init__(self, path: str) -> None:
         self._zip = zipfile.ZipFile(path)
-        self._first = {info.filename: info for info in reversed(self._zip.infolist())}
+        self._first = {clean(info.filename): info for info in reversed(self._zip.infolist())}
 
     def fetch(self, name: str) -> int:
         info = self._first[name]
@@ -137,7 +137,7 @@ class _PlainTar:
             if info is None:
                 raise KeyError(name)
             if info.isreg():
-                self._places.setdefault(hash(info.name), (info.offset_data, info.size))
+                self._places.setdefault(hash(clean(info.name)), (info.offset_data, info.size))
         offset, size = self._places[key]
         self._file.seek(offset)
         return _copied(self._file.read, size)
@@ -161,7 +161,7 @@ class _CompressedTar:
             return self._taken(name)
         for _ in range(2):
             for info in self._tar.infos:
-                if info.name == name and info.isreg():
+                if clean(info.name) == name and info.isreg():
                     return self._read(info)
                 if info.isreg() and is_recording(info.name) and info.size <= _MOST_KEPT_BYTES // 4:
                     self._keep(info)
@@ -181,7 +181,7 @@ class _CompressedTar:
         return _copied(self._tar.read_from(info), info.size)
 
     def _keep(self, info: tarfile.TarInfo) -> None:
-        self._kept[info.name] = self._read(info)
+        self._kept[clean(info.name)] = self._read(info)
         self._kept_bytes += info.size
         while len(self._kept) > _MOST_KEPT or self._kept_bytes > _MOST_KEPT_BYTES:
             os.close(self._taken(next(iter(self._kept))))
@@ -190,6 +190,12 @@ class _CompressedTar:
         fd = self._kept.pop(name)
         self._kept_bytes -= os.fstat(fd).st_size
         return fd
+
+
+def clean(name: str) -> str:
+    """The name of a member as a path has it: "./a" and "a" are one file."""
+    start = "/" if name.startswith("/") else ""
+    return start + "/".join(part for part in name.split("/") if part not in ("", "."))
 
 
 def is_recording(name: str) -> bool:

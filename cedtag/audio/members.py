@@ -17,7 +17,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cedtag.audio.archives import is_recording, is_zip, lent, local
+from cedtag.audio.archives import clean, is_recording, is_zip, lent, local
 from cedtag.audio.tar_files import Tar
 from cedtag.errors import AudioError
 from cedtag.system.shortages import is_shortage
@@ -31,6 +31,7 @@ BETWEEN = "!/"  # an archive and the path in it
 _ARCHIVE = r"\.(?:tar|zip|tgz|tbz2?|txz|tar\.(?:gz|bz2|xz))"
 _IS_ARCHIVE = re.compile(rf".*{_ARCHIVE}", re.IGNORECASE | re.DOTALL)
 _PARTS = re.compile(rf"(.*?{_ARCHIVE}){BETWEEN}(.+)", re.IGNORECASE | re.DOTALL)
+_LATEST_S = 1 << 32  # in the year 2106; later ones are not meant
 _UNIX_LINK = 0xA  # the kind of file in the upper bits of a zip's attributes
 # Whatever a damaged archive raises: gzip raises EOFError and zlib.error, bzip2 OSError and ValueError.
 DAMAGE = (
@@ -100,11 +101,16 @@ def _zipped(info: zipfile.ZipInfo) -> Member:
     refusal = _refusal(info.filename) or ("is encrypted" if info.flag_bits & 1 else "")
     if info.external_attr >> 28 == _UNIX_LINK:
         refusal = refusal or "is a link in its archive"
-    return Member(info.filename, info.header_offset, info.file_size, calendar.timegm(info.date_time), refusal)
+    try:
+        mtime_s = calendar.timegm(info.date_time)
+    except ValueError:  # no month: programs that write no times leave zeros
+        mtime_s = 0
+    return Member(clean(info.filename), info.header_offset, info.file_size, mtime_s, refusal)
 
 
 def _tarred(info: tarfile.TarInfo) -> Member:
-    return Member(info.name, info.offset, info.size, int(info.mtime), _refusal(info.name) or _kind(info))
+    mtime_s = int(info.mtime) if abs(info.mtime) < _LATEST_S else 0  # also of "inf" and "nan"
+    return Member(clean(info.name), info.offset, info.size, mtime_s, _refusal(info.name) or _kind(info))
 
 
 def _refusal(name: str) -> str:

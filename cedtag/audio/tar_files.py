@@ -29,13 +29,18 @@ class _Info(tarfile.TarInfo):
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> _Info:
         try:
-            return super().fromtarfile(tar)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # two blocks of zeros, or one
+            info = super().fromtarfile(tar)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # zeros: the end, or another tar follows
+            tar.is_marked = True  # type: ignore[attr-defined]
             raise
         except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
+            if getattr(tar, "is_marked", False):
+                raise
             raise tarfile.ReadError("it is cut off: there is no mark of its end") from None
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"it is damaged at byte {tar.offset}: {error}") from error
+        tar.is_marked = False  # type: ignore[attr-defined]
+        return info
 
 
 class Tar:
@@ -48,7 +53,10 @@ class Tar:
             self._stream: IO[bytes] = file if opened is None else stack.enter_context(opened(file, "rb"))
             mode = "r:" if opened is None else "r|"
             self._tar = stack.enter_context(
-                tarfile.open(fileobj=self._stream, mode=mode, tarinfo=_Info, encoding="utf-8", errorlevel=0)  # type: ignore[call-overload]
+                # Tars that were joined to one are read to the end, not to that of the first.
+                tarfile.open(  # type: ignore[call-overload]
+                    fileobj=self._stream, mode=mode, tarinfo=_Info, encoding="utf-8", errorlevel=0, ignore_zeros=True
+                )
             )
             self.infos = self._all()
             self._closing = stack.pop_all()

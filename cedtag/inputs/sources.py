@@ -127,7 +127,7 @@ class _Finder:
         return Source(found.url, found.url, found.relative, root, found.size, found.stamp, at=found.url)
 
     def _wants(self, relative: str) -> bool:
-        """Whether an object below a prefix is what a file in a folder would be that is taken."""
+        """Whether an object below a prefix, or a member of an archive, is what a file in a folder would be that is taken."""
         *folders, name = relative.split("/")
         if any(part.startswith(".") for part in (*folders, name)) or (folders and not self._search.recursive):
             return False
@@ -142,7 +142,7 @@ class _Finder:
             for member in members.members(typed):
                 num_found += 1
                 relative = member.name.removeprefix("./")
-                if not self._takes(relative):
+                if not (self._takes(relative) if member.refusal else self._wants(relative)):
                     continue
                 # A member is the same while it has its place and size, whatever is appended to its archive.
                 stamp = member.mtime_s * 1_000_000_000 + member.offset * 1000

@@ -206,3 +206,54 @@ def test_a_store_of_an_archive_answers_in_the_order_of_the_archive(cedtag, sound
             tar.add(sounds / name, name)
     assert cedtag("a.tar", "--store", "store").code == 0
     assert cedtag("query", "store", "-f", "csv").lines == cedtag("a.tar", "-f", "csv").lines
+
+
+@pytest.mark.parametrize("search", [Search(), Search(recursive=False), Search(exclude_globs=("b", "x/**"))])
+@pytest.mark.parametrize("kind", ["a.tar", "a.tar.gz", "a.zip"])
+def test_an_archive_is_searched_as_its_folder_is(sounds, kind, search):
+    for name in (".trash/gone.wav", "x/.hidden/gone.wav"):
+        path = sounds / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes((sounds / "a.wav").read_bytes())
+    taken = [one.relative for one in find_sources([pack(sounds, kind)], search)]
+    assert taken == [one.relative for one in find_sources(["sounds"], search)]
+    assert "a.wav" in taken
+
+
+@pytest.mark.parametrize("kind", ["a.tar", "a.tar.gz", "a.zip"])
+def test_a_path_in_an_archive_is_one_recording_however_it_is_spelled(cedtag, sounds, kind):
+    names = ["./b/short.wav", "b/short.wav", "b//short.wav", "./b/./stereo.flac"]
+    if kind == "a.zip":
+        with zipfile.ZipFile(kind, "w") as zipped:
+            for name in names:
+                zipped.writestr(name, (sounds / name).read_bytes())
+    else:
+        with tarfile.open(kind, "w:gz" if kind.endswith("gz") else "w") as tar:  # type: ignore[call-overload]
+            for name in names:
+                add(tar, name, (sounds / name).read_bytes())
+    assert "2 recordings done, 2 skipped" in cedtag(kind, "-o", "tags.csv", "-k", 1, "-t", 0).stderr
+    assert cedtag("extract", "tags.csv", "-o", "clips").code == 0
+
+
+@pytest.mark.parametrize("kind", ["a.tar", "a.tar.gz"])
+def test_tars_that_were_joined_are_read_to_their_end(sounds, kind):
+    first = Path(pack(sounds / "b", kind)).read_bytes()
+    (sounds / "b").rename("elsewhere")
+    Path(kind).write_bytes(first + Path(pack(sounds, kind)).read_bytes())
+    assert [one.relative for one in found(kind)] == ["short.wav", "stereo.flac", "a.wav", "c.ogg"]
+
+
+@pytest.mark.parametrize("mtime", ["inf", "nan", "1e300", "-1e300"])
+def test_a_time_that_no_clock_shows_costs_no_archive(cedtag, sounds, mtime):
+    with tarfile.open("a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        add(tar, "a.wav", (sounds / "a.wav").read_bytes(), pax_headers={"mtime": mtime})
+    assert cedtag("a.tar", "--store", "store").code == 0
+
+
+@pytest.mark.parametrize("date", [b"\0\0\0\0", b"\xff\xff\xff\xff"])
+def test_a_date_without_a_month_costs_no_zip(sounds, date):
+    data = bytearray(Path(pack(sounds, "a.zip")).read_bytes())
+    at = data.index(b"PK\1\2")
+    data[at + 12 : at + 16] = date
+    Path("b.zip").write_bytes(data)
+    assert [one.relative for one in found("b.zip")] == [one.relative for one in found("a.zip")]
