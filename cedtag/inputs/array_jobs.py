@@ -60,8 +60,11 @@ def _shard(system: _System, variables: Mapping[str, str]) -> tuple[int, int]:
             f"write ${system.index}/N, for an array from 1 to N"
         )
     first = _number(system, system.first, variables) if system.first else 1
-    last = _number(system, system.last, variables)
     step = _number(system, system.step, variables) if variables.get(system.step) else 1
+    if system.count in variables and system.last not in variables:
+        last = first + (_number(system, system.count, variables) - 1) * step
+    else:
+        last = _number(system, system.last, variables)
     part, count = (index - first) // max(1, step) + 1, (last - first) // max(1, step) + 1
     told = _number(system, system.count, variables) if variables.get(system.count) else count
     if step < 1 or (index - first) % step or not 1 <= part <= count or told != count:

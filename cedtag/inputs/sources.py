@@ -127,7 +127,7 @@ class _Finder:
         return Source(found.url, found.url, found.relative, root, found.size, found.stamp, at=found.url)
 
     def _wants(self, relative: str) -> bool:
-        """Whether an object below a prefix, or a member of an archive, is what a file in a folder would be that is taken."""
+        """Whether an object below a prefix or a member of an archive is taken, as a file in a folder would be."""
         *folders, name = relative.split("/")
         if any(part.startswith(".") for part in (*folders, name)) or (folders and not self._search.recursive):
             return False

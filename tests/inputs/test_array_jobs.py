@@ -21,6 +21,7 @@ def slurm(index: int, first: int, last: int, step: int = 1, count: int | None = 
         (slurm(7, 0, 7), (8, 8)),
         (slurm(5, 1, 8), (5, 8)),
         (slurm(10, 2, 14, 4), (3, 4)),
+        ({"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_COUNT": "4"}, (3, 4)),
         ({"SGE_TASK_ID": "3", "SGE_TASK_FIRST": "1", "SGE_TASK_LAST": "5", "SGE_TASK_STEPSIZE": "2"}, (2, 3)),
         ({"LSB_JOBINDEX": "4", "LSB_JOBINDEX_END": "9", "LSB_JOBINDEX_STEP": "1"}, (4, 9)),
         ({"SGE_TASK_ID": "undefined", "LSB_JOBINDEX": "1", "LSB_JOBINDEX_END": "2"}, (1, 2)),
