@@ -17,7 +17,7 @@ from cedtag.inputs.repeats import SeenPlaces
 from cedtag.inputs.search import STDIN
 from cedtag.records import FileFailed, Repeated, Skipped, Source
 from cedtag.system import remote
-from cedtag.system.file_kinds import file_kind
+from cedtag.system.file_kinds import changed_ns, file_kind
 from cedtag.system.shortages import is_shortage
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def typed_source(typed: str) -> Source:
 def _checked(source: Source, status: os.stat_result) -> Source | Skipped:
     """The source with its size and time; Skipped when it is no regular file."""
     if stat.S_ISREG(status.st_mode):
-        return replace(source, size=status.st_size, mtime_ns=status.st_mtime_ns)
+        return replace(source, size=status.st_size, mtime_ns=changed_ns(status))
     return Skipped(source, f"{file_kind(status.st_mode)}, not a recording")
 
 

@@ -11,6 +11,7 @@ from cedtag.errors import InputError
 from cedtag.inputs.clock import WAYS
 from cedtag.inputs.start_time import timed
 from cedtag.records import Source, TimedSource
+from cedtag.system.file_kinds import changed_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def _check_unchanged(source: Source) -> None:
         status = os.stat(source.path)  # noqa: PTH116 -- paths may be text that pathlib would change
     except (OSError, ValueError):
         status = None
-    if status is None or (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
+    if status is None or (status.st_size, changed_ns(status)) != (source.size, source.mtime_ns):
         raise InputError(
             f"{source.name}: is not here as it was scored, so its metadata cannot be read, and the store was written "
             "without them; use `start_time` name"

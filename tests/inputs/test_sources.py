@@ -559,3 +559,16 @@ def test_the_order_does_not_depend_on_how_a_tree_came_to_be(paths, seed):
     with tempfile.TemporaryDirectory() as folder:
         touch(Path(folder), *shuffled)
         assert relatives(folder) == wanted
+
+
+@pytest.mark.parametrize("output", [("-o", "tags.csv"), ("--store", "store")])
+@pytest.mark.parametrize("seconds", [-(10**9), 10**10])
+def test_a_clock_that_is_far_off_costs_no_run(cedtag, sounds, seconds, output):
+    try:
+        os.utime(sounds / "a.wav", (seconds, seconds))
+    except OverflowError:
+        pytest.skip("the file system holds no such time")
+    if (sounds / "a.wav").stat().st_mtime != seconds:
+        pytest.skip("the file system holds no such time")
+    assert cedtag("sounds", *output).code == 0
+    assert "4 recordings done earlier" in cedtag("sounds", *output).stderr
