@@ -36,7 +36,20 @@ _SETTINGS = {
     "compression_level": 19,
     "use_dictionary": ["clip", "start", "end", "epoch", "seed", "size", "digest", "indices.list.element"],
     "write_statistics": False,
+    "write_page_checksum": True,
     "store_schema": False,
+}
+_KINDS = {
+    "clip": pyarrow.string(),
+    "start": pyarrow.int64(),
+    "end": pyarrow.int64(),
+    "epoch": pyarrow.int16(),
+    "seed": pyarrow.int64(),
+    "indices": pyarrow.list_(pyarrow.int16()),
+    "values": pyarrow.list_(pyarrow.float16()),
+    "checksum": pyarrow.binary(CHECKSUM_BYTES),
+    "size": pyarrow.int64(),
+    "digest": pyarrow.binary(DIGEST_BYTES),
 }
 _STORED_BYTE = re.compile(r"\\(?:u(d[89a-f][0-9a-f]{2})|x5c)")
 
@@ -90,23 +103,21 @@ def block_bytes(block: Block, *, store: str, seed: int, epochs: int, top_k: int)
     """The part that holds a block, for the store with this digest: a row per clip and epoch."""
     rows = [(one, epoch) for one in block.clips for epoch in range(epochs)]
     facts = {"store": store, "failed": block.failed, "partial": block.partial, "left_out": block.left_out}
-    columns: dict[str, tuple[Any, Any]] = {
-        "clip": (pyarrow.string(), [storable(one.clip.name) for one, _ in rows]),
-        "start": (pyarrow.int64(), [one.clip.start for one, _ in rows]),
-        "end": (pyarrow.int64(), [one.clip.stop for one, _ in rows]),
-        "epoch": (pyarrow.int16(), [epoch for _, epoch in rows]),
-        "seed": (pyarrow.int64(), [seed] * len(rows)),
-        "indices": (pyarrow.list_(pyarrow.int16(), top_k), [one.indices[epoch] for one, epoch in rows]),
-        "values": (pyarrow.list_(pyarrow.float16(), top_k), [one.values[epoch] for one, epoch in rows]),
-        "checksum": (
-            pyarrow.binary(CHECKSUM_BYTES),
-            [None if epoch else one.checksum.to_bytes() for one, epoch in rows],
-        ),
-        "size": (pyarrow.int64(), [one.recording.size for one, _ in rows]),
-        "digest": (pyarrow.binary(DIGEST_BYTES), [one.recording.digest for one, _ in rows]),
+    columns: dict[str, list[Any]] = {
+        "clip": [storable(one.clip.name) for one, _ in rows],
+        "start": [one.clip.start for one, _ in rows],
+        "end": [one.clip.stop for one, _ in rows],
+        "epoch": [epoch for _, epoch in rows],
+        "seed": [seed] * len(rows),
+        "indices": [one.indices[epoch] for one, epoch in rows],
+        "values": [one.values[epoch] for one, epoch in rows],
+        "checksum": [None if epoch else one.checksum.to_bytes() for one, epoch in rows],
+        "size": [one.recording.size for one, _ in rows],
+        "digest": [one.recording.digest for one, _ in rows],
     }
-    schema = pyarrow.schema([(name, kind) for name, (kind, _) in columns.items()])
-    arrays = [pyarrow.array(values, kind) for kind, values in columns.values()]
+    lists = {name: pyarrow.list_(_KINDS[name].value_type, top_k) for name in ("indices", "values")}
+    schema = pyarrow.schema(list((_KINDS | lists).items()))
+    arrays = [pyarrow.array(columns[field.name], field.type) for field in schema]
     out = BytesIO()  # pyarrow makes errors of its own of those of a disk
     with parquet.ParquetWriter(out, schema, **_SETTINGS) as writer:
         writer.add_key_value_metadata({KEY: json.dumps(facts)})
@@ -165,6 +176,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The facts of a part, and its columns: lists, or arrays of the numbers of all rows."""
     with _opened(path) as file:
         table = file.read()
+        for name, kind in _KINDS.items():
+            if table.schema.field(name).type != kind:
+                raise ValueError(f"the column {name} is of another kind")
         columns = {}
         for name in table.column_names:
             column = table.column(name).combine_chunks()
@@ -177,7 +191,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def _opened(path: Path) -> Iterator[Any]:
     """A Parquet file; whatever is wrong with it is an InputError."""
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except (pyarrow.ArrowException, KeyError, OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
