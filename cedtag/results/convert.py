@@ -20,7 +20,7 @@ from cedtag.run.outputs.open import open_stream
 from cedtag.run.outputs.places import check_destination
 from cedtag.system.atomic import writing, writing_whole
 from cedtag.system.destinations import OutputPath, check_outputs, folding_of, kept_apart
-from cedtag.writers import DEFAULT_FORMAT, writer_type
+from cedtag.writers import DEFAULT_FORMAT, write_to, writer_type
 from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import shows_clock
 from cedtag.writers.per_recording import LAYOUT, warn_of_top_k
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cedtag.events.settings import EventSettings
+    from cedtag.labels.tagged import Results
     from cedtag.records import Result
     from cedtag.results.written import WrittenResults
     from cedtag.run.outputs.destination import Destination
@@ -116,7 +117,7 @@ def _classes_in(result: Result) -> Iterator[tuple[int, str, str]]:
 
 
 def write_results(
-    results: Iterable[Result], run: RunInfo, destination: Destination, inputs: Sequence[Path] = ()
+    results: Iterable[Results], run: RunInfo, destination: Destination, inputs: Sequence[Path] = ()
 ) -> Written:
     """Write results that are there, and were read from `inputs`, to a stream, a folder or files; their counts."""
     inputs = [*inputs, *map(journal_beside, inputs)]
@@ -131,7 +132,7 @@ def write_results(
                 stream.write(result)
             stream.finish()
     elif destination.is_folder:
-        shortfalls: list[Result] = []
+        shortfalls: list[Results] = []
         _write_folder(_noting_shortfalls(results, shortfalls), run, destination, inputs)
         make_files(destination.files_beside(), shortfalls, run)
     else:
@@ -139,7 +140,7 @@ def write_results(
     return written
 
 
-def _noting_shortfalls(results: Iterable[Result], shortfalls: list[Result]) -> Iterator[Result]:
+def _noting_shortfalls(results: Iterable[Results], shortfalls: list[Results]) -> Iterator[Results]:
     """Pass results on, and keep the outcomes of recordings that failed or are partial."""
     for result in results:
         if isinstance(result, FileFailed) or (isinstance(result, FileEnd) and result.problems):
@@ -147,7 +148,7 @@ def _noting_shortfalls(results: Iterable[Result], shortfalls: list[Result]) -> I
         yield result
 
 
-def _write_folder(results: Iterable[Result], run: RunInfo, destination: Destination, inputs: Sequence[Path]) -> None:
+def _write_folder(results: Iterable[Results], run: RunInfo, destination: Destination, inputs: Sequence[Path]) -> None:
     """A file per recording and format, in a folder that mirrors the recordings' paths."""
     folder, formats = Path(destination.to[0]), destination.formats or (DEFAULT_FORMAT,)
     folding = folding_of(folder)
@@ -164,7 +165,7 @@ def _write_folder(results: Iterable[Result], run: RunInfo, destination: Destinat
         _write_recording(dict(zip(paths, formats, strict=True)), of_recording, run)
 
 
-def _write_recording(files: dict[Path, str], results: Iterator[Result], run: RunInfo) -> None:
+def _write_recording(files: dict[Path, str], results: Iterator[Results], run: RunInfo) -> None:
     """Write the results of one recording to each of the files; none of one that failed."""
     first = next(results)
     if isinstance(first, FileFailed):
@@ -176,6 +177,6 @@ def _write_recording(files: dict[Path, str], results: Iterator[Result], run: Run
             writers.append(writer_type(format_name)(stack.enter_context(writing_whole(path)), run))
         for result in chain([first], results):
             for writer in writers:
-                writer.write(result)
+                write_to(writer, result)
         for writer in writers:
             writer.close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cedtag.labels.tagged import TaggedWindows
 from cedtag.records import SoundEvent, TagResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cedtag.records import Result
+    from cedtag.labels.tagged import Results
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class Written:
     tags: int = 0
     events: int = 0
 
-    def counted(self, results: Iterable[Result]) -> Iterator[Result]:
+    def counted(self, results: Iterable[Results]) -> Iterator[Results]:
         """Pass the results on, and count them."""
         name = None
         for result in results:
@@ -31,6 +32,9 @@ class Written:
             if isinstance(result, TagResult):
                 self.windows += 1
                 self.tags += len(result.tags)
+            elif isinstance(result, TaggedWindows):
+                self.windows += len(result)
+                self.tags += len(result.tags.places)
             self.events += isinstance(result, SoundEvent)
             yield result
 

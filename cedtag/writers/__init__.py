@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from cedtag.errors import InputError
+from cedtag.labels.tagged import TaggedWindows
 
 if TYPE_CHECKING:
     from pathlib import PurePath
 
+    from cedtag.labels.tagged import Results
     from cedtag.records import Result
     from cedtag.writers.run_info import RunInfo
 
@@ -20,7 +22,8 @@ class Writer(Protocol):
 
     Those whose rows can carry a channel have an attribute `has_channels`. Those that cannot do without a parameter of
     `Destination` have `needs`: its name and what it is; those that cannot do without start times, `needs_clock`. Those
-    that write nothing for a window without tags have `skips_silence`.
+    that write nothing for a window without tags have `skips_silence`. Those that write many windows at once faster have
+    a method `write_windows`, which leaves the bytes that `write` would leave.
     """
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None: ...
@@ -86,6 +89,17 @@ def writer_type(format_name: str) -> type[Writer]:
     return cast("type[Writer]", getattr(import_module(module), name))
 
 
+def write_to(writer: Writer, results: Results) -> None:
+    """Write a result, or many windows at once."""
+    if not isinstance(results, TaggedWindows):
+        writer.write(results)
+    elif hasattr(writer, "write_windows"):
+        writer.write_windows(results)
+    else:
+        for result in results.results():
+            writer.write(result)
+
+
 def suffix_of(format_name: str) -> str:
     """What the names of a format's files end in, with the dot."""
     return "." + SUFFIXES.get(format_name, format_name)
@@ -112,4 +126,6 @@ def storable(name: str) -> str:
 
 def from_storable(text: str) -> str:
     """The name of which `storable` made this text."""
+    if "\\" not in text:
+        return text
     return _ESCAPED.sub(lambda match: "\\" if match[1] is None else chr(int(match[1], 16)), text)

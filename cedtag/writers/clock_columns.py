@@ -9,7 +9,7 @@ from cedtag.errors import InputError
 from cedtag.records import SAMPLES_PER_MS, TimedSource
 
 if TYPE_CHECKING:
-    from cedtag.records import SoundEvent, TagResult
+    from cedtag.records import SoundEvent, Source, TagResult
     from cedtag.writers.run_info import RunInfo
 
 COLUMNS = ("abs_start", "abs_end")
@@ -34,13 +34,18 @@ def began_of_row(abs_start: str, start: int) -> str:
 
 def clock_times(result: TagResult | SoundEvent) -> tuple[str, str] | None:
     """Start and end on the clock, in ISO 8601 with milliseconds, cut, and the offset from UTC; None if not known."""
-    if not isinstance(result.source, TimedSource):
+    return clock_times_at(result.source, result.start, result.stop)
+
+
+def clock_times_at(source: Source, begin: int, end: int) -> tuple[str, str] | None:
+    """The same of these samples of a recording."""
+    if not isinstance(source, TimedSource):
         return None
     try:
-        began = datetime.fromisoformat(result.source.began)
-        start, stop = (began + _length(sample) for sample in (result.start, result.stop))
+        began = datetime.fromisoformat(source.began)
+        start, stop = (began + _length(sample) for sample in (begin, end))
     except (ValueError, OverflowError) as error:  # a journal of an earlier version
-        raise InputError(f"{result.source.name}: its start time, {result.source.began}, is out of range") from error
+        raise InputError(f"{source.name}: its start time, {source.began}, is out of range") from error
     return start.isoformat(timespec="milliseconds"), stop.isoformat(timespec="milliseconds")
 
 

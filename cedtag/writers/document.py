@@ -6,11 +6,14 @@ from typing import IO, TYPE_CHECKING
 
 from cedtag.records import SoundEvent, TagResult
 from cedtag.writers.clock_columns import shows_clock
-from cedtag.writers.lines import encode, result_to_json
+from cedtag.writers.lines import JsonObjects, encode
 from cedtag.writers.per_recording import Totals, is_per_recording
 
 if TYPE_CHECKING:
-    from cedtag.records import Result
+    from collections.abc import Sequence
+
+    from cedtag.labels.tagged import TaggedWindows
+    from cedtag.records import Result, Source
     from cedtag.writers.run_info import RunInfo
 
 
@@ -26,6 +29,7 @@ class JsonWriter:
 
     def __init__(self, out: IO[bytes], run: RunInfo) -> None:
         self._out, self._run = out, run
+        self._objects = JsonObjects(has_clock=shows_clock(run), names_file=False)
         self._recordings = 0
         self._rows = 0
         self._totals = Totals(run) if is_per_recording(run) else None
@@ -35,22 +39,35 @@ class JsonWriter:
         if self._totals is not None:
             self._write_total(self._totals, result)
             return
-        if self._rows == 0:
-            is_event = isinstance(result, SoundEvent) or self._run.events is not None
-            self._out.write(b",\n" if self._recordings else b"\n")
-            head = encode({"file": result.source.name, "events" if is_event else "windows": []})
-            self._out.write(head.removesuffix(b"]}"))
-            self._recordings += 1
         if isinstance(result, TagResult | SoundEvent):
-            row = result_to_json(result, has_clock=shows_clock(self._run))
-            del row["file"]
-            self._out.write((b",\n " if self._rows else b"\n ") + encode(row))
-            self._rows += 1
+            objects = [self._objects.of(result)]
+            self._write_objects(result.source, objects, is_event=isinstance(result, SoundEvent))
             return
+        self._write_objects(result.source, [])
         outcome = result.to_dict()
         del outcome["file"]
         self._out.write(b"], " + encode(outcome)[1:])
         self._rows = 0
+
+    def write_windows(self, windows: TaggedWindows) -> None:
+        """Write many windows at once."""
+        if self._totals is None:
+            self._write_objects(windows.source, self._objects.of_windows(windows))
+            return
+        for result in windows.results():
+            self._totals.add(result)
+
+    def _write_objects(self, source: Source, objects: Sequence[str], *, is_event: bool = False) -> None:
+        """Write windows or events of a recording, below its head."""
+        if self._rows == 0:
+            self._out.write(b",\n" if self._recordings else b"\n")
+            is_event = is_event or self._run.events is not None
+            head = encode({"file": source.name, "events" if is_event else "windows": []})
+            self._out.write(head.removesuffix(b"]}"))
+            self._recordings += 1
+        if objects:
+            self._out.write(((",\n " if self._rows else "\n ") + ",\n ".join(objects)).encode())
+            self._rows += len(objects)
 
     def _write_total(self, totals: Totals, result: Result) -> None:
         if isinstance(result, TagResult | SoundEvent):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cedtag.records import SAMPLES_PER_MS, SoundEvent, TagResult
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
-from cedtag.writers.clock_columns import clock_times, shows_clock
+from cedtag.writers.clock_columns import clock_times_at, shows_clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,4 +113,4 @@ def is_per_recording(run: RunInfo) -> bool:
 def _clock(end: FileEnd | FileFailed) -> Sequence[str]:
     """When a recording began and ended on the clock."""
     num_samples = getattr(end, "num_samples", 0)
-    return clock_times(TagResult(end.source, 0, 0, num_samples, ())) or _EMPTY_TIMES
+    return clock_times_at(end.source, 0, num_samples) or _EMPTY_TIMES

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import codecs
 import io
+from functools import cache, lru_cache
 from typing import IO, TYPE_CHECKING
 
 from cedtag.errors import InputError
+from cedtag.labels.tagged import SCALE
 from cedtag.records import SoundEvent, TagResult, seconds
 from cedtag.writers.channel_column import COLUMN as CHANNEL_COLUMN
 from cedtag.writers.channel_column import shows_channel
 from cedtag.writers.clock_columns import COLUMNS as CLOCK_COLUMNS
-from cedtag.writers.clock_columns import clock_times, shows_clock
+from cedtag.writers.clock_columns import clock_times_at, shows_clock
 from cedtag.writers.per_recording import Totals, is_per_recording
 from cedtag.writers.separated import RowWriter
 
 if TYPE_CHECKING:
-    from cedtag.records import Result, Tag
+    from collections.abc import Sequence
+
+    from cedtag.labels.table import Label
+    from cedtag.labels.tagged import TaggedWindows
+    from cedtag.records import Result, Source
     from cedtag.writers.run_info import RunInfo
 
 WHERE = ("file", "start", "end")
@@ -43,7 +49,9 @@ class CsvWriter:
         self._has_clock, self._has_channel = shows_clock(run), shows_channel(run)
         self._header: tuple[str, ...] = ()
         self._classes: dict[tuple[int, str, str], str] = {}  # as they stand in rows
-        self._file = ("", "")  # the name of the last recording, and how it stands in rows
+        self._labels: tuple[Label, ...] = ()
+        self._what_of: list[str] = []  # these labels
+        self._files: dict[str, str] = {}  # the last recording alone
         self._totals = Totals(run) if is_per_recording(run) else None
 
     def write(self, result: Result) -> None:
@@ -55,31 +63,56 @@ class CsvWriter:
         self._begin(shows_events=isinstance(result, SoundEvent))
         if not (isinstance(result, SoundEvent) or self._columns is not None or result.tags):
             return
-        where = self._where(result)
+        where = self._where(result.source, result.start, result.stop, result.channel)
         if isinstance(result, SoundEvent):
-            scores = (f"{result.peak:.4f}", f"{result.mean:.4f}")
-            self._writer.writerow((*where, result.index, result.mid, result.label, *scores))
+            what = self._what(result.index, result.mid, result.label)
+            self._write_fields(where, what, f"{result.peak:.4f}", f"{result.mean:.4f}")
         elif self._columns is None:
-            self._write_tags(where, result.tags)
+            whats = [self._what(tag.index, tag.mid, tag.label) for tag in result.tags]
+            self._write_tags([where], [0, len(whats)], whats, [f"{tag.score:.4f}" for tag in result.tags])
         else:
             by_column = [""] * len(self._columns)
             for tag in result.tags:
                 by_column[self._columns[tag.index]] = f"{tag.score:.4f}"
-            self._writer.writerow((*where, *by_column))
+            self._write_fields(where, *by_column)
         self._flush()
 
-    def _write_tags(self, where: tuple[str, ...], tags: tuple[Tag, ...]) -> None:
-        """A row per tag; what rows have in common is quoted once."""
-        if self._file[0] != where[0]:
-            self._file = where[0], self._writer.text_of(where[0])
-        place = self.delimiter.join((self._file[1], *where[1:]))
-        for rank, tag in enumerate(tags, 1):
-            what = self._classes.get((tag.index, tag.mid, tag.label))
-            if what is None:
-                what = self._classes[tag.index, tag.mid, tag.label] = self._writer.text_of(
-                    tag.index, tag.mid, tag.label
-                )
-            self._text.write(f"{place}{self.delimiter}{rank}{self.delimiter}{what}{self.delimiter}{tag.score:.4f}\n")
+    def write_windows(self, windows: TaggedWindows) -> None:
+        """Write many windows at once."""
+        if self._totals is not None or self._columns is not None:
+            for result in windows.results():
+                self.write(result)
+            return
+        self._begin(shows_events=False)
+        if windows.labels is not self._labels:
+            self._labels = windows.labels
+            self._what_of = [self._what(label.index, label.mid, label.name) for label in windows.labels]
+        where = [self._where(windows.source, *one) for one in windows.where]
+        places, scores = windows.tags.places.tolist(), windows.tags.scores.tolist()
+        shown = shown_scores()
+        self._write_tags(
+            where,
+            windows.tags.starts.tolist(),
+            [self._what_of[place] for place in places],
+            [shown[score] for score in scores],
+        )
+        self._flush()
+
+    def _write_tags(
+        self, where: Sequence[str], starts: Sequence[int], what: Sequence[str], scores: Sequence[str]
+    ) -> None:
+        """A row per tag; those of window `n` are from `starts[n]` to `starts[n + 1]`."""
+        between = self.delimiter
+        rows = [
+            f"{place}{between}{rank}{between}{what[at]}{between}{scores[at]}\n"
+            for place, begin, end in zip(where, starts, starts[1:], strict=False)
+            for rank, at in enumerate(range(begin, end), 1)
+        ]
+        self._text.write("".join(rows))
+
+    def _write_fields(self, *fields: str) -> None:
+        """A row of fields that are quoted already."""
+        self._text.write(self.delimiter.join(fields) + "\n")
 
     def close(self) -> None:
         if self._totals is not None:
@@ -117,10 +150,33 @@ class CsvWriter:
         self._text.seek(0)
         self._text.truncate()
 
-    def _where(self, result: TagResult | SoundEvent) -> tuple[str, ...]:
-        clock = (clock_times(result) or ("", "")) if self._has_clock else ()
-        channel = (str(result.channel),) if self._has_channel else ()
-        return result.source.name, f"{seconds(result.start):.3f}", f"{seconds(result.stop):.3f}", *clock, *channel
+    def _what(self, index: int, mid: str, label: str) -> str:
+        """A class as it stands in rows, quoted once."""
+        text = self._classes.get((index, mid, label))
+        if text is None:
+            text = self._classes[index, mid, label] = self._writer.text_of(index, mid, label)
+        return text
+
+    def _where(self, source: Source, start: int, stop: int, channel: int) -> str:
+        """The fields of a row before those of its tag or event."""
+        name = self._files.get(source.name)
+        if name is None:
+            self._files = {source.name: (name := self._writer.text_of(source.name))}
+        clock = (clock_times_at(source, start, stop) or ("", "")) if self._has_clock else ()
+        shown = (str(channel),) if self._has_channel else ()
+        return self.delimiter.join((name, shown_seconds(start), shown_seconds(stop), *clock, *shown))
+
+
+@lru_cache(maxsize=1 << 12)
+def shown_seconds(sample: int) -> str:
+    """The position of a sample as it stands in rows."""
+    return f"{seconds(sample):.3f}"
+
+
+@cache
+def shown_scores() -> list[str]:
+    """All scores, by their ten thousandths, as they stand in rows."""
+    return [f"{score / SCALE:.4f}" for score in range(SCALE + 1)]
 
 
 class TsvWriter(CsvWriter):

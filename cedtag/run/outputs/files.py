@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack, contextmanager
-from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from cedtag.errors import OutputError
 from cedtag.events.detect import detect_events
+from cedtag.labels.tagged import TaggedWindows, one_by_one
 from cedtag.records import AlreadyDone, FileFailed, Source
 from cedtag.run.journal import JOURNAL_SUFFIX, open_journal
 from cedtag.system.atomic import writing, writing_whole
 from cedtag.system.processor import processor
 from cedtag.system.special_files import followed
+from cedtag.writers import write_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from cedtag.records import Listed, Result
+    from cedtag.labels.tagged import Results
+    from cedtag.records import Listed
     from cedtag.run.journal import Journal
     from cedtag.run.outputs import Kept
     from cedtag.run.outputs.destination import Destination
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 Stamp: TypeAlias = tuple[int, int]  # size and modification time of a file; zeros where none is
 _NO_FILE = (0, 0)
-_PIECE = 256  # results that are written together
+_PIECE = 256  # windows that are written together, or a few more
 
 TAKEN = "the results hold another recording of this name; name this one by its absolute path, or use another `to`"
 
@@ -80,7 +82,7 @@ class Memory(Protocol):
     made: dict[str, Any] | None
     is_finished: bool
 
-    def results(self) -> Iterator[Result]: ...
+    def results(self) -> Iterator[Results]: ...
     def sync(self) -> None: ...
     def digest(self) -> str: ...
     def note_made(self, made: dict[str, Any]) -> None: ...
@@ -121,8 +123,10 @@ class OutputFiles:
         if self._journal.is_finished and self._journal.made == self._state(map(stamp_of, self._files)):
             return
         self.check_unchanged()
-        results, made_of = self._journal.results(), self._run.events
-        make_files(self._files, results if made_of is None else detect_events(results, made_of), self._run, self._note)
+        results: Iterable[Results] = self._journal.results()
+        if self._run.events is not None:
+            results = detect_events(one_by_one(results), self._run.events)
+        make_files(self._files, results, self._run, self._note)
 
     def _note(self, stamps: Iterable[Stamp]) -> None:
         """Note the stamps of the files that are made: no run replaces a file that is not noted."""
@@ -155,7 +159,7 @@ def _stamp(status: os.stat_result) -> Stamp:
 
 def make_files(
     files: Mapping[Path, type[Writer]],
-    results: Iterable[Result],
+    results: Iterable[Results],
     run: RunInfo,
     on_whole: Callable[[Iterable[Stamp]], object] = lambda stamps: None,
 ) -> None:
@@ -173,7 +177,7 @@ def make_files(
             for path, _, writer in opened:
                 with writing(path):
                     for result in some:
-                        writer.write(result)
+                        write_to(writer, result)
         for path, out, writer in opened:
             with writing(path):
                 writer.close()
@@ -181,11 +185,18 @@ def make_files(
         on_whole([_whole_stamp(path, out) for path, out, _ in opened])
 
 
-def in_pieces(results: Iterable[Result]) -> Iterator[list[Result]]:
+def in_pieces(results: Iterable[Results]) -> Iterator[list[Results]]:
     """The results in lists of some hundreds."""
-    rest = iter(results)
-    while some := list(islice(rest, _PIECE)):
-        yield some
+    piece: list[Results] = []
+    size = 0
+    for result in results:
+        piece.append(result)
+        size += len(result) if isinstance(result, TaggedWindows) else 1
+        if size >= _PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
 
 
 def _whole_stamp(path: Path, out: IO[bytes]) -> Stamp:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from cedtag.labels.tagged import one_by_one
 from cedtag.records import FileEnd, FileFailed, Skipped, Source
 from cedtag.run.outputs.files import OutputFiles
 from cedtag.run.outputs.open import open_output
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator
 
+    from cedtag.labels.tagged import Results
     from cedtag.records import Result
     from cedtag.run.outputs.destination import Destination
     from cedtag.run.outputs.store import StoreOutput
@@ -33,7 +35,7 @@ class RowsOfStore:
         store: StoreOutput,
         destination: Destination,
         run: RunInfo,
-        results: Callable[[], Iterator[Result]],
+        results: Callable[[], Iterator[Results]],
         shard: tuple[int, int] | None,
         inputs: Iterable[str | os.PathLike[str]],
     ) -> None:
@@ -54,7 +56,7 @@ class RowsOfStore:
             self._files.make()
         elif self._destination.to:
             with closing(open_output(self._destination, self._run, self._shard, self._inputs)) as output:
-                results = self._results()
+                results = one_by_one(self._results())
                 for item in output.pending(self._store.sources(), retry_failed=False):
                     own = _next_recording(results)
                     for result in own if isinstance(item, Source) else [*_skipped(own), item]:
@@ -82,7 +84,7 @@ class _MadeOfStore:
     """What `OutputFiles` asks a journal, of a store: its results, and which files were made of them."""
 
     def __init__(
-        self, store: StoreOutput, run: RunInfo, results: Callable[[], Iterator[Result]], *, replaces: bool
+        self, store: StoreOutput, run: RunInfo, results: Callable[[], Iterator[Results]], *, replaces: bool
     ) -> None:
         self._store, self._run, self.results, self.replaces = store, run, results, replaces
         self.path = store.path

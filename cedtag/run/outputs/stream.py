@@ -10,11 +10,13 @@ from cedtag.errors import InputError
 from cedtag.records import AlreadyDone
 from cedtag.run.outputs.blocks import in_whole_blocks
 from cedtag.system.atomic import writing
+from cedtag.writers import write_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from contextlib import ExitStack
 
+    from cedtag.labels.tagged import TaggedWindows
     from cedtag.records import Listed
     from cedtag.run.outputs import Kept
     from cedtag.writers import Writer
@@ -45,11 +47,11 @@ class StreamOutput:
             self._is_refused = True
             raise
 
-    def write(self, outcome: Kept) -> None:
+    def write(self, outcome: Kept | TaggedWindows) -> None:
         assert not isinstance(outcome, AlreadyDone)
         with writing(self._place):
             for writer in self._writers:
-                writer.write(outcome)
+                write_to(writer, outcome)
             self._flush()
 
     def finish(self) -> None:
