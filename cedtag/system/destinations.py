@@ -87,17 +87,22 @@ def kept_apart(
         path = path_of(item) if existing else None
         if path is not None and path != before:
             before = path
-            if (same := existing.get(identity(path))) is not None:
-                raise _is_input(same)
+            if (at := _on_disk(path)) is not None and at in existing:
+                raise _is_input(existing[at])
         yield item
 
 
 def identity(path: str | os.PathLike[str]) -> Identity:
     """Device and number of the file at a path; of one that is not there, its path without links."""
+    return _on_disk(path) or os.path.realpath(path)
+
+
+def _on_disk(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Device and number of the file at a path, if one is there."""
     try:
         status = os.stat(path)  # noqa: PTH116 -- paths may be text that pathlib would change
     except (OSError, ValueError):
-        return os.path.realpath(path)
+        return None
     return status.st_dev, status.st_ino
 
 
