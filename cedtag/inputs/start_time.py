@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from cedtag.errors import InputError
@@ -11,7 +11,7 @@ from cedtag.inputs.clock import WAYS, Clock, change_of_clocks, parse_time
 from cedtag.inputs.found_time import FoundTime
 from cedtag.inputs.name_time import time_in_name
 from cedtag.inputs.recorder_time import time_of_broadcast_wave, times_of_recorder
-from cedtag.records import Skipped, Source, TimedSource
+from cedtag.records import FileEnd, Skipped, Source, TimedSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,6 +67,13 @@ def timed_source(source: Source, began: str, notes: tuple[str, ...] = ()) -> Tim
     """The recording with this start time, and warnings about it."""
     parts = {field.name: getattr(source, field.name) for field in fields(Source)}
     return TimedSource(**parts, began=began, notes=notes)
+
+
+def with_notes(outcome: Item) -> Item:
+    """The outcome, with what is doubtful about the start time of its recording among its warnings."""
+    if isinstance(outcome, FileEnd) and isinstance(outcome.source, TimedSource) and outcome.source.notes:
+        return replace(outcome, warnings=outcome.warnings + outcome.source.notes)
+    return outcome
 
 
 def _most_trusted(source: Source, zone: tzinfo) -> FoundTime | None:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
+from cedtag.events.detect import detect_events
 from cedtag.inputs.clock import Clock
+from cedtag.labels.tagged import one_by_one
 from cedtag.query import Counting
-from cedtag.query.answers import results_of
 from cedtag.query.clock import clock_of
-from cedtag.query.heads import heads_for, stored_with
+from cedtag.query.heads import heads_for, with_tags_of
 from cedtag.query.hours import Hours
 from cedtag.query.hours_table import check_hours, write_hours
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed
@@ -22,6 +23,7 @@ from cedtag.run.checks import check_arrangement, check_stored_frames
 from cedtag.run.outputs.files import make_files
 from cedtag.run.plan import scoring_at
 from cedtag.run.settings import with_questions
+from cedtag.run.stored import rows_of_store
 from cedtag.run.summary import Summary, write_summary
 from cedtag.store.facts import MAKER
 from cedtag.writers.run_info import RunInfo
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
+    from cedtag.labels.tagged import Results
     from cedtag.records import Result
     from cedtag.run.outputs.destination import Destination
     from cedtag.run.settings import RunSettings, Scoring
@@ -68,12 +71,14 @@ def query(
     made_of = with_questions(scored, settings, scoring)
     run = settings.destination.arranged(RunInfo(made_of, scoring.selector.grouping.labels, events=scoring.events))
     summary = Summary(part_start=round(store.settings.get("from_s", 0) * SAMPLE_RATE_HZ))
-    clocked, silence = clock_of(store, settings.clock), not counting.is_wanted and shows_silence(settings.destination)
-    read = partial(store.results, frames=True) if scoring.shows_columns else partial(stored_with, store, heads=learned)
-    found = results_of(read, scoring, clocked, shows_silence=silence)
-    rows = _told(found, summary, on_outcome)
+    silence = scoring.events is None and not counting.is_wanted and shows_silence(settings.destination)
+    clocked, read = clock_of(store, settings.clock), partial(with_tags_of, learned)
+    found = rows_of_store(store, scoring, clocked, read=read, shows_silence=silence)
+    rows = _told(
+        found if scoring.events is None else detect_events(one_by_one(found), scoring.events), summary, on_outcome
+    )
     if counting.is_wanted:
-        _count(rows, Hours(counting.by, part_start=summary.part_start), run, settings.destination, inputs)
+        _count(one_by_one(rows), Hours(counting.by, part_start=summary.part_start), run, settings.destination, inputs)
     else:
         write_results(rows, run, settings.destination, inputs)
     write_summary(settings.destination.summary, summary, run)
@@ -129,8 +134,8 @@ def shows_silence(destination: Destination) -> bool:
 
 
 def _told(
-    rows: Iterator[Result], summary: Summary, on_outcome: Callable[[FileEnd | FileFailed, Summary], object]
-) -> Iterator[Result]:
+    rows: Iterator[Results], summary: Summary, on_outcome: Callable[[FileEnd | FileFailed, Summary], object]
+) -> Iterator[Results]:
     """Pass results on, and count and tell how recordings ended."""
     for result in rows:
         yield result

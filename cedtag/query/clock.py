@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from cedtag.store.read import Store
 
 
+_FIELDS = [field.name for field in fields(Source)]
+
+
 def clock_of(store: Store, clock: Clock) -> Callable[[Source], Source]:
     """The function that gives a stored recording the start time that this clock finds, or none.
 
@@ -48,7 +51,7 @@ def _untimed(source: Source) -> Source:
     """The recording without its start time."""
     if not isinstance(source, TimedSource):
         return source
-    return Source(**{field.name: getattr(source, field.name) for field in fields(Source)})
+    return Source(**{name: getattr(source, name) for name in _FIELDS})
 
 
 def _check_unchanged(source: Source) -> None:

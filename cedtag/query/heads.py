@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cedtag.errors import InputError
-from cedtag.labels.batches import SCALE
 from cedtag.labels.table import Label
-from cedtag.records import FileEnd, FileFailed
+from cedtag.labels.tagged import SCALE
+from cedtag.run.stored import with_tags
 from cedtag.scoring.embedding_head import read_head
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from cedtag.labels.batches import BatchSelector
+    from cedtag.labels.tagged import TagColumns
+    from cedtag.run.stored import Stored
     from cedtag.scoring.embedding_head import EmbeddingHead
-    from cedtag.store.read import Store, WindowBatch
+    from cedtag.store.read import Block, Store
 
 
 def heads_for(store: Store, folders: Sequence[Path]) -> list[EmbeddingHead]:
@@ -39,19 +44,15 @@ def heads_for(store: Store, folders: Sequence[Path]) -> list[EmbeddingHead]:
     return heads
 
 
-def stored_with(
-    store: Store, classes: Sequence[int], heads: Sequence[EmbeddingHead]
-) -> Iterator[WindowBatch | FileEnd | FileFailed]:
-    """What is stored, with the scores of these classes in this order; those after the model's are of `heads`."""
-    own = [index for index in classes if index < len(store.labels)]
-    asked = [heads[index - len(store.labels)] for index in classes if index >= len(store.labels)]
-    if not asked:
-        yield from store.results(own)
-        return
-    for one in store.results(own, embeddings=True):
-        if isinstance(one, FileEnd | FileFailed):
-            yield one
-            continue
-        assert one.embeddings is not None
-        learned = [np.rint(head.probabilities(one.embeddings).astype(np.float64) * SCALE) for head in asked]
-        yield replace(one, scores=np.column_stack([one.scores, *learned]).astype(np.uint16), embeddings=None)
+def with_tags_of(heads: Sequence[EmbeddingHead], store: Store, select: BatchSelector) -> Iterator[Stored]:
+    """What is stored, with tags and scores of classes, of which those after the model's are of `heads`."""
+    own = [index for index in select.classes if index < len(store.labels)]
+    asked = [heads[index - len(store.labels)] for index in select.classes if index >= len(store.labels)]
+
+    def choose(block: Block) -> tuple[NDArray[np.uint16], TagColumns]:
+        assert block.embeddings is not None
+        learned = [np.rint(head.probabilities(block.embeddings).astype(np.float64) * SCALE) for head in asked]
+        scores = np.column_stack([block.scores, *learned]).astype(np.uint16, order="F")
+        return scores, select(scores)
+
+    return store.results(own, embeddings=True, choose=choose) if asked else with_tags(store, select)

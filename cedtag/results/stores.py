@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from cedtag.inputs.clock import Clock
 from cedtag.labels.tag_filter import TagFilter
+from cedtag.labels.tagged import one_by_one
 from cedtag.records import SAMPLE_RATE_HZ
 from cedtag.results.written import WrittenResults
-from cedtag.run.plan import scoring_at, selection_of
+from cedtag.run.plan import scoring_at
 from cedtag.run.settings import RunSettings, with_questions
-from cedtag.run.stored import results_of_store, scored_with
+from cedtag.run.stored import rows_of_store, scored_with
 from cedtag.store import open_store
 from cedtag.writers.run_info import RunInfo
 
@@ -29,5 +29,4 @@ def read_store(path: Path, tags: TagFilter | None = None, events: EventSettings 
     window, hop = (round(store.settings[name] * SAMPLE_RATE_HZ) for name in ("window", "hop"))
     scoring = scoring_at(window, hop, settings, store.labels)
     run = RunInfo(with_questions(scored_with(store), settings, scoring), scoring.selector.grouping.labels)
-    results = partial(results_of_store, path, partial(selection_of, scoring))
-    return WrittenResults(path, run, results, has_all_scores=True)
+    return WrittenResults(path, run, lambda: one_by_one(rows_of_store(open_store(path), scoring)), has_all_scores=True)

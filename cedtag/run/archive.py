@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from cedtag.inputs.search import STDIN
 from cedtag.inputs.sources import find_sources
-from cedtag.inputs.start_time import timed
-from cedtag.records import FileEnd, FileFailed, Skipped, Source, TimedSource
+from cedtag.inputs.start_time import timed, with_notes
+from cedtag.records import FileFailed, Skipped, Source
 from cedtag.run.checks import check_settings, single_recording_output
 from cedtag.run.local_outcomes import local_outcomes, opener
 from cedtag.run.outputs.open import open_output
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     OpenRecording: TypeAlias = Callable[[Source], Recording]
 
-AnyOutcome = TypeVar("AnyOutcome")
 logger = logging.getLogger(__name__)
 
 
@@ -131,13 +129,12 @@ def _opened(
         return output, _Job(_writing_rows(output, scoring), output.finish, info)
     from cedtag.run.outputs.of_store import RowsOfStore
     from cedtag.run.outputs.store import open_store_output
-    from cedtag.run.stored import results_of_store
+    from cedtag.run.stored import rows_of_store
+    from cedtag.store.read import Store
 
     store = open_store_output(Path(destination.store), store_facts(settings, scoring, model))
     try:
-        selection = partial(selection_of, scoring, is_stored=True)
-        results = partial(results_of_store, store.path, selection, frames=scoring.shows_columns)
-        rows = RowsOfStore(store, destination, info, results, shard, named)
+        rows = RowsOfStore(store, destination, info, lambda: rows_of_store(Store(store.path), scoring), shard, named)
     except BaseException:
         store.close()
         raise
@@ -165,13 +162,6 @@ def _writing_rows(output: Output, scoring: Scoring) -> Callable[[Outcome], FileF
 def _writing_scores(store: StoreOutput) -> Callable[[Outcome], FileFailed | None]:
     """The function that stores outcomes whole."""
     return lambda outcome: None if isinstance(outcome, Skipped) else store.write(outcome)
-
-
-def with_notes(outcome: AnyOutcome) -> AnyOutcome:
-    """The outcome, with what is doubtful about the start time of its recording among its warnings."""
-    if isinstance(outcome, FileEnd) and isinstance(outcome.source, TimedSource) and outcome.source.notes:
-        return replace(outcome, warnings=outcome.warnings + outcome.source.notes)
-    return outcome
 
 
 def _note_untimed(summary: Summary, clock: Clock) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow
 
-from cedtag.labels.batches import SCALE
+from cedtag.labels.tagged import SCALE
 from cedtag.store.facts import LEAST
 
 if TYPE_CHECKING:

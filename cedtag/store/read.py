@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,24 +19,29 @@ from cedtag.store.frames import COUNT, FRAME_COLUMNS, FramesOfGroup
 from cedtag.store.listing import COLUMNS, in_listing_order, live_rows
 from cedtag.store.open_part import has_open_part
 from cedtag.store.parts import PartFile, part_path, read_recordings
-from cedtag.store.schema import EMBEDDING, RECORDINGS, WINDOWS, class_columns, recording_of
+from cedtag.store.schema import EMBEDDING, RECORDINGS, SCALE, WINDOWS, class_columns, recording_of
 from cedtag.system.part_folder import HEADER, parts_of, read_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from numpy.typing import NDArray
 
     from cedtag.labels.table import Label
+    from cedtag.labels.tagged import TagColumns
     from cedtag.records import FileEnd, FileFailed, Source
     from cedtag.store.facts import StoreFacts
     from cedtag.store.frames import StoredFrames
     from cedtag.store.schema import StoredRecording
 
+    # Gives the windows of a row group other scores, and tags.
+    Choose: TypeAlias = "Callable[[Block], tuple[NDArray[np.uint16], TagColumns]]"
+
 Value = TypeVar("Value")
 PLACE = ("id", "window", "channel", "start_sample", "stop_sample")
+_ENTRIES_AT_ONCE = 1024
 _KEPT = 8  # row groups, so that as many shards can take turns
 
 
@@ -43,8 +49,8 @@ _KEPT = 8  # row groups, so that as many shards can take turns
 class WindowBatch:
     """Consecutive windows of one recording: `(n,)` arrays, times in samples at 16 kHz.
 
-    `scores` `(n, classes)` uint16 are ten thousandths; `embeddings` `(n, d)` float16, and `frames` of each window,
-    where they were asked for.
+    `scores` `(n, classes)` uint16 are ten thousandths; `embeddings` `(n, d)` float16, `frames` of each window, and
+    `tags` where they were asked for.
     """
 
     source: Source
@@ -55,6 +61,7 @@ class WindowBatch:
     scores: NDArray[np.uint16]
     embeddings: NDArray[np.float16] | None = None
     frames: list[StoredFrames] | None = None
+    tags: TagColumns | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,7 +173,8 @@ class Store:
 
     def windows_at(self, place: int, *, embeddings: bool = False, frames: bool = False) -> Iterator[WindowBatch]:
         """The windows of that recording."""
-        return self._windows_of(self._entry(place), self._reader(None, embeddings=embeddings, frames=frames))
+        entry, read = self._entry(place), self._reader(None, embeddings=embeddings, frames=frames)
+        return self._windows_of(entry, self._stored(entry).outcome.source, read)
 
     def counting_rows(self, dropped: Collection[int] = ()) -> dict[str, set[int]]:
         """The rows of each part's outcomes that count, or know where windows are that do; not those `dropped`."""
@@ -203,16 +211,26 @@ class Store:
         """
         read = self._reader(classes, embeddings=embeddings)
         for entry in self._entries():
-            yield from self._windows_of(entry, read)
+            if entry.num_windows:
+                yield from self._windows_of(entry, self._stored(entry).outcome.source, read)
 
     def results(
-        self, classes: Sequence[int] | None = None, *, embeddings: bool = False, frames: bool = False
+        self,
+        classes: Sequence[int] | None = None,
+        *,
+        embeddings: bool = False,
+        frames: bool = False,
+        choose: Choose | None = None,
     ) -> Iterator[WindowBatch | FileEnd | FileFailed]:
-        """The windows of each recording, and then its outcome."""
-        read = self._reader(classes, embeddings=embeddings, frames=frames)
+        """The windows of each recording, and then its outcome, both with the same source.
+
+        `choose` gets the windows of many recordings at once, those of a row group, whether or not they count.
+        """
+        read = self._reader(classes, embeddings=embeddings, frames=frames, choose=choose)
         for entry in self._entries():
-            yield from self._windows_of(entry, read)
-            yield self._stored(entry).outcome
+            outcome = self._stored(entry).outcome
+            yield from self._windows_of(entry, outcome.source, read)
+            yield outcome
 
     def blocks(self, classes: Sequence[int] = (), *, embeddings: bool = True) -> Iterator[Block]:
         """All windows that count in the order of the parts, a row group at a time: the fastest way through a store."""
@@ -227,16 +245,23 @@ class Store:
                 yield found.block(np.isin(found.ids, self._index.ids)) if has_dead else found.block()
 
     def _reader(
-        self, classes: Sequence[int] | None, *, embeddings: bool, frames: bool = False
+        self,
+        classes: Sequence[int] | None,
+        *,
+        embeddings: bool,
+        frames: bool = False,
+        choose: Choose | None = None,
     ) -> Callable[[int, int], Group]:
         columns = self.columns(classes, embeddings=embeddings, frames=frames)
 
-        def read(part: int, group: int) -> Group:
-            return self._groups.get(
-                (part, group, columns), lambda: Group(self._file(WINDOWS, part).read_group(group, columns))
-            )
+        def made(part: int, group: int) -> Group:
+            file = self._file(WINDOWS, part)
+            found = Group(file.read_group(group, columns))
+            if choose is not None:
+                found.choose(choose, file.path)
+            return found
 
-        return read
+        return lambda part, group: self._groups.get((part, group, columns, choose), lambda: made(part, group))
 
     def columns(
         self, classes: Sequence[int] | None = None, *, embeddings: bool = False, frames: bool = False
@@ -250,15 +275,14 @@ class Store:
             raise InputError(f"{self.path}: holds no columns of tokens; tag again into a new store, with `frames`")
         return (*PLACE, *(FRAME_COLUMNS if frames else ()), *chosen, *([EMBEDDING] if embeddings else ()))
 
-    def _windows_of(self, entry: _Entry, read: Callable[[int, int], Group]) -> Iterator[WindowBatch]:
+    def _windows_of(self, entry: _Entry, source: Source, read: Callable[[int, int], Group]) -> Iterator[WindowBatch]:
         if not entry.num_windows:
             return
-        source = self._stored(entry).outcome.source
         file = self._file(WINDOWS, entry.at_part)
         first, last = entry.first_row, entry.first_row + entry.num_windows
         if last > file.num_rows:
             raise InputError(f"{file.path}: ends before the windows of {source.name}; {_RESTORE}")
-        group = int(np.searchsorted(file.group_starts, first, "right")) - 1
+        group = bisect(file.group_starts, first) - 1
         while first < last:
             begin, end = file.group_starts[group : group + 2]
             found = read(entry.at_part, group)
@@ -271,8 +295,9 @@ class Store:
             first, group = end, group + 1
 
     def _entries(self) -> Iterator[_Entry]:
-        for number in range(len(self._index.entries)):
-            yield self._entry(number)
+        entries = self._index.entries
+        for first in range(0, len(entries), _ENTRIES_AT_ONCE):
+            yield from map(_Entry._make, entries[first : first + _ENTRIES_AT_ONCE].tolist())
 
     def _entry(self, number: int) -> _Entry:
         return _Entry(*self._index.entries[number].item())
@@ -388,11 +413,19 @@ class Group:
         if has_embeddings:
             values = table[-1].combine_chunks()
             self._embeddings = values.flatten().to_numpy().reshape(len(table), -1)
+        self._tags: TagColumns | None = None
+
+    def choose(self, choose: Choose, path: Path) -> None:
+        """Take the scores and tags that this gives; InputError for scores that are none."""
+        if self._scores.max(initial=0) > SCALE:
+            raise InputError(f"{path}: holds scores above 1; {_RESTORE}")
+        self._scores, self._tags = choose(self.block())
 
     def batch(self, source: Source, rows: slice) -> WindowBatch:
         """These windows, which are of one recording."""
         places = self._index[rows], self._start[rows], self._stop[rows], self._channel[rows]
-        return WindowBatch(source, *places, self._scores[rows], self._vectors(rows), self._frames_of(rows))
+        tags = None if self._tags is None else self._tags.of_rows(rows.start, rows.stop)
+        return WindowBatch(source, *places, self._scores[rows], self._vectors(rows), self._frames_of(rows), tags)
 
     def block(self, rows: NDArray[np.bool_] | slice = slice(None)) -> Block:
         """All windows, or these."""

@@ -21,7 +21,6 @@ pytest.importorskip("pyarrow")
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
 from cedtag.records import FileEnd
-from cedtag.run.stored import stored_outcomes
 from cedtag.store import open_store
 from tests.archive import StubScorer, make_archive, stub_tagger, write_recording
 
@@ -69,14 +68,13 @@ def test_alone_it_writes_no_rows_and_keeps_every_score(cedtag, archive, scorer):
     done = cedtag("tree", *STORE[:-1], "store", "-v")
     assert (done.code, done.stdout) == (3, b"")
     assert "other: 19 recordings done, 2 partial, 3 failed" in cedtag("tree", *TINY[:-1], "--store", "other").stderr
-    scores = [one for one in stored_outcomes(open_store(Path("store"))) if not isinstance(one, FileEnd)]
-    assert scores
     shown = cedtag("tree", *TINY, "-f", "jsonl", "-k", "0", "-t", "0").rows
-    windows = [one for one in stored_outcomes(open_store(Path("store"))) if hasattr(one, "probabilities")]
-    assert [one.source.name for one in windows] == [row["file"] for row in shown]
-    for window, row in zip(windows, shown, strict=True):
+    windows = [(one.source.name, scores) for one in open_store(Path("store")).windows() for scores in one.scores]
+    assert windows
+    assert [name for name, _ in windows] == [row["file"] for row in shown]
+    for (_, scores), row in zip(windows, shown, strict=True):
         expected = {tag["index"]: tag["score"] for tag in row["tags"]}
-        assert {place: round(float(one), 4) for place, one in enumerate(window.probabilities)} == expected
+        assert {place: one / 10_000 for place, one in enumerate(scores.tolist())} == expected
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from cedtag.labels.batches import BatchSelector
 from cedtag.labels.selection import selector_of
 from cedtag.labels.table import audioset
 from cedtag.labels.tag_filter import TagFilter
+from cedtag.labels.tagged import TaggedWindows, one_by_one
 from cedtag.records import ScoredWindow, Source
 
 LABELS = audioset()
@@ -57,7 +58,11 @@ def test_many_windows_get_the_tags_that_each_of_them_gets(wanted: TagFilter, see
     select = BatchSelector(selector)
     stored = np.rint(probabilities.astype(np.float64) * 10_000).astype(np.uint16)[:, select.classes]
     with patch("cedtag.labels.batches._AT_ONCE", 500):
-        found = dict(select(stored))
-    for row, values in enumerate(probabilities):
-        assert found.get(row, ()) == selector(ScoredWindow(SOURCE, row, 0, 1, values)).tags
-    assert np.flatnonzero(select.reached(np.asfortranarray(stored))).tolist() == sorted(found)
+        tags = select(np.asfortranarray(stored) if seed % 2 else stored)
+    row = np.arange(len(probabilities))
+    windows = TaggedWindows(SOURCE, row, row, row + 1, row * 0, tags, select.labels)
+    expected = [selector(ScoredWindow(SOURCE, row, row, row + 1, values)) for row, values in enumerate(probabilities)]
+    assert list(windows.results()) == expected
+    assert list(one_by_one(windows.in_pieces(7))) == expected
+    loud = np.flatnonzero([bool(one.tags) for one in expected])
+    assert list(windows.without_silence(loud).results()) == [expected[at] for at in loud]
