@@ -57,6 +57,11 @@ class Member:
     mtime_s: int
     refusal: str = ""
 
+    @property
+    def stamp(self) -> int:
+        """A number that stays while the member has its place, whatever is appended to its archive."""
+        return self.mtime_s * 1_000_000_000 + self.offset * 1000
+
 
 def is_archive(path: str) -> bool:
     """Whether a path has the name of an archive that recordings can be in."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cedtag.audio import AUDIO_SUFFIXES
-from cedtag.errors import InputError
-from cedtag.inputs.manifest import read_examples, require_audio, select_folds
+from cedtag.audio.members import split
+from cedtag.audio.places import is_elsewhere, state_of
+from cedtag.errors import AudioError, InputError
+from cedtag.inputs.manifest import read_examples, require_audio, require_here, select_folds
 from cedtag.inputs.search import Search
 from cedtag.inputs.slices import Slice
 from cedtag.inputs.sources import find_sources
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     Span = tuple[int, int | None]
 
 BLOCK_CLIPS, BLOCK_BYTES = 64, 64 << 20
+_ASKED_AT_ONCE = 16  # objects elsewhere: each answer takes a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class ClipData:
 
 def read_clip_data(path: Path, selection: DataSettings) -> ClipData:
     """The recordings of a folder, at any depth, or those of a manifest or segment list, which needs no labels."""
+    require_here(path, selection.audio)
     is_folder = os.path.isdir(path)  # noqa: PTH112 -- Path.is_dir raises an error for a name that is too long
     if is_folder or path.suffix.lower() in AUDIO_SUFFIXES:
         select_folds([], selection.folds)
@@ -145,18 +150,20 @@ def _of_examples(examples: Iterable[Example]) -> Iterator[ClipSource]:
     for one in examples:
         names.setdefault(one.path, one.name)
         spans.setdefault(one.path, set()).add((one.start, one.stop))
-    for path, name in sorted(names.items(), key=lambda item: os.fsencode(item[1])):
-        size, mtime_ns = _status(path)
+    by_name = sorted(names.items(), key=lambda item: os.fsencode(item[1]))
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as pool:
+        asked = {path: pool.submit(_status, path) for path, _ in by_name if is_elsewhere(path) and not split(path)}
+    for path, name in by_name:
+        size, mtime_ns = asked[path].result() if path in asked else _status(path)
         in_order = sorted(spans[path], key=lambda span: (span[0], span[1] is None, span[1] or 0))
         yield ClipSource(path, name, name, "", size, mtime_ns, spans=tuple(in_order))
 
 
 def _status(path: str) -> tuple[int, int]:
     try:
-        status = os.stat(path)  # noqa: PTH116 -- paths may hold bytes that are not UTF-8
-    except OSError:  # which is said when it is opened
+        return state_of(path)
+    except AudioError:  # which is said when it is opened
         return 0, 0
-    return status.st_size, status.st_mtime_ns
 
 
 def _in_blocks(sources: Iterable[ClipSource]) -> Iterator[ClipSource]:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from cedtag.audio import Decoders, Decoding
+from cedtag.audio.open import open_regular, unreadable
+from cedtag.audio.places import state_of
 from cedtag.distill.block import Block, Recording, StoredClip, block_bytes, read_outcome
 from cedtag.distill.data import ClipSource, clips_of, read_clip_data
 from cedtag.distill.scorer import ViewScorer, clip_of, draw
@@ -24,7 +26,7 @@ from cedtag.distill.views import NUM_SUMS, Checksum, numbers_checksum
 from cedtag.errors import AudioError, InputError
 from cedtag.inputs.segments import ReadClips
 from cedtag.inputs.window_settings import samples_of
-from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, ScoredWindow
+from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, ScoredWindow, Source
 from cedtag.run.pipeline import PipelineSettings, score_recordings
 from cedtag.run.settings import Reading
 from cedtag.run.summary import Summary
@@ -301,10 +303,10 @@ def _recording(source: ClipSource) -> Recording | FileFailed:
     """The size and the hash of a recording that was decoded just now, or why they are not those of what was decoded."""
     try:
         found = _unchanged(source.path, source.size, source.mtime_ns)
-        status = os.stat(source.path)  # noqa: PTH116 -- paths may hold bytes that are not UTF-8
-    except OSError as error:
-        return FileFailed(source, "read", f"{source.name}: cannot be read ({error.strerror})")
-    if (status.st_size, status.st_mtime_ns) != (source.size, source.mtime_ns):
+        state = state_of(source.path)
+    except AudioError as error:
+        return FileFailed(source, "read", str(error))
+    if state != (source.size, source.mtime_ns):
         return FileFailed(source, "read", f"{source.name}: was changed while views were stored; run the same again")
     return found
 
@@ -316,12 +318,15 @@ def _unchanged(path: str, size: int, mtime_ns: int) -> Recording:
 
 
 def file_of(path: str) -> Recording:
-    """The size and the hash of a recording's file as it is now."""
+    """The size and the hash of a recording's file as it is now; AudioError for one that cannot be read."""
     digest, size = hashlib.blake2b(digest_size=16), 0
-    with open(path, "rb") as file:  # noqa: PTH123 -- paths may hold bytes that are not UTF-8
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-            size += len(chunk)
+    try:
+        with os.fdopen(open_regular(Source(path, path, path)), "rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+                size += len(chunk)
+    except OSError as error:
+        raise unreadable(path, error) from error
     return Recording(size, digest.digest())
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from cedtag.audio.places import may_be_there, placed, state_of
 from cedtag.distill.run import file_of
 from cedtag.distill.views import draw_view
 from cedtag.errors import AudioError, InputError
-from cedtag.inputs.manifest import Example, read_examples
+from cedtag.inputs.manifest import Example, read_examples, require_here
 from cedtag.inputs.segments import ReadClips, read_clips
 from cedtag.records import SAMPLE_RATE_HZ, FileFailed
 from cedtag.system.machine import usable_cpus
@@ -60,8 +61,8 @@ class StoredData:
 
     def files(self) -> list[str]:
         """All that is read, which nothing may be written over."""
-        recordings = (self.root / name for name in self.recordings)
-        return [os.fspath(path) for path in (self.data, self.path, *self.store.parts, *recordings)]
+        recordings = (placed(name, self.root) for name in self.recordings)
+        return [*map(os.fspath, (self.data, self.path, *self.store.parts)), *recordings]
 
 
 def read_stored(store: DistillStore, data: Path | None) -> StoredData:
@@ -75,6 +76,7 @@ def read_stored(store: DistillStore, data: Path | None) -> StoredData:
             "storing, or copy the parts of the other shards"
         )
     data = Path(store.facts.place) if data is None else data
+    require_here(data)
     if not os.path.exists(data):  # noqa: PTH110 -- no error for a name that is too long
         raise InputError(f"{data}: the recordings of the store are not there; name their folder with `data`")
     recordings, num_clips = {}, 0
@@ -89,7 +91,7 @@ def read_stored(store: DistillStore, data: Path | None) -> StoredData:
 
 
 def _check_recordings(stored: StoredData) -> None:
-    sizes = {name: _size(stored.root / name) for name in stored.recordings}
+    sizes = {name: _size(placed(name, stored.root)) for name in stored.recordings}
     if missing := [name for name, size in sizes.items() if size is None]:
         raise InputError(
             f"{stored.root}: {len(missing)} of {len(sizes)} recordings of the store are not there, the first is "
@@ -97,14 +99,14 @@ def _check_recordings(stored: StoredData) -> None:
         )
     for name, recording in stored.recordings.items():
         if sizes[name] != recording.size:
-            raise _changed(stored.root / name)
+            raise _changed(placed(name, stored.root))
 
 
-def _size(path: Path) -> int | None:
+def _size(path: str) -> int | None:
     """The size of a file, None of one that is not there."""
     try:
-        return path.stat().st_size if os.path.isfile(path) else None  # noqa: PTH113 -- no error for a name too long
-    except OSError:
+        return state_of(path)[0] if may_be_there(path) else None
+    except AudioError:
         return None
 
 
@@ -136,7 +138,7 @@ def _spectra_of(
         one = by_place[example.name, example.start, example.stop or 0]
         return feed.features.append(_spectra(one, root, samples, feed.seen, extractor))
 
-    examples = [Example(str(root / name), name, (), start, stop) for name, start, stop in by_place]
+    examples = [Example(placed(name, root), name, (), start, stop) for name, start, stop in by_place]
     shortest = extractor.front_end.patch_samples
     places = read_clips(examples, shortest, draw, pool=pool, keep_going=True, on_recording=_require_whole)
     return [place for place in places if place is not None]
@@ -144,13 +146,10 @@ def _spectra_of(
 
 def _check_contents(root: Path, clips: Sequence[StoredClip], pool: ThreadPoolExecutor) -> None:
     """InputError for a recording with other bytes than the one whose clips these are."""
-    recordings = {root / one.clip.name: one.recording for one in clips}
-    try:
-        for path, found in zip(recordings, pool.map(file_of, map(os.fspath, recordings)), strict=True):
-            if found != recordings[path]:
-                raise _changed(path)
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    recordings = {placed(one.clip.name, root): one.recording for one in clips}
+    for path, found in zip(recordings, pool.map(file_of, recordings), strict=True):
+        if found != recordings[path]:
+            raise _changed(path)
 
 
 def _require_whole(read: ReadClips[Place]) -> None:
@@ -172,13 +171,14 @@ def _spectra(
     shifted = [view.shifted(samples) for view in views]
     if len(samples) != clip.stop - clip.start or not one.checksum.is_of(views[0], seen.seed, clip, shifted[0]):
         raise InputError(
-            f"{root / clip.name}: the view of the clip from {clip.start / SAMPLE_RATE_HZ:g} s on is not the one that "
-            "the teachers scored (the store was altered, or the recording is decoded otherwise here); store it again"
+            f"{placed(clip.name, root)}: the view of the clip from {clip.start / SAMPLE_RATE_HZ:g} s on is not the one "
+            "that the teachers scored (the store was altered, or the recording is decoded otherwise here); store it "
+            "again"
         )
     return np.stack([extractor.log_mel(torch.from_numpy(one)[None])[0].half().numpy() for one in shifted])
 
 
-def _changed(path: Path) -> InputError:
+def _changed(path: str) -> InputError:
     return InputError(
         f"{path}: is another recording than the one whose clips were stored; restore it, or store it again"
     )

@@ -210,7 +210,7 @@ def _windows(file: Path) -> Iterator[TagResult]:
 def _ends(path: str) -> list[str]:
     """The path, and what is left of it without its first folder, its first two, and so on."""
     parts = PurePath(path).parts
-    return [str(PurePath(*parts[first:])) for first in range(len(parts))]
+    return [path, *(str(PurePath(*parts[first:])) for first in range(len(parts)))]
 
 
 def _belongs(window: TagResult, example: Example) -> bool:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cedtag.audio import AUDIO_SUFFIXES
+from cedtag.audio.members import is_archive
+from cedtag.audio.places import is_elsewhere, may_be_there, placed
 from cedtag.errors import InputError
 from cedtag.inputs.data_settings import DataSettings
 from cedtag.labels.table import audioset
@@ -63,8 +65,8 @@ def read_data(path: Path, settings: DataSettings | None = None) -> LabelledData:
     """Read a folder with one sub-folder per class, a manifest, or AudioSet's segment list.
 
     A manifest is a CSV or TSV file with the columns file,labels and, where needed, start, end (seconds), fold and
-    group; several labels are separated by ";". Raises InputError for data that cannot be read, and for missing
-    recordings.
+    group; several labels are separated by ";". A file may be a URL, or a member of an archive (`day.tar!/a.wav`).
+    Raises InputError for data that cannot be read, and for missing recordings.
     """
     settings = settings or DataSettings()
     examples = read_examples(path, settings.audio)
@@ -78,12 +80,28 @@ def read_examples(data: Path, audio: Path | None = None, *, needs_labels: bool =
 
     Without `needs_labels` a manifest may have no column of labels.
     """
+    require_here(data, audio)
     if os.path.isdir(data):  # noqa: PTH112 -- Path.is_dir raises an error for a name that is too long
         return _of_folder(data)
     rows = _rows(data)
     if rows and rows[0] and rows[0][0].startswith("#"):
         return _of_segments(data, rows, audio)
     return _of_manifest(data, rows, audio or data.parent, {"file", "labels"} if needs_labels else {"file"})
+
+
+def require_here(data: Path, audio: Path | None = None) -> None:
+    """InputError for data, or its folder of recordings, that is behind a URL or an archive."""
+    for path in (data, audio):
+        if path is not None and (is_elsewhere(path) or _is_archive(path)):
+            name = str(path).replace(":/", "://", 1) if is_elsewhere(path) else str(path)
+            raise InputError(
+                f"{name}: labelled data is a folder or a manifest here; name what is in buckets and archives in the "
+                "column 'file' of a manifest, such as s3://bucket/a.wav or day.tar!/a.wav"
+            )
+
+
+def _is_archive(path: Path) -> bool:
+    return is_archive(str(path)) and not os.path.isdir(path)  # noqa: PTH112 -- as in `read_examples`
 
 
 def require_audio(data: Path, examples: Iterable[Example]) -> None:
@@ -211,7 +229,7 @@ def _example(cells: dict[str, str], audio: Path, where: str) -> Example:
     names = (name.strip() for name in cells.get("labels", "").split(SEPARATOR))
     labels = tuple(dict.fromkeys(canonical(name) for name in names if name))
     fold, group = (cells.get(name, "").strip() for name in ("fold", "group"))
-    return Example(str(audio / cells["file"]), cells["file"], labels, start, stop, fold, group)
+    return Example(placed(cells["file"], audio), cells["file"], labels, start, stop, fold, group)
 
 
 def _samples(seconds: str, where: str) -> int | None:
@@ -227,8 +245,7 @@ def _samples(seconds: str, where: str) -> int | None:
 
 
 def _require(file: Path, paths: Iterable[str]) -> None:
-    # Not Path.is_file, which raises an error for a name that is too long.
-    missing = [path for path in dict.fromkeys(paths) if not os.path.isfile(path)]  # noqa: PTH113
+    missing = [path for path in dict.fromkeys(paths) if not may_be_there(path)]
     if missing:
         raise InputError(
             f"{file}: {len(missing)} recordings are not there, the first is {missing[0]}; "

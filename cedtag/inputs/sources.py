@@ -144,10 +144,8 @@ class _Finder:
                 relative = member.name.removeprefix("./")
                 if not (self._takes(relative) if member.refusal else self._wants(relative)):
                     continue
-                # A member is the same while it has its place and size, whatever is appended to its archive.
-                stamp = member.mtime_s * 1_000_000_000 + member.offset * 1000
                 path, at = f"{root}{member.name}", f"{archive.at}{members.BETWEEN}{relative}"
-                source = Source(path, f"{root}{relative}", relative, root, member.size, stamp, at=at)
+                source = Source(path, f"{root}{relative}", relative, root, member.size, member.stamp, at=at)
                 yield Skipped(source, member.refusal) if member.refusal else source
         except members.DAMAGE as error:
             what = (

@@ -17,6 +17,7 @@ import soundfile
 
 from cedtag.audio.frames import opened_frames
 from cedtag.audio.parts import SteadyDecoder
+from cedtag.audio.places import placed
 from cedtag.errors import AudioError, InputError, OutputError
 from cedtag.records import SAMPLE_RATE_HZ, SoundEvent, Source, Tag, TagResult
 from cedtag.run.outputs.files import journal_beside
@@ -80,7 +81,7 @@ def extract_clips(
     clips = named(best_clips(results, settings.max_per_class, settings.labels), settings)
     if not clips:
         raise InputError("there is nothing to cut in these results; see `labels`, or tag with a lower threshold")
-    recordings = {clip.source.path: settings.root / clip.source.path for clip in clips}
+    recordings = {clip.source.path: placed(clip.source.path, settings.root) for clip in clips}
     check_outputs(
         [OutputPath(path, "folder") for path in (folder / TABLE, *(clip.path for clip in clips))],
         [*inputs, *map(journal_beside, inputs), *recordings.values()],
@@ -193,7 +194,7 @@ def cut_all(clips: Iterable[Clip], pad_s: float, root: Path, track: str | None =
     for clip in clips:
         by_recording.setdefault(clip.source.name, []).append(clip)
     for of_recording in by_recording.values():
-        source = replace(of_recording[0].source, path=str(root / of_recording[0].source.path))
+        source = replace(of_recording[0].source, path=placed(of_recording[0].source.path, root))
         try:
             yield from _cut_recording(source, of_recording, pad_s, track)
         except AudioError as error:
