@@ -86,7 +86,12 @@ def members(path: str) -> Iterator[Member]:
             yield from _once(found)
         return
     with closing(Tar(path)) as tar:
-        yield from _once(_tarred(info) for info in tar.infos if not info.isdir())
+        yield from tar_members(tar)
+
+
+def tar_members(tar: Tar) -> Iterator[Member]:
+    """Yield what is in a tar as `members` does."""
+    return _once(_tarred(info) for info in tar.infos if not info.isdir())
 
 
 def _once(found: Iterable[Member]) -> Iterator[Member]:

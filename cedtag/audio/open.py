@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from cedtag.audio import members
+from cedtag.audio.piped_tar import open_waiting
 from cedtag.errors import AudioError
 from cedtag.system import remote
 from cedtag.system.file_kinds import file_kind
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
 def open_regular(source: Source) -> int:
     """Open the file at `source.path` for reading and return its descriptor; anything but a regular file is refused.
 
-    That may be the path of a member of an archive, or the URL of an object, which is read into a temporary file.
+    That may be the path of a member of an archive, also of one in a pipe, or the URL of an object, which is read into
+    a temporary file.
     """
+    if (fd := open_waiting(source.path)) is not None:
+        return fd
     if (parts := members.split(source.path)) is not None:
         return members.open_member(source, *parts)
     if remote.is_url(source.path):

@@ -31,7 +31,7 @@ def spooled(stream: BinaryIO, max_bytes: int = MAX_SPOOL_BYTES) -> Iterator[str]
             file = stack.enter_context(kind(prefix="cedtag-"))
             _copy(stream, file, max_bytes)
         except OSError as error:
-            raise AudioError(f"standard input: {_why(error)}", stage="open") from error
+            raise AudioError(f"standard input: {no_room(error)}", stage="open") from error
         yield str(_OPEN_FILES / str(file.fileno())) if nameless else file.name
 
 
@@ -40,7 +40,8 @@ def nameless(fd: int) -> str:
     return str((_OPEN_FILES if _OPEN_FILES.is_dir() else Path("/dev/fd")) / str(fd))
 
 
-def _why(error: OSError) -> str:
+def no_room(error: OSError) -> str:
+    """Why a temporary file cannot be written, and what helps."""
     try:
         where = tempfile.gettempdir()
     except FileNotFoundError:

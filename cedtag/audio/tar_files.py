@@ -7,7 +7,7 @@ import gzip
 import lzma
 import tarfile
 from contextlib import ExitStack
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,11 @@ _COMPRESSED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": 
 def compression(path: str) -> Callable[..., Any] | None:
     """What opens the compression that the first bytes name; None for none."""
     with open(path, "rb") as file:  # noqa: PTH123 -- names may hold bytes that are not UTF-8
-        start = file.read(6)
+        return compression_of(file.read(6))
+
+
+def compression_of(start: bytes) -> Callable[..., Any] | None:
+    """What opens the compression of a file that starts so; None for none."""
     return next((opener for magic, opener in _COMPRESSED.items() if start.startswith(magic)), None)
 
 
@@ -46,12 +50,16 @@ class _Info(tarfile.TarInfo):
 class Tar:
     """A tar that is read from its beginning to its end, in whichever compression its first bytes name."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, source: str | BinaryIO, opened: Callable[..., Any] | None = None) -> None:
+        """Read the tar at a path, or that of a stream, whose compression is then what `opened` opens."""
         with ExitStack() as stack:
-            file = stack.enter_context(open(path, "rb"))  # noqa: PTH123 -- names may hold bytes that are not UTF-8
-            opened = compression(path)
+            mode = "r|"
+            if isinstance(source, str):
+                opened = compression(source)
+                mode = "r:" if opened is None else "r|"
+                source = stack.enter_context(open(source, "rb"))  # noqa: PTH123 -- names may hold bytes that are not UTF-8
+            file = source
             self._stream: IO[bytes] = file if opened is None else stack.enter_context(opened(file, "rb"))
-            mode = "r:" if opened is None else "r|"
             self._tar = stack.enter_context(
                 # Tars that were joined to one are read to the end, not to that of the first.
                 tarfile.open(  # type: ignore[call-overload]
@@ -65,6 +73,10 @@ class Tar:
         """What reads the bytes of a member; in a compressed tar, of the last one that `infos` gave."""
         stream: IO[bytes] = self._tar.extractfile(info)
         return stream.read
+
+    def read(self, size: int) -> bytes:
+        """The next bytes of the last member that `infos` gave, in a tar that is read from a stream."""
+        return bytes(self._tar.fileobj.read(size))
 
     def close(self) -> None:
         self._closing.close()

@@ -23,22 +23,27 @@ from cedtag.system.shortages import is_shortage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cedtag.audio.members import Member
+    from cedtag.audio.piped_tar import PipedInput
     from cedtag.inputs.search import Search
 
 Found: TypeAlias = "Source | Skipped | FileFailed"
 
 
-def find_sources(inputs: Iterable[str], search: Search, *, one_recording: str | None = None) -> Iterator[Found]:
+def find_sources(
+    inputs: Iterable[str], search: Search, *, one_recording: str | None = None, stdin: PipedInput | None = None
+) -> Iterator[Found]:
     """Yield the recordings of each input in turn; those of a folder in the byte order of their relative paths.
 
     An input that is named is followed through symbolic links and is taken whatever its suffix; one that cannot be
     opened is a FileFailed. Inside folders, hidden names are passed over, symbolic links and special files are
     Skipped, and a folder that cannot be listed is a FileFailed. A recording to which two inputs lead is taken once,
     under the first name; then it is Repeated. Where only `one_recording` can be used, for the reason given, a second
-    one is an InputError before much is scored.
+    one is an InputError before much is scored. A tar on `stdin` is read like one that is named; without it, standard
+    input is one recording, and not looked at.
     """
     # A single folder holds no name twice, so no names have to be kept.
-    finder = _Finder(search, remembers=not (isinstance(inputs, list | tuple) and len(inputs) == 1))
+    finder = _Finder(search, stdin, remembers=not (isinstance(inputs, list | tuple) and len(inputs) == 1))
     typed = first = None
     for typed in inputs:
         for found in finder.find(typed):
@@ -62,8 +67,8 @@ def second_recording(first: Source, second: Source, what: str) -> str:
 class _Finder:
     """A search with its globs compiled, and what it has found if it `remembers` that."""
 
-    def __init__(self, search: Search, *, remembers: bool = True) -> None:
-        self._search = search
+    def __init__(self, search: Search, stdin: PipedInput | None = None, *, remembers: bool = True) -> None:
+        self._search, self._stdin = search, stdin
         self._seen = SeenPlaces() if remembers else None
         self._real_folder = lru_cache(maxsize=64)(_real_folder)
         self._included = glob_matcher(search.include_globs or ("**",))
@@ -86,7 +91,12 @@ class _Finder:
     def _all(self, typed: str) -> Iterator[Found]:
         if typed == STDIN:
             # The time of this run, so that no later run takes its own for the same.
-            yield Source(typed, typed, typed, mtime_ns=time.time_ns())
+            source = Source(typed, typed, typed, mtime_ns=time.time_ns())
+            tar = None if self._stdin is None else self._stdin.tar()
+            if tar is None:
+                yield source
+            else:
+                yield from self._members(typed, source, tar.members())
             return
         if remote.is_url(typed):
             yield from self._objects(typed)
@@ -101,7 +111,7 @@ class _Finder:
                 yield from self._walk(typed)
                 return
             if members.is_archive(typed) and stat.S_ISREG(status.st_mode):
-                yield from self._members(typed, source)
+                yield from self._members(typed, source, members.members(typed))
                 return
             found = _checked(source, status)
             if isinstance(found, Skipped):  # asked for by name, so its absence is a failure
@@ -117,7 +127,7 @@ class _Finder:
             for found in (remote.head(url),) if is_one else remote.objects(url):
                 source = self._object(found, url.removesuffix(found.relative) if is_one else f"{url.rstrip('/')}/")
                 if is_one and members.is_archive(url):
-                    yield from self._members(url, source)
+                    yield from self._members(url, source, members.members(url))
                 elif is_one or self._wants(found.relative):
                     yield source
         except remote.RemoteError as error:
@@ -134,17 +144,18 @@ class _Finder:
         entered = not any(self._excluded("/".join(folders[: depth + 1])) for depth in range(len(folders)))
         return entered and name[name.rfind(".") :].lower() in AUDIO_SUFFIXES and self._takes(relative)
 
-    def _members(self, typed: str, archive: Source) -> Iterator[Found]:
+    def _members(self, typed: str, archive: Source, listed: Iterable[Member]) -> Iterator[Found]:
         """The recordings in an archive, in its order; what leads out of it is Skipped."""
         root = f"{typed}{members.BETWEEN}"
         num_found = 0
         try:
-            for member in members.members(typed):
+            for member in listed:
                 num_found += 1
                 relative = member.name.removeprefix("./")
                 if not (self._takes(relative) if member.refusal else self._wants(relative)):
                     continue
-                path, at = f"{root}{member.name}", f"{archive.at}{members.BETWEEN}{relative}"
+                path = f"{root}{member.name}"
+                at = archive.at and f"{archive.at}{members.BETWEEN}{relative}"
                 source = Source(path, f"{root}{relative}", relative, root, member.size, member.stamp, at=at)
                 yield Skipped(source, member.refusal) if member.refusal else source
         except members.DAMAGE as error:

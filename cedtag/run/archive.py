@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from cedtag.audio.piped_tar import PipedInput
 from cedtag.inputs.search import STDIN
 from cedtag.inputs.sources import find_sources
 from cedtag.inputs.start_time import timed, with_notes
@@ -104,14 +105,18 @@ def _prepare(
     outputs = check_destination(settings.destination, named, run=info)
     output, job = _opened(settings, scoring, model, info, named)
     stack.enter_context(closing(output))
+    stdin = PipedInput()
+    stack.callback(stdin.close)
+    looked_at = None if settings.reading.raw else stdin
     found = kept_apart(
-        find_sources(paths, settings.search, one_recording=single_recording_output(settings)),
+        find_sources(paths, settings.search, one_recording=single_recording_output(settings), stdin=looked_at),
         outputs,
         lambda item: item.path if isinstance(item, Source) else None,
     )
-    sources = timed(output.pending(found, retry_failed=settings.destination.retry_failed), settings.clock)
+    pending = stdin.kept(output.pending(found, retry_failed=settings.destination.retry_failed))
+    sources = timed(pending, settings.clock)
     if settings.cluster.is_local:
-        outcomes = local_outcomes(sources, opener(settings, scorer, stack), scorer, settings, plan)
+        outcomes = local_outcomes(sources, opener(settings, scorer, stack, stdin), scorer, settings, plan)
     else:
         from cedtag.run.on_ray import cluster_outcomes  # here, because only such a run needs ray
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from cedtag.audio import Decoders, read_raw, spooled
+from cedtag.audio.piped_tar import PIPED, PipedInput
+from cedtag.errors import AudioError
 from cedtag.inputs.search import STDIN
 from cedtag.inputs.window_settings import samples_of
 from cedtag.run.pipeline import score_recordings
@@ -46,20 +48,36 @@ def local_outcomes(
             yield from fine
 
 
-def opener(settings: RunSettings, scorer: Scorer, stack: ExitStack) -> OpenRecording:
+def opener(settings: RunSettings, scorer: Scorer, stack: ExitStack, stdin: PipedInput | None = None) -> OpenRecording:
     """The function that opens a recording; `stack` closes what it needs."""
+    stdin = stdin or PipedInput()
     # On a GPU the model is nearly free, and decoding has to leave this process to keep up.
     decoding = replace(settings.reading.decoding, isolate=scorer.device != "cpu")
     decoders = stack.enter_context(Decoders(decoding))
 
     def open_source(source: Source) -> Recording:
+        if source.path.startswith(PIPED):
+            return _opened_member(source, decoders, stdin)
         if source.path != STDIN:
             return decoders.open(source)
         if decoding.raw is not None:
             return read_raw(source.name, sys.stdin.buffer, decoding.raw, decoding.selection)
-        return decoders.open(replace(source, path=stack.enter_context(spooled(sys.stdin.buffer))))
+        return decoders.open(replace(source, path=stack.enter_context(spooled(stdin.stream))))
 
     return open_source
+
+
+def _opened_member(source: Source, decoders: Decoders, stdin: PipedInput) -> Recording:
+    """A member of the tar on standard input, with what is wrong with it."""
+    try:
+        recording = decoders.open(source)
+    except AudioError as error:
+        if problem := stdin.taken(source):
+            raise AudioError(f"{error}; {problem}", stage=error.stage) from error
+        raise
+    if problem := stdin.taken(source):
+        recording.problems.append(problem)
+    return recording
 
 
 def _scored(
