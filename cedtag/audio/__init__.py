@@ -92,7 +92,7 @@ class Decoders:
 
         It is opened once: a file that replaces it afterwards is not read, in a child process neither.
         """
-        file = open_audio(source, self._decoding.raw, self._decoding.selection)
+        file = open_audio(source, self._decoding.raw, self._decoding.selection, in_ranges=not self._isolate)
         if file.needs_pyav or self._isolate:
             return self._pool.open(file)
         recording = open_in_process(file)

@@ -33,8 +33,8 @@ class FlacDecoder:
 
     def __init__(self, file: AudioFile) -> None:
         self._name, self._contents = file.name, file.contents()
-        os.lseek(file.fd, file.span.start, os.SEEK_SET)
-        self._whole = file.fd if file.span.stop is None else SplicedFile(self._contents)
+        is_plain = file.span.stop is None and file.ranged is None
+        self._whole = _rewound(file) if is_plain else SplicedFile(self._contents)
         self._decoder = SoundFileDecoder(self._whole, file.name)
         self.rate_hz, self.channels, self.subtype = self._decoder.rate_hz, self._decoder.channels, self._decoder.subtype
         self.declared_frames = self._decoder.declared_frames
@@ -170,3 +170,9 @@ class FlacDecoder:
         else:
             at = self._whole.tell()
         return max(stream.audio, at - _READ_AHEAD_BYTES)
+
+
+def _rewound(file: AudioFile) -> int:
+    """The descriptor of a file at the beginning of its span."""
+    os.lseek(file.fd, file.span.start, os.SEEK_SET)
+    return file.fd

@@ -16,7 +16,7 @@ from cedtag.audio.containers.span import Span
 from cedtag.audio.flac import FlacDecoder
 from cedtag.audio.mpeg import MpegDecoder
 from cedtag.audio.ogg_chain import OggDecoder
-from cedtag.audio.open import size_and_mtime, unreadable
+from cedtag.audio.open import unreadable
 from cedtag.audio.parts import Parts
 from cedtag.audio.plain_header import with_plain_header
 from cedtag.audio.raw import RawDecoder, RawFormat
@@ -153,7 +153,7 @@ class InProcessRecording:
         if self._mono.is_out_of_scale:
             peak = f"samples reach {self._mono.peak:.6g}, far beyond full scale 1"
             self.warnings.append(f"{peak}: is it float audio in integer scale? divide it by its full scale")
-        if self._file is not None and size_and_mtime(self._file.fd) != self._file.size_and_mtime:
+        if self._file is not None and not self._file.is_as_opened():
             self.problems.append("the file changed while it was read")
         self.warnings += self._decoder.warnings
         if self._mono.cancels:
@@ -174,7 +174,7 @@ class InProcessRecording:
         """The stage at which it was cut short, if that can pass; libsndfile takes an error of the disk for the end."""
         if damage is not None and damage.stage in PASSING_STAGES:
             return damage.stage
-        if self._file is None or not any(self._shortfall(damage)):
+        if self._file is None or self._file.ranged is not None or not any(self._shortfall(damage)):
             return ""
         try:
             os.pread(self._file.fd, 1, os.lseek(self._file.fd, 0, os.SEEK_CUR))
@@ -198,7 +198,7 @@ class InProcessRecording:
 
 def open_in_process(file: AudioFile) -> InProcessRecording:
     """Decode a file in this process; its descriptor is closed with the recording, or here when there is none."""
-    with closed_on_error(file.name, file.fd), bugs_reported(file.name), ExitStack() as stack:
+    with closed_on_error(file.name, file), bugs_reported(file.name), ExitStack() as stack:
         decoder = decoder_of(file)
         stack.callback(decoder.close)
         recording = InProcessRecording(file.name, decoder, file)
@@ -229,7 +229,7 @@ def _for_libsndfile(file: AudioFile, container: Container) -> int | SplicedFile:
     contents = file.contents()
     if (other := with_plain_header(contents, container) or repaired(contents, container)) is not None:
         return other
-    if file.span == Span():
+    if file.span == Span() and file.ranged is None:
         os.lseek(file.fd, file.span.start, os.SEEK_SET)
         return file.fd
     return SplicedFile(contents)

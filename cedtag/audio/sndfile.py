@@ -49,10 +49,11 @@ class SoundFileDecoder:
     warnings: tuple[str, ...] = ()
 
     def __init__(self, file: int | SplicedFile, name: str) -> None:
-        self._name = name
+        self._name, self._source = name, file
         try:
             self._file = _ForwardOnly(file, closefd=False)
         except soundfile.LibsndfileError as error:
+            self._raise_failure()
             raise AudioError(f"{name}: cannot be decoded ({_reason(error)})") from error
         try:
             check_limits(name, self._file.samplerate, self._file.channels)
@@ -78,6 +79,7 @@ class SoundFileDecoder:
                 got = self._file.buffer_read_into(buffer[filled : filled + min(left, per_call)], "float32")
             except soundfile.LibsndfileError as error:
                 yield buffer[:filled]
+                self._raise_failure()
                 raise AudioError(f"{self._name}: cannot be decoded ({_reason(error)})") from error
             if got == 0:
                 break
@@ -87,9 +89,15 @@ class SoundFileDecoder:
                 yield buffer[:filled]
                 filled = 0
         yield buffer[:filled]
+        self._raise_failure()
 
     def close(self) -> None:
         self._file.close()
+
+    def _raise_failure(self) -> None:
+        """Raise what kept the file from being read, which libsndfile has taken for its end."""
+        if not isinstance(self._source, int) and self._source.failure is not None:
+            raise self._source.failure
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -7,6 +7,8 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from cedtag.errors import AudioError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,12 +31,13 @@ class SplicedFile:
         least_size: int = 0,
     ) -> None:
         extents = [(0, file.size)] if extents is None else extents
-        self._fd, self._head = file.fd, head
-        self._sources = [file.start + begin for begin, _ in extents]
+        self._file, self._head = file, head
+        self._sources = [begin for begin, _ in extents]
         # Where each extent seems to begin, and the end.
         self._begins = list(accumulate((stop - begin for begin, stop in extents), initial=len(head)))
         self._size = max(self._begins[-1], least_size)
         self._at = 0
+        self.failure: AudioError | None = None  # which libsndfile takes for the end, and nothing is read after it
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
@@ -47,9 +50,12 @@ class SplicedFile:
     def readinto(self, buffer: memoryview | bytearray) -> int:
         """Fill `buffer`, but for what lies behind the end; the number of bytes."""
         wanted, num_bytes = memoryview(buffer), 0
-        while num_bytes < len(wanted) and (more := self._read_part(wanted[num_bytes:])):
-            self._at += more
-            num_bytes += more
+        try:
+            while self.failure is None and num_bytes < len(wanted) and (more := self._read_part(wanted[num_bytes:])):
+                self._at += more
+                num_bytes += more
+        except AudioError as error:
+            self.failure = error
         return num_bytes
 
     def read(self, length: int) -> bytes:
@@ -71,4 +77,4 @@ class SplicedFile:
             wanted[:num_bytes] = bytes(num_bytes)
             return num_bytes
         offset = self._sources[place - 1] + self._at - self._begins[place - 1]
-        return os.preadv(self._fd, [wanted[: self._begins[place] - self._at]], offset)
+        return self._file.read_into(wanted[: self._begins[place] - self._at], offset)

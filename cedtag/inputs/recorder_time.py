@@ -7,14 +7,17 @@ import re
 from datetime import timezone, tzinfo
 from typing import TYPE_CHECKING
 
+from cedtag.audio import members
 from cedtag.audio.containers.chunks import LAYOUTS, chunks
 from cedtag.audio.containers.file_bytes import FileBytes
 from cedtag.audio.containers.span import without_leading_tags
 from cedtag.audio.open import open_regular
+from cedtag.audio.ranged import ends_of
 from cedtag.errors import AudioError
 from cedtag.inputs.clock import ISO_TIME, offset_of, time_of_parts
 from cedtag.inputs.found_time import FoundTime
 from cedtag.inputs.name_time import YEARS
+from cedtag.system.remote import is_url
 from cedtag.system.shortages import is_shortage
 
 if TYPE_CHECKING:
@@ -91,24 +94,30 @@ def _wamd_timestamp(contents: bytes) -> bytes:
 def _read_chunks(source: Source, kinds: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
     """The contents of the chunks of each kind in a WAV file, the last first."""
     try:
+        if is_url(source.path) and not members.split(source.path):
+            return _chunks_of(ends_of(source.name, source.path), kinds)
         fd = open_regular(source)
     except AudioError:  # the run will report it
         return {}
     try:
-        file = without_leading_tags(FileBytes(fd))
-        if file.at(0, 4) not in (b"RIFF", b"RF64"):
-            return {}
-        layout = LAYOUTS[b"RIFF"]
-        found: dict[bytes, list[bytes]] = {}
-        for chunk in chunks(file, layout, layout.first_chunk):
-            if chunk.kind in kinds:
-                of_kind = found.setdefault(chunk.kind, [])
-                of_kind.insert(0, file.at(chunk.offset, min(chunk.size, MAX_CHUNK_BYTES)))
-                del of_kind[_MOST_CHUNKS:]
-        return found
+        return _chunks_of(FileBytes(fd), kinds)
     except OSError as error:
         if is_shortage(error):
             raise
         return {}  # the run will report a bad disk, too
     finally:
         os.close(fd)
+
+
+def _chunks_of(contents: FileBytes, kinds: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
+    file = without_leading_tags(contents)
+    if file.at(0, 4) not in (b"RIFF", b"RF64"):
+        return {}
+    layout = LAYOUTS[b"RIFF"]
+    found: dict[bytes, list[bytes]] = {}
+    for chunk in chunks(file, layout, layout.first_chunk):
+        if chunk.kind in kinds:
+            of_kind = found.setdefault(chunk.kind, [])
+            of_kind.insert(0, file.at(chunk.offset, min(chunk.size, MAX_CHUNK_BYTES)))
+            del of_kind[_MOST_CHUNKS:]
+    return found

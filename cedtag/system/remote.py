@@ -11,6 +11,9 @@ import hashlib
 import os
 import re
 import tempfile
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"(s3|gs|az|https?)://[^/\s]+(/.*)?", re.DOTALL)
 RANGE_BYTES = 8 << 20
+BLOCK_BYTES, _BLOCKS_KEPT = 2 << 20, 3
 MAX_OBJECT_BYTES = 64 << 30
 _RETRIES, _DEADLINE_S = 6, 60.0
 _STAMP_BITS = 62
@@ -77,11 +81,76 @@ def head(url: str) -> Object:
     return Object(url, key.rpartition("/")[2], found["size"], _stamp(found))
 
 
-def open_object(name: str, url: str) -> int:
-    """The descriptor of a temporary file with the bytes of an object; the reason why there is none is an AudioError."""
+class RangedObject:
+    """An object that is read at any place, in blocks of one state of it, with the next one under way; RemoteError.
+
+    Of the blocks the last few stay, and both ends, at which headers and what follows the audio are.
+    """
+
+    def __init__(self, url: str, block_bytes: int | None = None, *, ahead: bool = True) -> None:
+        self._block_bytes, self._ahead = block_bytes or BLOCK_BYTES, ahead
+        place, self._key = _split(url)
+        self._store = _store(place)
+        self.size, self._state = _found(self._store, self._key)
+        self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
+        self._last = -1
+
+    def read(self, start: int, length: int) -> bytes:
+        """The bytes from `start` on, fewer than `length` only at the end."""
+        stop = min(start + length, self.size)
+        parts = []
+        while start < stop:
+            number, begin = divmod(start, self._block_bytes)
+            part = self._block(number)[begin : begin + stop - start]
+            parts.append(part)
+            start += len(part)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Let go of what was read, and wait for nothing."""
+        self._blocks.clear()
+
+    def _block(self, number: int) -> bytes:
+        ends = (0, (self.size - 1) // self._block_bytes)
+        asked = self._asked(number)
+        if self._ahead and number == self._last + 1 and number < ends[1]:
+            self._asked(number + 1)
+        self._last = number
+        inner = [one for one in self._blocks if one not in ends]
+        for old in inner[: max(0, len(inner) - _BLOCKS_KEPT)]:
+            del self._blocks[old]
+        return asked.result()
+
+    def _asked(self, number: int) -> Future[bytes]:
+        if number not in self._blocks:
+            block: Future[bytes] = Future()
+            self._blocks[number] = block
+            # No pool: a process that is told to end waits for the threads of one.
+            threading.Thread(target=self._fetch, args=(number, block), name="cedtag-ahead", daemon=True).start()
+        self._blocks.move_to_end(number)
+        return self._blocks[number]
+
+    def _fetch(self, number: int, block: Future[bytes]) -> None:
+        span = number * self._block_bytes, min(self.size, (number + 1) * self._block_bytes)
+        try:
+            with _said():
+                block.set_result(_range(self._store, self._key, span, self._state))
+        except BaseException as error:  # noqa: BLE001 -- raised again where the block is read
+            block.set_exception(error)
+
+
+def open_object(name: str, url: str, content: RangedObject | None = None) -> int:
+    """The descriptor of a temporary file with the bytes of an object; the reason why there is none is an AudioError.
+
+    What `content` has of it already is not read again.
+    """
     try:
         with tempfile.TemporaryFile(prefix="cedtag-") as file:
-            _fetch(url, file)
+            if content is None:
+                _fetch(url, file)
+            else:
+                for start in range(0, content.size, BLOCK_BYTES):
+                    file.write(content.read(start, BLOCK_BYTES))
             file.flush()
             fd = os.dup(file.fileno())
     except RemoteError as error:
@@ -96,19 +165,23 @@ def open_object(name: str, url: str) -> int:
 
 
 def _fetch(url: str, file: Any) -> None:
-    obstore = _obstore()
     place, key = _split(url)
     store = _store(place)
-    with _said():
-        found = obstore.head(store, key)
-        size, etag = found["size"], found.get("e_tag")
-        if size > MAX_OBJECT_BYTES:
-            raise RemoteError(f"is longer than {MAX_OBJECT_BYTES >> 30} GiB")
-        state = {"if_match": etag} if etag else {"if_unmodified_since": found["last_modified"]}
+    size, state = _found(store, key)
     for start in range(0, size, RANGE_BYTES):
         with _said():
             content = _range(store, key, (start, min(size, start + RANGE_BYTES)), state)
         file.write(content)
+
+
+def _found(store: Any, key: str) -> tuple[int, dict[str, Any]]:
+    """The size of an object, and what asks for the state in which it is now."""
+    with _said():
+        found = _obstore().head(store, key)
+    if found["size"] > MAX_OBJECT_BYTES:
+        raise RemoteError(f"is longer than {MAX_OBJECT_BYTES >> 30} GiB")
+    etag = found.get("e_tag")
+    return found["size"], {"if_match": etag} if etag else {"if_unmodified_since": found["last_modified"]}
 
 
 def _range(store: Any, key: str, span: tuple[int, int], state: dict[str, Any]) -> bytes:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+import io
 import subprocess
 import sys
 import tarfile
 
+import numpy as np
 import pytest
+import soundfile
 
+from cedtag.audio import ranged
 from cedtag.system import remote
 from tests.fake_bucket import NAME, Bucket, serving
 from tests.micro import CHECKPOINT
@@ -161,3 +165,109 @@ def test_without_obstore_a_url_is_one_sentence(sounds):
     assert done.returncode == 1
     assert "what lies behind a URL needs obstore, which is not installed: " in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def long_objects(bucket, monkeypatch):
+    """Objects of a bucket that all count as long, and are read in blocks of 20,000 bytes."""
+    monkeypatch.setattr(ranged, "FROM_BYTES", 1000)
+    monkeypatch.setattr(remote, "BLOCK_BYTES", 20_000)
+    monkeypatch.setattr(remote, "_fetch", lambda url, file: pytest.fail(f"{url} was fetched whole"))
+    return bucket
+
+
+def noise(form: str, **options: str) -> bytes:
+    out = io.BytesIO()
+    samples = np.random.default_rng(3).standard_normal(320_000) / 10
+    soundfile.write(out, samples, 16_000, format=form, **options)
+    return out.getvalue()
+
+
+CONTAINERS = {
+    "n.wav": noise("WAV"),
+    "float.wav": noise("WAV", subtype="FLOAT"),
+    "rf64.wav": noise("RF64"),
+    "n.w64": noise("W64"),
+    "n.aiff": noise("AIFF"),
+    "n.caf": noise("CAF"),
+    "n.au": noise("AU"),
+    "n.flac": noise("FLAC"),
+    "unfinished.wav": noise("WAV")[:40] + bytes(4) + noise("WAV")[44:],
+    "junk.wav": noise("WAV") + bytes(range(1, 200)) * 300,
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_long_object_is_read_in_ranges_once_with_the_rows_of_the_file(cedtag, long_objects, tmp_path, name):
+    (tmp_path / name).write_bytes(CONTAINERS[name])
+    long_objects.objects[f"field/{name}"] = CONTAINERS[name]
+    here = cedtag(name, "-f", "csv")
+    there = cedtag(f"{URL}/{name}", "-f", "csv", "-v")
+    assert (there.code, there.lines[1:]) == (here.code, [f"{URL}/{line}" for line in here.lines[1:]])
+    # What follows the audio is looked at, twice, and the end of a FLAC file again, which real blocks hold still.
+    again = {"junk.wav": 2 * remote.BLOCK_BYTES, "n.flac": 1.5 * (1 << 18)}.get(name, 0)
+    assert len(CONTAINERS[name]) <= long_objects.sent <= 1.02 * len(CONTAINERS[name]) + again
+
+
+@pytest.mark.parametrize("name", ["c.ogg", "n.mp3"])
+def test_a_long_object_that_is_read_twice_is_fetched_first(cedtag, long_objects, tmp_path, name):
+    long_objects.objects["field/n.mp3"] = content = noise("MP3")
+    (tmp_path / "sounds/n.mp3").write_bytes(content)
+    done = cedtag(f"{URL}/{name}", "-f", "csv")
+    assert done.code == 0, done.stderr
+    assert done.lines[1:] == [f"{URL}/{line}" for line in local_rows(cedtag)[1:] if line.startswith(name)]
+    assert long_objects.sent <= 1.02 * len(long_objects.objects[f"field/{name}"])
+
+
+@pytest.mark.parametrize("faults", [[503, "cut", "reset", 429], ["whole", "whole", "cut", 500]])
+def test_what_passes_is_tried_again_in_ranges_too(cedtag, long_objects, faults):
+    long_objects.faults = list(faults)
+    done = cedtag(f"{URL}/a.wav", "-f", "csv")
+    assert done.code == 0, done.stderr
+    assert long_objects.faults == []
+    assert done.lines[1:] == [f"{URL}/{line}" for line in local_rows(cedtag)[1:] if line.startswith("a.wav")]
+
+
+@pytest.mark.parametrize("name", ["a.wav", "b/stereo.flac"])
+def test_a_long_object_that_changes_while_it_is_read_is_partial_up_to_there(cedtag, long_objects, name):
+    long_objects.faults = ["whole"] * 12 + ["change"] * 20
+    done = cedtag(f"{URL}/{name}", "-f", "csv", "--errors", "errors.jsonl")
+    assert done.code == 3
+    assert "has changed while it was read" in done.stderr
+    assert "From cffi callback" not in done.stderr
+    assert "decoded " in done.stderr
+
+
+@pytest.mark.parametrize("faults", [["change"], ["whole", "change"], ["whole", "whole", "change"]])
+def test_a_long_object_that_changes_at_once_fails(cedtag, long_objects, faults):
+    long_objects.faults = list(faults)
+    done = cedtag(f"{URL}/a.wav", "-f", "csv")
+    assert done.code == 3
+    assert "has changed while it was read" in done.stderr
+
+
+def test_a_long_object_that_is_cut_off_is_partial(cedtag, long_objects):
+    long_objects.objects["field/a.wav"] = long_objects.objects["field/a.wav"][:200_000]
+    done = cedtag(f"{URL}/a.wav", "-f", "csv")
+    assert done.code == 3
+    assert "is cut off: 199956 of 384000 bytes of audio are there" in done.stderr
+
+
+def test_of_a_long_object_few_blocks_are_kept(long_objects):
+    content = remote.RangedObject(f"{URL}/a.wav")
+    whole = b""
+    while part := content.read(len(whole), 7_000):
+        whole += part
+        assert len(content._blocks) <= 6
+    assert whole == long_objects.objects["field/a.wav"]
+    content.close()
+
+
+def test_start_times_in_metadata_cost_a_few_bytes(cedtag, bucket):
+    guano = b"GUANO|Version: 1.0\nTimestamp: 2026-03-23T05:30:00Z\n"
+    chunk = b"guan" + len(guano).to_bytes(4, "little") + guano + bytes(len(guano) % 2)
+    data = noise("WAV", subtype="FLOAT") + chunk
+    bucket.objects = {"field/g.wav": data[:4] + (len(data) - 8).to_bytes(4, "little") + data[8:]}
+    done = cedtag(f"{URL}/g.wav", "-f", "csv", "--start-time", "metadata")
+    assert "2026-03-23T05:30:00" in done.stdout.decode()
+    assert bucket.sent <= len(data) + 4 * (1 << 18)

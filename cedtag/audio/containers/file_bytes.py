@@ -33,7 +33,7 @@ class FileBytes:
         """Return the bytes from `start` to `stop` of these, as if they were a file."""
         if start == 0 and stop is None:
             return self  # with what it has read
-        return FileBytes(self.fd, self.start + start, self.start + (self.size if stop is None else stop))
+        return self._between(self.start + start, self.start + (self.size if stop is None else stop))
 
     def at(self, offset: int, length: int, ahead: int = WINDOW_BYTES) -> bytes:
         """Return up to `length` bytes from `offset`, fewer only where the file ends; read `ahead` at least."""
@@ -66,6 +66,13 @@ class FileBytes:
         """Return whether the bytes from `start` to `stop` are zero; of many, whether those at both ends are."""
         length = min(WINDOW_BYTES, stop - start)
         return not any(self.at(offset, length).strip(b"\0") for offset in (stop - length, start))
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill the beginning of `buffer` with what is at `offset`; the number of bytes, 0 at the end alone."""
+        return os.preadv(self.fd, [buffer], self.start + offset)
+
+    def _between(self, start: int, stop: int) -> FileBytes:
+        return FileBytes(self.fd, start, stop)
 
     def _read(self, offset: int, length: int) -> bytes:
         chunks = []
