@@ -100,6 +100,7 @@ class Store:
         self.path = path
         self.facts: StoreFacts = facts_from_dict(path / HEADER, read_facts(path, KIND))
         self._groups: _Kept[Group] = _Kept(_KEPT)
+        self._kinds: dict[Hashable, int] = {}  # of groups, by what was read of them
         self._files: _Kept[PartFile] = _Kept(2 * _KEPT)
         self._outcomes: _Kept[list[dict[str, Any]]] = _Kept(_KEPT)
 
@@ -261,7 +262,9 @@ class Store:
                 found.choose(choose, file.path)
             return found
 
-        return lambda part, group: self._groups.get((part, group, columns, choose), lambda: made(part, group))
+        # Not the columns themselves, which take longer to compare than a short recording to read.
+        kind = self._kinds.setdefault((columns, choose), len(self._kinds))
+        return lambda part, group: self._groups.get((part, group, kind), lambda: made(part, group))
 
     def columns(
         self, classes: Sequence[int] | None = None, *, embeddings: bool = False, frames: bool = False
@@ -287,7 +290,7 @@ class Store:
             begin, end = file.group_starts[group : group + 2]
             found = read(entry.at_part, group)
             rows = slice(first - begin, min(last, end) - begin)
-            if not (found.ids[rows] == entry.id).all():
+            if np.count_nonzero(found.ids[rows] != entry.id):
                 raise InputError(f"{file.path}: holds other windows in the place of those of {source.name}; {_RESTORE}")
             yield found.batch(source, rows)
             if last >= end:  # what comes next in listing order is behind it
@@ -307,8 +310,10 @@ class Store:
         return recording_of(rows[entry.row])
 
     def _file(self, table: str, part: int) -> PartFile:
-        path = part_path(self.path, table, self._index.names[part])
-        return self._files.get((table, part), lambda: PartFile(path))
+        def opened() -> PartFile:
+            return PartFile(part_path(self.path, table, self._index.names[part]))
+
+        return self._files.get((table, part), opened)
 
     @cached_property
     def _index(self) -> _Index:
