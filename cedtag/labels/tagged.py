@@ -65,14 +65,14 @@ class TaggedWindows:
             return self
         return self._of(rows, replace(self.tags, starts=np.append(self.tags.starts[rows], self.tags.starts[-1])))
 
-    def in_pieces(self, size: int) -> Iterator[TaggedWindows]:
-        """The windows in pieces of so many at most, all in turn."""
-        if 0 < len(self) <= size:
-            yield self
-            return
-        for first in range(0, len(self), size):
-            last = min(first + size, len(self))
-            yield self._of(slice(first, last), self.tags.of_rows(first, last))
+    def in_pieces(self, num_tags: int) -> Iterator[TaggedWindows]:
+        """The windows in pieces with so many tags at most, or of one window, all in turn."""
+        starts, first = self.tags.starts, 0
+        while first < len(self):
+            last = max(first + 1, int(np.searchsorted(starts, starts[first] + num_tags, "right")) - 1)
+            is_whole = last - first == len(self)
+            yield self if is_whole else self._of(slice(first, last), self.tags.of_rows(first, last))
+            first = last
 
     def _of(self, rows: slice | NDArray[np.intp], tags: TagColumns) -> TaggedWindows:
         index, start, stop, channel = self.index[rows], self.start[rows], self.stop[rows], self.channel[rows]

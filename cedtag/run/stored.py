@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Stored: TypeAlias = "WindowBatch | FileEnd | FileFailed"
 
-_WINDOWS = 512  # of which tags are written together
+_TAGS = 1 << 14  # that are written together, of however many windows
 _ALL, _NONE = -1, 0  # of the windows without tags
 
 
@@ -99,7 +99,7 @@ def _tagged(found: Iterable[tuple[Source, Stored]], select: BatchSelector, near:
         elif near != _NONE or len(_tags(one).places):
             windows = TaggedWindows(source, one.index, one.start, one.stop, one.channel, _tags(one), select.labels)
             windows = windows if near == _ALL else windows.without_silence(_kept(one, near))
-            yield from windows.in_pieces(_WINDOWS)
+            yield from windows.in_pieces(_TAGS)
 
 
 def _scored_near(found: Iterable[tuple[Source, Stored]], select: BatchSelector, near: int) -> Iterator[Outcome]:

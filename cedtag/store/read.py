@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from cedtag.store.frames import StoredFrames
     from cedtag.store.schema import StoredRecording
 
-    # Gives the windows of a row group other scores, and tags.
+    # Gives windows their scores, and tags.
     Choose: TypeAlias = "Callable[[Block], tuple[NDArray[np.uint16], TagColumns]]"
 
 Value = TypeVar("Value")
 PLACE = ("id", "window", "channel", "start_sample", "stop_sample")
 _ENTRIES_AT_ONCE = 1024
+_BLOCK = 2048  # rows of which tags are chosen at once
 _KEPT = 8  # row groups, so that as many shards can take turns
 
 
@@ -225,7 +226,7 @@ class Store:
     ) -> Iterator[WindowBatch | FileEnd | FileFailed]:
         """The windows of each recording, and then its outcome, both with the same source.
 
-        `choose` gets the windows of many recordings at once, those of a row group, whether or not they count.
+        `choose` gets windows of many recordings at once, whether or not they count.
         """
         read = self._reader(classes, embeddings=embeddings, frames=frames, choose=choose)
         for entry in self._entries():
@@ -257,10 +258,7 @@ class Store:
 
         def made(part: int, group: int) -> Group:
             file = self._file(WINDOWS, part)
-            found = Group(file.read_group(group, columns))
-            if choose is not None:
-                found.choose(choose, file.path)
-            return found
+            return Group(file.read_group(group, columns), None if choose is None else _Chosen(choose, file.path))
 
         # Not the columns themselves, which take longer to compare than a short recording to read.
         kind = self._kinds.setdefault((columns, choose), len(self._kinds))
@@ -292,7 +290,7 @@ class Store:
             rows = slice(first - begin, min(last, end) - begin)
             if np.count_nonzero(found.ids[rows] != entry.id):
                 raise InputError(f"{file.path}: holds other windows in the place of those of {source.name}; {_RESTORE}")
-            yield found.batch(source, rows)
+            yield from found.batches(source, rows)
             if last >= end:  # what comes next in listing order is behind it
                 self._groups.drop((entry.at_part, group))
             first, group = end, group + 1
@@ -405,7 +403,7 @@ def _makers(files: Sequence[PartFile], facts: StoreFacts) -> list[Mapping[str, A
 class Group:
     """A row group in arrays."""
 
-    def __init__(self, table: pyarrow.Table) -> None:
+    def __init__(self, table: pyarrow.Table, chosen: _Chosen | None = None) -> None:
         self.ids, self._index, self._channel, self._start, self._stop = (table[name].to_numpy() for name in PLACE)
         has_embeddings = table.column_names[-1] == EMBEDDING and pyarrow.types.is_fixed_size_list(table[-1].type)
         self._frames = FramesOfGroup(table) if COUNT in table.column_names else None
@@ -418,19 +416,23 @@ class Group:
         if has_embeddings:
             values = table[-1].combine_chunks()
             self._embeddings = values.flatten().to_numpy().reshape(len(table), -1)
-        self._tags: TagColumns | None = None
+        self._chosen = chosen
 
-    def choose(self, choose: Choose, path: Path) -> None:
-        """Take the scores and tags that this gives; InputError for scores that are none."""
-        if self._scores.max(initial=0) > SCALE:
-            raise InputError(f"{path}: holds scores above 1; {_RESTORE}")
-        self._scores, self._tags = choose(self.block())
-
-    def batch(self, source: Source, rows: slice) -> WindowBatch:
+    def batches(self, source: Source, rows: slice) -> Iterator[WindowBatch]:
         """These windows, which are of one recording."""
+        if self._chosen is None:
+            yield self._batch(source, rows, self._scores[rows])
+            return
+        while rows.start < rows.stop:
+            some, scores, tags = self._chosen.of(self, rows)
+            yield self._batch(source, some, scores, tags)
+            rows = slice(some.stop, rows.stop)
+
+    def _batch(
+        self, source: Source, rows: slice, scores: NDArray[np.uint16], tags: TagColumns | None = None
+    ) -> WindowBatch:
         places = self._index[rows], self._start[rows], self._stop[rows], self._channel[rows]
-        tags = None if self._tags is None else self._tags.of_rows(rows.start, rows.stop)
-        return WindowBatch(source, *places, self._scores[rows], self._vectors(rows), self._frames_of(rows), tags)
+        return WindowBatch(source, *places, scores, self._vectors(rows), self._frames_of(rows), tags)
 
     def block(self, rows: NDArray[np.bool_] | slice = slice(None)) -> Block:
         """All windows, or these."""
@@ -442,6 +444,28 @@ class Group:
 
     def _vectors(self, rows: NDArray[np.bool_] | slice) -> NDArray[np.float16] | None:
         return None if self._embeddings is None else self._embeddings[rows]
+
+
+class _Chosen:
+    """What is chosen of a row group, in blocks; the last alone is kept, since a tag takes more memory than a score."""
+
+    def __init__(self, choose: Choose, path: Path) -> None:
+        self._choose, self._path = choose, path
+        self._first = -1
+        self._block: tuple[NDArray[np.uint16], TagColumns] | None = None
+
+    def of(self, group: Group, rows: slice) -> tuple[slice, NDArray[np.uint16], TagColumns]:
+        """The first of these rows, with their scores and tags; InputError for scores that are none."""
+        first = rows.start - rows.start % _BLOCK
+        if self._block is None or first != self._first:
+            self._block = None  # first, so that memory holds no more than one
+            block = group.block(slice(first, first + _BLOCK))
+            if block.scores.max(initial=0) > SCALE:
+                raise InputError(f"{self._path}: holds scores above 1; {_RESTORE}")
+            self._first, self._block = first, self._choose(block)
+        scores, tags = self._block
+        some = slice(rows.start, min(rows.stop, first + _BLOCK))
+        return some, scores[some.start - first : some.stop - first], tags.of_rows(some.start - first, some.stop - first)
 
 
 class _Kept(Generic[Value]):

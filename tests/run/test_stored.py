@@ -12,7 +12,7 @@ from pyarrow import parquet
 from cedtag.errors import InputError
 from cedtag.events.settings import EventSettings
 from cedtag.labels.tag_filter import TagFilter
-from cedtag.labels.tagged import one_by_one
+from cedtag.labels.tagged import TaggedWindows, one_by_one
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd
 from cedtag.run.plan import scoring_at, selection_of
 from cedtag.run.settings import RunSettings, Scoring
@@ -27,6 +27,7 @@ HOP = 10 * SAMPLE_RATE_HZ
 def made(tmp_path, monkeypatch):
     """The windows by recording of a store of two shards, whose recordings take turns in the order of listing."""
     monkeypatch.setattr("cedtag.store.write.ROWS_PER_GROUP", 7)
+    monkeypatch.setattr("cedtag.store.read._BLOCK", 3)
     first = make_store(tmp_path / "s", {f"{number}.wav": 1 + 3 * number for number in range(0, 8, 2)})
     second = make_store(tmp_path / "s", {f"{number}.wav": 1 + 3 * number for number in range(1, 8, 2)})
     files = [parquet.ParquetFile(path) for path in (tmp_path / "s" / "windows").iterdir()]
@@ -59,11 +60,13 @@ def test_rows_are_those_of_a_run_without_a_store(made, tmp_path, window, events,
 
 
 def test_rows_of_a_long_recording_come_in_pieces_that_do_not_grow_with_it(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("cedtag.run.stored._WINDOWS", 3)
-    rows = list(rows_of_store(open_store(tmp_path / "s"), scoring_for(HOP, RunSettings())))
-    sizes = [len(one) for one in rows if not isinstance(one, FileEnd)]
-    assert max(sizes) == 3
-    assert sum(sizes) == sum(map(len, made.values()))
+    monkeypatch.setattr("cedtag.store.read._BLOCK", 16_384)
+    monkeypatch.setattr("cedtag.run.stored._TAGS", 5)
+    scoring = scoring_for(HOP, RunSettings(tags=TagFilter(threshold=0)))
+    rows = rows_of_store(open_store(tmp_path / "s"), scoring)
+    pieces = [one for one in rows if isinstance(one, TaggedWindows)]
+    assert {len(one.tags.places) for one in pieces} == {4}  # of one window: two would have eight
+    assert sum(map(len, pieces)) == sum(map(len, made.values()))
 
 
 def test_scores_above_one_are_refused_with_the_name_of_the_part(made, tmp_path):
