@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from cedtag.labels.tagged import TagColumns
     from cedtag.run.stored import Stored
     from cedtag.scoring.embedding_head import EmbeddingHead
-    from cedtag.store.read import Block, Store
+    from cedtag.store.read import Store
+    from cedtag.store.row_groups import Block
 
 
 def heads_for(store: Store, folders: Sequence[Path]) -> list[EmbeddingHead]:

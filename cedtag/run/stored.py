@@ -13,7 +13,7 @@ from cedtag.labels.tagged import SCALE, TaggedWindows
 from cedtag.records import AlreadyDone, FileEnd, ScoredWindow
 from cedtag.run.plan import selection_of
 from cedtag.store.facts import MAKER
-from cedtag.store.read import WindowBatch
+from cedtag.store.row_groups import WindowBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator

@@ -10,7 +10,8 @@ import numpy as np
 
 from cedtag.store.frames import COUNT
 from cedtag.store.parts import PartFile, part_path, read_recordings, write_part
-from cedtag.store.read import Group, Store
+from cedtag.store.read import Store
+from cedtag.store.row_groups import Group
 from cedtag.store.schema import (
     EMBEDDING,
     RECORDINGS,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cedtag.store.facts import StoreFacts
-    from cedtag.store.read import Block, WindowBatch
+    from cedtag.store.row_groups import Block, WindowBatch
     from cedtag.store.schema import StoredRecording
 
     Records: TypeAlias = "NDArray[np.void]"

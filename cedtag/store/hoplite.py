@@ -23,7 +23,8 @@ from cedtag.system.extras import require
 from cedtag.writers import storable
 
 if TYPE_CHECKING:
-    from cedtag.store.read import Store, WindowBatch
+    from cedtag.store.read import Store
+    from cedtag.store.row_groups import WindowBatch
 
 DATABASE, INDEX = "hoplite.sqlite", "usearch.index"
 _EXPANSION_ADD, _EXPANSION_SEARCH = 256, 128

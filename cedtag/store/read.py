@@ -3,92 +3,40 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections import Counter, OrderedDict
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
-import pyarrow
-from pyarrow import compute
 
 from cedtag.errors import InputError
 from cedtag.store import KIND
 from cedtag.store.facts import facts_from_dict
-from cedtag.store.frames import COUNT, FRAME_COLUMNS, FramesOfGroup
-from cedtag.store.listing import COLUMNS, in_listing_order, live_rows
+from cedtag.store.frames import FRAME_COLUMNS
+from cedtag.store.index import Entry, Index, index_of
 from cedtag.store.open_part import has_open_part
 from cedtag.store.parts import PartFile, part_path, read_recordings
-from cedtag.store.schema import EMBEDDING, RECORDINGS, SCALE, WINDOWS, class_columns, recording_of
-from cedtag.system.part_folder import HEADER, parts_of, read_facts
+from cedtag.store.row_groups import PLACE, RESTORE, Chosen, Group
+from cedtag.store.schema import EMBEDDING, RECORDINGS, WINDOWS, class_columns, recording_of
+from cedtag.system.part_folder import HEADER, read_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from numpy.typing import NDArray
 
     from cedtag.labels.table import Label
-    from cedtag.labels.tagged import TagColumns
     from cedtag.records import FileEnd, FileFailed, Source
     from cedtag.store.facts import StoreFacts
-    from cedtag.store.frames import StoredFrames
+    from cedtag.store.row_groups import Block, Choose, WindowBatch
     from cedtag.store.schema import StoredRecording
 
-    # Gives windows their scores, and tags.
-    Choose: TypeAlias = "Callable[[Block], tuple[NDArray[np.uint16], TagColumns]]"
-
 Value = TypeVar("Value")
-PLACE = ("id", "window", "channel", "start_sample", "stop_sample")
 _ENTRIES_AT_ONCE = 1024
-_BLOCK = 2048  # rows of which tags are chosen at once
 _KEPT = 8  # row groups, so that as many shards can take turns
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WindowBatch:
-    """Consecutive windows of one recording: `(n,)` arrays, times in samples at 16 kHz.
-
-    `scores` `(n, classes)` uint16 are ten thousandths; `embeddings` `(n, d)` float16, `frames` of each window, and
-    `tags` where they were asked for.
-    """
-
-    source: Source
-    index: NDArray[np.int32]
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    channel: NDArray[np.int16]
-    scores: NDArray[np.uint16]
-    embeddings: NDArray[np.float16] | None = None
-    frames: list[StoredFrames] | None = None
-    tags: TagColumns | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
-    """Windows in the order in which they lie in a part: the `ids` of their recordings, and what was asked for."""
-
-    ids: NDArray[np.int64]
-    index: NDArray[np.int32]
-    start: NDArray[np.int64]
-    stop: NDArray[np.int64]
-    channel: NDArray[np.int16]
-    scores: NDArray[np.uint16]
-    embeddings: NDArray[np.float16] | None
-    frames: list[StoredFrames] | None = None
-
-
-class _Entry(NamedTuple):
-    """A recording that counts: its id and outcome, and where its windows are."""
-
-    id: int
-    part: int
-    row: int
-    at_part: int
-    at_row: int
-    first_row: int
-    num_windows: int
 
 
 class Store:
@@ -258,7 +206,7 @@ class Store:
 
         def made(part: int, group: int) -> Group:
             file = self._file(WINDOWS, part)
-            return Group(file.read_group(group, columns), None if choose is None else _Chosen(choose, file.path))
+            return Group(file.read_group(group, columns), None if choose is None else Chosen(choose, file.path))
 
         # Not the columns themselves, which take longer to compare than a short recording to read.
         kind = self._kinds.setdefault((columns, choose), len(self._kinds))
@@ -276,34 +224,34 @@ class Store:
             raise InputError(f"{self.path}: holds no columns of tokens; tag again into a new store, with `frames`")
         return (*PLACE, *(FRAME_COLUMNS if frames else ()), *chosen, *([EMBEDDING] if embeddings else ()))
 
-    def _windows_of(self, entry: _Entry, source: Source, read: Callable[[int, int], Group]) -> Iterator[WindowBatch]:
+    def _windows_of(self, entry: Entry, source: Source, read: Callable[[int, int], Group]) -> Iterator[WindowBatch]:
         if not entry.num_windows:
             return
         file = self._file(WINDOWS, entry.at_part)
         first, last = entry.first_row, entry.first_row + entry.num_windows
         if last > file.num_rows:
-            raise InputError(f"{file.path}: ends before the windows of {source.name}; {_RESTORE}")
+            raise InputError(f"{file.path}: ends before the windows of {source.name}; {RESTORE}")
         group = bisect(file.group_starts, first) - 1
         while first < last:
             begin, end = file.group_starts[group : group + 2]
             found = read(entry.at_part, group)
             rows = slice(first - begin, min(last, end) - begin)
             if np.count_nonzero(found.ids[rows] != entry.id):
-                raise InputError(f"{file.path}: holds other windows in the place of those of {source.name}; {_RESTORE}")
+                raise InputError(f"{file.path}: holds other windows in the place of those of {source.name}; {RESTORE}")
             yield from found.batches(source, rows)
             if last >= end:  # what comes next in listing order is behind it
                 self._groups.drop((entry.at_part, group))
             first, group = end, group + 1
 
-    def _entries(self) -> Iterator[_Entry]:
+    def _entries(self) -> Iterator[Entry]:
         entries = self._index.entries
         for first in range(0, len(entries), _ENTRIES_AT_ONCE):
-            yield from map(_Entry._make, entries[first : first + _ENTRIES_AT_ONCE].tolist())
+            yield from map(Entry._make, entries[first : first + _ENTRIES_AT_ONCE].tolist())
 
-    def _entry(self, number: int) -> _Entry:
-        return _Entry(*self._index.entries[number].item())
+    def _entry(self, number: int) -> Entry:
+        return Entry(*self._index.entries[number].item())
 
-    def _stored(self, entry: _Entry) -> StoredRecording:
+    def _stored(self, entry: Entry) -> StoredRecording:
         rows = self._outcomes.get(entry.part, lambda: read_recordings(self._file(RECORDINGS, entry.part)))
         return recording_of(rows[entry.row])
 
@@ -314,158 +262,8 @@ class Store:
         return self._files.get((table, part), opened)
 
     @cached_property
-    def _index(self) -> _Index:
-        return _index(self.path, self.facts)
-
-
-_RESTORE = "restore the part as cedtag wrote it"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Index:
-    """Which recordings count, in listing order, in about 60 bytes each; `ids` are sorted, and `by_id` their places."""
-
-    names: list[str]
-    num_rows: list[int]
-    entries: NDArray[np.void]
-    ids: NDArray[np.int64]
-    by_id: NDArray[np.int64]
-    makers: list[Mapping[str, Any]]
-    num_by_status: Mapping[str, int]
-    num_samples: int
-
-    @property
-    def has_dead(self) -> bool:
-        """Whether parts hold windows that do not count any more."""
-        return sum(self.num_rows) > int(self.entries["num_windows"].sum())
-
-
-_NUMBERS = [(name, "i4") for name in ("part", "row", "at_part", "at_row", "num_windows")]
-_ENTRY = np.dtype([("id", "i8"), *_NUMBERS[:-1], ("first_row", "i8"), _NUMBERS[-1]])
-
-
-def _index(path: Path, facts: StoreFacts) -> _Index:
-    files = part_files(path, facts)
-    tables = [file.read(COLUMNS) for file in files]
-    names = [file.path.stem for file in files]
-    makers = _makers(files, facts)
-    if not tables:
-        empty = np.zeros(0, np.int64)
-        return _Index([], [], np.zeros(0, _ENTRY), empty, empty, makers, {}, 0)
-    table = pyarrow.concat_tables(tables)
-    sizes = [len(one) for one in tables]
-    part = np.repeat(np.arange(len(sizes)), sizes)
-    row = np.concatenate([np.arange(size) for size in sizes])
-    latest, located = live_rows(table)
-    of_row = dict(zip(latest.tolist(), located.tolist(), strict=True)) if len(latest) else {}
-    order = in_listing_order(table, latest)
-    where = np.array([of_row[one] for one in order.tolist()], np.int64)
-    entries = np.zeros(len(order), _ENTRY)
-    entries["id"], entries["part"], entries["row"] = table["id"].to_numpy()[order], part[order], row[order]
-    entries["at_part"] = np.where(where < 0, -1, part[where])
-    entries["at_row"] = np.where(where < 0, -1, row[where])
-    entries["first_row"] = np.where(where < 0, 0, table["first_row"].fill_null(0).to_numpy()[where])
-    entries["num_windows"] = np.where(where < 0, 0, table["windows"].to_numpy()[where])
-    by_id = np.argsort(entries["id"], kind="stable")
-    placed = table["first_row"].is_valid().to_numpy(zero_copy_only=False)
-    rows = np.bincount(part, np.where(placed, table["windows"].to_numpy(), 0), len(sizes)).astype(np.int64)
-    counting = table.select(["status", "samples"]).take(pyarrow.array(latest))
-    num_by_status = Counter(counting["status"].to_pylist())
-    num_samples = compute.sum(counting["samples"]).as_py() or 0
-    return _Index(names, rows.tolist(), entries, entries["id"][by_id], by_id, makers, num_by_status, num_samples)
-
-
-def part_files(path: Path, facts: StoreFacts) -> list[PartFile]:
-    """The parts of outcomes that count, older ones first; InputError for one that another model or run made."""
-    files = [PartFile(part) for part in parts_of(path, RECORDINGS)]
-    gone: set[str] = set()
-    same = None
-    for file in files:
-        own, instead_of = file.facts()
-        gone.update(instead_of)
-        if own is not same and (changed := facts.differences(own)):
-            raise InputError(
-                f"{file.path}: this part is of a store with other settings than {path} ({'; '.join(changed)}); move it "
-                "into a store of its own"
-            )
-        same = own
-    return [file for file in files if file.path.stem not in gone]
-
-
-def _makers(files: Sequence[PartFile], facts: StoreFacts) -> list[Mapping[str, Any]]:
-    makers: list[Mapping[str, Any]] = []
-    for own in [facts, *(file.facts()[0] for file in files)]:
-        if own.written_by not in makers:
-            makers.append(own.written_by)
-    return makers
-
-
-class Group:
-    """A row group in arrays."""
-
-    def __init__(self, table: pyarrow.Table, chosen: _Chosen | None = None) -> None:
-        self.ids, self._index, self._channel, self._start, self._stop = (table[name].to_numpy() for name in PLACE)
-        has_embeddings = table.column_names[-1] == EMBEDDING and pyarrow.types.is_fixed_size_list(table[-1].type)
-        self._frames = FramesOfGroup(table) if COUNT in table.column_names else None
-        first = len(PLACE) + (0 if self._frames is None else len(FRAME_COLUMNS))
-        last = len(table.column_names) - has_embeddings
-        # A column after the other, as they come: `(rows, classes)` in Fortran's order.
-        columns = [table[number].to_numpy() for number in range(first, last)]
-        self._scores = np.stack(columns).T if columns else np.zeros((len(table), 0), np.uint16)
-        self._embeddings: NDArray[np.float16] | None = None
-        if has_embeddings:
-            values = table[-1].combine_chunks()
-            self._embeddings = values.flatten().to_numpy().reshape(len(table), -1)
-        self._chosen = chosen
-
-    def batches(self, source: Source, rows: slice) -> Iterator[WindowBatch]:
-        """These windows, which are of one recording."""
-        if self._chosen is None:
-            yield self._batch(source, rows, self._scores[rows])
-            return
-        while rows.start < rows.stop:
-            some, scores, tags = self._chosen.of(self, rows)
-            yield self._batch(source, some, scores, tags)
-            rows = slice(some.stop, rows.stop)
-
-    def _batch(
-        self, source: Source, rows: slice, scores: NDArray[np.uint16], tags: TagColumns | None = None
-    ) -> WindowBatch:
-        places = self._index[rows], self._start[rows], self._stop[rows], self._channel[rows]
-        return WindowBatch(source, *places, scores, self._vectors(rows), self._frames_of(rows), tags)
-
-    def block(self, rows: NDArray[np.bool_] | slice = slice(None)) -> Block:
-        """All windows, or these."""
-        places = self.ids[rows], self._index[rows], self._start[rows], self._stop[rows], self._channel[rows]
-        return Block(*places, self._scores[rows], self._vectors(rows), self._frames_of(rows))
-
-    def _frames_of(self, rows: NDArray[np.bool_] | slice) -> list[StoredFrames] | None:
-        return None if self._frames is None else self._frames[rows]
-
-    def _vectors(self, rows: NDArray[np.bool_] | slice) -> NDArray[np.float16] | None:
-        return None if self._embeddings is None else self._embeddings[rows]
-
-
-class _Chosen:
-    """What is chosen of a row group, in blocks; the last alone is kept, since a tag takes more memory than a score."""
-
-    def __init__(self, choose: Choose, path: Path) -> None:
-        self._choose, self._path = choose, path
-        self._first = -1
-        self._block: tuple[NDArray[np.uint16], TagColumns] | None = None
-
-    def of(self, group: Group, rows: slice) -> tuple[slice, NDArray[np.uint16], TagColumns]:
-        """The first of these rows, with their scores and tags; InputError for scores that are none."""
-        first = rows.start - rows.start % _BLOCK
-        if self._block is None or first != self._first:
-            self._block = None  # first, so that memory holds no more than one
-            block = group.block(slice(first, first + _BLOCK))
-            if block.scores.max(initial=0) > SCALE:
-                raise InputError(f"{self._path}: holds scores above 1; {_RESTORE}")
-            self._first, self._block = first, self._choose(block)
-        scores, tags = self._block
-        some = slice(rows.start, min(rows.stop, first + _BLOCK))
-        return some, scores[some.start - first : some.stop - first], tags.of_rows(some.start - first, some.stop - first)
+    def _index(self) -> Index:
+        return index_of(self.path, self.facts)
 
 
 class _Kept(Generic[Value]):

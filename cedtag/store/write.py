@@ -13,9 +13,9 @@ from cedtag.records import FileEnd, FileFailed
 from cedtag.store import KIND
 from cedtag.store.facts import facts_from_dict, maker_words
 from cedtag.store.frames import COUNT
+from cedtag.store.index import part_files
 from cedtag.store.open_part import OpenPart, open_parts
 from cedtag.store.parts import part_path, write_part
-from cedtag.store.read import part_files
 from cedtag.store.schema import (
     EMBEDDING,
     RECORDINGS,

@@ -27,7 +27,7 @@ HOP = 10 * SAMPLE_RATE_HZ
 def made(tmp_path, monkeypatch):
     """The windows by recording of a store of two shards, whose recordings take turns in the order of listing."""
     monkeypatch.setattr("cedtag.store.write.ROWS_PER_GROUP", 7)
-    monkeypatch.setattr("cedtag.store.read._BLOCK", 3)
+    monkeypatch.setattr("cedtag.store.row_groups._BLOCK", 3)
     first = make_store(tmp_path / "s", {f"{number}.wav": 1 + 3 * number for number in range(0, 8, 2)})
     second = make_store(tmp_path / "s", {f"{number}.wav": 1 + 3 * number for number in range(1, 8, 2)})
     files = [parquet.ParquetFile(path) for path in (tmp_path / "s" / "windows").iterdir()]
@@ -60,7 +60,7 @@ def test_rows_are_those_of_a_run_without_a_store(made, tmp_path, window, events,
 
 
 def test_rows_of_a_long_recording_come_in_pieces_that_do_not_grow_with_it(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("cedtag.store.read._BLOCK", 16_384)
+    monkeypatch.setattr("cedtag.store.row_groups._BLOCK", 16_384)
     monkeypatch.setattr("cedtag.run.stored._TAGS", 5)
     scoring = scoring_for(HOP, RunSettings(tags=TagFilter(threshold=0)))
     rows = rows_of_store(open_store(tmp_path / "s"), scoring)
