@@ -1,4 +1,7 @@
-"""A bucket on loopback that speaks as much of S3 as a reader needs, and fails as it is told."""
+"""A bucket on loopback that speaks as much of S3 as a reader needs, and fails as it is told.
+
+Google's is read by the same words, and Azure's by others for a list, below the name of the emulator's account.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "archive"
+ACCOUNT = "/devstoreaccount1"
 
 
 @dataclass
@@ -75,7 +79,10 @@ class _Handler(BaseHTTPRequestHandler):
         if "list-type" in query:
             self._list(query)
             return
-        content = bucket.objects.get(unquote(url.path).removeprefix(f"/{NAME}").lstrip("/"))
+        if "comp" in query:
+            self._list_blobs(query)
+            return
+        content = bucket.objects.get(unquote(url.path).removeprefix(ACCOUNT).removeprefix(f"/{NAME}").lstrip("/"))
         if content is None:
             self._answer(404, b"" if not with_body else b"<Error><Code>NoSuchKey</Code></Error>")
             return
@@ -122,6 +129,21 @@ class _Handler(BaseHTTPRequestHandler):
         more = len(keys) > len(page)
         token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
         body = f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{token}{entries}</ListBucketResult>"
+        self._answer(200, body.encode(), {"Content-Type": "application/xml"})
+
+    def _list_blobs(self, query: dict[str, list[str]]) -> None:
+        prefix, after = query.get("prefix", [""])[0], query.get("marker", [""])[0]
+        keys = [key for key in sorted(self.bucket.objects) if key.startswith(prefix) and key > after]
+        page = keys[: self.bucket.page]
+        entries = "".join(
+            f"<Blob><Name>{escape(key)}</Name><Properties><Last-Modified>Sat, 28 Nov 2026 10:00:00 GMT</Last-Modified>"
+            f"<Etag>{hashlib.md5(self.bucket.objects[key]).hexdigest()}</Etag>"
+            f"<Content-Length>{len(self.bucket.objects[key])}</Content-Length><Content-Type>audio</Content-Type>"
+            "</Properties></Blob>"
+            for key in page
+        )
+        more = escape(page[-1]) if len(keys) > len(page) else ""
+        body = f"<EnumerationResults><Blobs>{entries}</Blobs><NextMarker>{more}</NextMarker></EnumerationResults>"
         self._answer(200, body.encode(), {"Content-Type": "application/xml"})
 
     def _answer(

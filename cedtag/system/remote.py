@@ -6,7 +6,6 @@ environment and of profiles is read here, too; nothing of it gets into a message
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import os
 import re
@@ -17,10 +16,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cedtag.errors import AudioError, MissingPackageError
+from cedtag.system.clouds import config_of, is_plain_http
 from cedtag.system.extras import missing
 from cedtag.system.shortages import is_shortage
 
@@ -210,6 +209,8 @@ class _said:
         found = re.search(r"\b([45]\d\d) [A-Z][a-z]+", str(error))
         status = found[1] if found else next((code for of, code in _KINDS.items() if type(error).__name__ == of), "")
         why = f"HTTP {status}" if status else "no answer"
+        if "Account must be specified" in str(error):
+            raise RemoteError("the account is not known; set AZURE_STORAGE_ACCOUNT_NAME") from error
         raise RemoteError(_WORDS.get(status, f"could not be read ({why})")) from error
 
 
@@ -226,17 +227,17 @@ _WORDS = {"404": "there is no such object", "401": _DENIED, "403": _DENIED, "412
 
 
 def _stamp(found: Any) -> int:
-    state = found.get("e_tag") or found["last_modified"].isoformat()
+    # Azure and Google write an ETag without quotes into lists.
+    state = (found.get("e_tag") or "").strip('"') or found["last_modified"].isoformat()
     digest = hashlib.blake2b(state.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> (64 - _STAMP_BITS)
 
 
 def _split(url: str) -> tuple[str, str]:
-    """The bucket (of Azure: account and container; of a web server: its host), and the key in it."""
+    """The bucket (of Azure: the container; of a web server: its host), and the key in it."""
     scheme, _, rest = url.partition("://")
-    parts = rest.split("/", 2 if scheme == "az" else 1)
-    depth = 2 if scheme == "az" else 1
-    return f"{scheme}://{'/'.join(parts[:depth])}", parts[depth] if len(parts) > depth else ""
+    bucket, _, key = rest.partition("/")
+    return f"{scheme}://{bucket}", key
 
 
 def _obstore() -> Any:
@@ -249,34 +250,18 @@ def _obstore() -> Any:
     return obstore
 
 
-@lru_cache(maxsize=16)
 def _store(place: str) -> Any:
+    """What opens the objects of a bucket; RemoteError where it is not told enough."""
+    with _said():
+        return _stores(place)
+
+
+@lru_cache(maxsize=16)
+def _stores(place: str) -> Any:
+    config: Any = config_of(place)
     options: dict[str, Any] = {"timeout": timedelta(seconds=_DEADLINE_S)}
-    config: Any = (_profile() if place.startswith("s3:") else {}) or None
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-    if place.startswith("http:") or (place.startswith("s3:") and endpoint.startswith("http:")):
+    if is_plain_http(place, config):
         options["allow_http"] = True
     retry: Any = {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_DEADLINE_S)}
-    arguments: dict[str, Any] = {"config": config, "client_options": options, "retry_config": retry}
+    arguments: dict[str, Any] = {"config": config or None, "client_options": options, "retry_config": retry}
     return _obstore().store.from_url(place, **arguments)
-
-
-def _profile() -> dict[str, str]:
-    """What the files of a profile say where the environment says nothing, as the AWS tools read them."""
-    own = os.environ
-    found: dict[str, str] = {}
-    if "AWS_ACCESS_KEY_ID" not in own:
-        name = own.get("AWS_PROFILE", "default")
-        files = (
-            own.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
-            own.get("AWS_CONFIG_FILE", "~/.aws/config"),
-        )
-        profiles = configparser.RawConfigParser()
-        profiles.read([Path(file).expanduser() for file in files])
-        for section in (f"profile {name}", name):
-            for key in ("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "region"):
-                if profiles.has_option(section, key):
-                    found[key] = profiles.get(section, key)
-    if endpoint := own.get("AWS_ENDPOINT_URL_S3"):
-        found["endpoint"] = endpoint
-    return found

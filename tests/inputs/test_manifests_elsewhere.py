@@ -38,9 +38,9 @@ def bucket(tmp_path, monkeypatch):
     with serving(Bucket({**kept, "day.tar.gz": Path("day.tar.gz").read_bytes()})) as it:
         for name, value in it.environment.items():
             monkeypatch.setenv(name, value)
-        remote._store.cache_clear()
+        remote._stores.cache_clear()
         yield it
-        remote._store.cache_clear()
+        remote._stores.cache_clear()
         archives._fetched.clear()
 
 

@@ -27,9 +27,9 @@ def bucket(sounds, monkeypatch):
     with serving(Bucket({f"field/{path.relative_to(sounds).as_posix()}": path.read_bytes() for path in files})) as it:
         for name, value in it.environment.items():
             monkeypatch.setenv(name, value)
-        remote._store.cache_clear()
+        remote._stores.cache_clear()
         yield it
-        remote._store.cache_clear()
+        remote._stores.cache_clear()
 
 
 URL = f"s3://{NAME}/field"
@@ -119,7 +119,7 @@ def test_credentials_come_from_a_profile_too(cedtag, bucket, tmp_path, monkeypat
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     monkeypatch.setenv("AWS_PROFILE", "field")
-    remote._store.cache_clear()
+    remote._stores.cache_clear()
     assert cedtag(f"{URL}/c.ogg", "-f", "csv").code == 0
     assert all("Credential=from-profile/" in sent for _, _, sent in bucket.requests)
 
