@@ -28,6 +28,7 @@ class Bucket:
     objects: dict[str, bytes] = field(default_factory=dict)
     faults: list[int | str] = field(default_factory=list)
     denies: bool = False
+    moved_to: str = ""  # the server to which all are sent away
     page: int = 1000
     requests: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, authorization
     sent: int = 0
@@ -74,6 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
         bucket.requests.append((self.command, unquote(url.path), self.headers.get("Authorization", "")))
         if bucket.denies:
             self._answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+            return
+        if bucket.moved_to:
+            self._answer(302, b"", {"Location": bucket.moved_to + self.path})
             return
         query = parse_qs(url.query)
         if "list-type" in query:

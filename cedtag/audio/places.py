@@ -20,7 +20,8 @@ def placed(path: str, folder: str | os.PathLike[str]) -> str:
 
 def is_elsewhere(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a URL, also one whose slashes `pathlib` has made one of."""
-    return remote.is_url(os.fspath(path).replace(":/", "://", 1))
+    text = os.fspath(path)
+    return remote.is_url(text) or remote.is_url(text.replace(":/", "://", 1))
 
 
 def may_be_there(path: str) -> bool:

@@ -18,6 +18,7 @@ from cedtag.errors import InputError
 from cedtag.inputs.data_settings import DataSettings
 from cedtag.labels.table import audioset
 from cedtag.records import SAMPLE_RATE_HZ
+from cedtag.system.remote import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -226,6 +227,8 @@ def _example(cells: dict[str, str], audio: Path, where: str) -> Example:
     stop = _samples(cells.get("end", ""), where)
     if stop is not None and stop <= start:
         raise InputError(f"{where}: the end is not after the start")
+    if is_elsewhere(cells["file"]) and (refused := refusal(cells["file"]))[1]:
+        raise InputError(f"{where}: {refused[0]}: {refused[1]}")
     names = (name.strip() for name in cells.get("labels", "").split(SEPARATOR))
     labels = tuple(dict.fromkeys(canonical(name) for name in names if name))
     fold, group = (cells.get(name, "").strip() for name in ("fold", "group"))

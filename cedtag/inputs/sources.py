@@ -121,6 +121,10 @@ class _Finder:
 
     def _objects(self, url: str) -> Iterator[Found]:
         """The object at a URL, or the recordings below it, in the order of their keys."""
+        safe, why = remote.refusal(url)
+        if why:
+            yield FileFailed(Source(safe, safe, safe, at=safe), "open", f"{safe}: {why}")
+            return
         last = url.rpartition("/")[2].lower()
         is_one = not remote.is_listed(url) or last[last.rfind(".") :] in AUDIO_SUFFIXES or members.is_archive(url)
         try:

@@ -20,19 +20,29 @@ _AZURE_PARTS = {"AccountName": "account_name", "AccountKey": "account_key", "Blo
 
 def config_of(place: str) -> dict[str, str]:
     """What obstore has to be told of how a bucket is reached, beside what it reads itself."""
-    scheme = place.partition(":")[0]
-    return {"s3": _aws, "gs": _google, "az": _azure}.get(scheme, dict)()
+    read = {"s3": _aws, "gs": _google, "az": _azure}.get(place.partition(":")[0])
+    return {} if read is None else read()
 
 
-def is_plain_http(place: str, config: dict[str, str]) -> bool:
-    """Whether somebody has named a service without encryption: an emulator, or a server in the same house."""
-    named = {
+def endpoint_of(place: str, config: dict[str, str]) -> str:
+    """The address of the service, where somebody has named one: an emulator, or a server that speaks S3; else ""."""
+    own = os.environ
+    by_scheme: dict[str, list[str | None]] = {
         "http": [place],
-        "s3": [config.get("endpoint", ""), os.environ.get("AWS_ENDPOINT_URL", "")],
-        "gs": [config.get("base_url", ""), os.environ.get("GOOGLE_BASE_URL", "")],
-        "az": [config.get("endpoint", ""), *(os.environ.get(f"AZURE_{x}ENDPOINT", "") for x in ("", "STORAGE_"))],
-    }.get(place.partition(":")[0], [])
-    return next(filter(None, named), "").startswith("http:")
+        "s3": [config.get("endpoint"), own.get("AWS_ENDPOINT_URL"), own.get("AWS_ENDPOINT")],
+        "gs": [config.get("base_url"), own.get("GOOGLE_BASE_URL")],
+        "az": [config.get("endpoint"), own.get("AZURE_STORAGE_ENDPOINT"), own.get("AZURE_ENDPOINT")],
+    }
+    return next((address for address in by_scheme.get(place.partition(":")[0], []) if address), "")
+
+
+def has_static_credentials(place: str, config: dict[str, str]) -> bool:
+    """Whether a bucket is asked with keys that are there, so that nobody else is asked for some."""
+    named = {
+        "s3": ("AWS_ACCESS_KEY_ID",),
+        "az": ("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_ACCOUNT_KEY"),
+    }.get(place.partition(":")[0], ())
+    return bool({"aws_access_key_id", "account_key"} & config.keys()) or any(name in os.environ for name in named)
 
 
 def _aws() -> dict[str, str]:

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from cedtag.errors import AudioError, MissingPackageError
-from cedtag.system.clouds import config_of, is_plain_http
+from cedtag.system.clouds import config_of, endpoint_of, has_static_credentials
 from cedtag.system.extras import missing
 from cedtag.system.shortages import is_shortage
 
@@ -32,6 +34,7 @@ BLOCK_BYTES, _BLOCKS_KEPT = 2 << 20, 3
 MAX_OBJECT_BYTES = 64 << 30
 _RETRIES, _DEADLINE_S = 6, 60.0
 _STAMP_BITS = 62
+_NO_PROXY = "http://127.0.0.1:1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,18 @@ class RemoteError(Exception):
 def is_url(path: str) -> bool:
     """Whether a path is the URL of something that is read over the network."""
     return _URL.fullmatch(path) is not None
+
+
+def refusal(url: str) -> tuple[str, str]:
+    """A URL without what may be secret in it, and why it is not read: it would stand in results as it was typed."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    _, has_user, host = host.rpartition("@")
+    path, has_query, _ = path.partition("?") if scheme.startswith("http") else (path, "", "")
+    safe = f"{scheme}://{host}{slash}{path}"
+    if has_user:
+        return safe, "names a user or a password, which would stand in results; fetch it first"
+    return safe, "has a query, such as a signature, which would stand in results; fetch it first" if has_query else ""
 
 
 def is_listed(url: str) -> bool:
@@ -260,8 +275,13 @@ def _store(place: str) -> Any:
 def _stores(place: str) -> Any:
     config: Any = config_of(place)
     options: dict[str, Any] = {"timeout": timedelta(seconds=_DEADLINE_S)}
-    if is_plain_http(place, config):
+    endpoint = endpoint_of(place, config)
+    if endpoint.startswith("http:"):
         options["allow_http"] = True
+    if endpoint and has_static_credentials(place, config) and not getproxies():
+        # obstore follows a redirect to any host, and takes what is no `Authorization` along, such as a session token.
+        # A proxy that is not there, for all hosts but the one that was named, keeps it from that.
+        options |= {"proxy_url": _NO_PROXY, "proxy_excludes": urlsplit(endpoint).hostname}
     retry: Any = {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_DEADLINE_S)}
     arguments: dict[str, Any] = {"config": config or None, "client_options": options, "retry_config": retry}
     return _obstore().store.from_url(place, **arguments)

@@ -114,6 +114,17 @@ def test_what_is_no_folder_here_is_one_sentence(cedtag, bucket, command, data):
     assert not Path("mine").exists()
 
 
+@pytest.mark.parametrize(
+    "secret", ["https://me:pw-of-a-test@127.0.0.1/a.wav", "https://127.0.0.1/a.wav?sig=pw-of-a-test"]
+)
+def test_a_url_with_a_secret_is_refused_and_not_repeated(cedtag, bucket, secret):
+    Path("data.csv").write_text(f"file,labels\n{secret},low\n")
+    done = cedtag("evaluate", "data.csv")
+    assert done.code == 2
+    assert "data.csv, line 2: https://127.0.0.1/a.wav: " in done.stderr
+    assert "pw-of-a-test" not in done.stderr
+
+
 def test_an_archive_that_is_not_there_is_named(cedtag, bucket):
     Path("day.tar").unlink()
     done = cedtag("evaluate", "tar.csv")

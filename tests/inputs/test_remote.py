@@ -271,3 +271,26 @@ def test_start_times_in_metadata_cost_a_few_bytes(cedtag, bucket):
     done = cedtag(f"{URL}/g.wav", "-f", "csv", "--start-time", "metadata")
     assert "2026-03-23T05:30:00" in done.stdout.decode()
     assert bucket.sent <= len(data) + 4 * (1 << 18)
+
+
+@pytest.mark.parametrize("user", ["me:pw-of-a-test@", "pw-of-a-test@", ""])
+def test_a_url_with_a_secret_is_refused_and_not_repeated(cedtag, bucket, tmp_path, user):
+    url = f"http://{user}127.0.0.1:{bucket.port}/field/a.wav{'' if user else '?sig=pw-of-a-test'}"
+    done = cedtag(url, "sounds/c.ogg", "-o", "tags.csv", "--errors", "errors.jsonl", "--summary", "summary.json")
+    assert done.code == 3
+    assert f"failed: http://127.0.0.1:{bucket.port}/field/a.wav: " in done.stderr
+    written = done.stderr.encode() + b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    assert b"pw-of-a-test" not in written
+    assert bucket.requests == []
+
+
+def test_a_redirect_to_another_host_gets_no_credentials(cedtag, bucket, monkeypatch):
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-of-a-test")
+    monkeypatch.setattr(remote, "_RETRIES", 0)
+    with serving(Bucket(dict(bucket.objects))) as other:
+        bucket.moved_to = f"http://localhost:{other.port}"
+        for named in (URL, f"{URL}/a.wav"):
+            done = cedtag(named, "-f", "csv")
+            assert done.code == 3
+            assert "could not be read" in done.stderr
+        assert other.requests == []
