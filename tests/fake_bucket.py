@@ -28,6 +28,7 @@ class Bucket:
     objects: dict[str, bytes] = field(default_factory=dict)
     faults: list[int | str] = field(default_factory=list)
     denies: bool = False
+    gives_ranges: bool = True
     moved_to: str = ""  # the server to which all are sent away
     page: int = 1000
     requests: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, authorization
@@ -108,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         wanted, status = content, 200
         fields = {"ETag": etag, "Last-Modified": "Sat, 28 Nov 2026 10:00:00 GMT", "Accept-Ranges": "bytes"}
-        if (span := self.headers.get("Range")) and with_body:
+        if (span := self.headers.get("Range")) and with_body and bucket.gives_ranges:
             first, last = span.removeprefix("bytes=").split("-")
             stop = min(len(content), int(last) + 1)
             wanted, status = content[int(first) : stop], 206

@@ -117,8 +117,13 @@ def _open_ranged(source: Source, selection: Selection) -> AudioFile | int:
         raise AudioError(f"{source.name}: {error}", stage="read") from error
     with ExitStack() as stack:
         stack.callback(content.close)
-        with bugs_reported(source.name):
-            container, span = _identified(source.name, RangedBytes(source.name, content))
+        try:
+            with bugs_reported(source.name):
+                container, span = _identified(source.name, RangedBytes(source.name, content))
+        except AudioError as error:
+            if isinstance(error.__cause__, remote.WithoutRangesError):
+                return remote.open_object(source.name, source.path)
+            raise
         if container.name in ranged.READ_ONCE and container.demuxer is None:
             stack.pop_all()
             return AudioFile(source.name, -1, container, (content.size, 0), selection, span, content)

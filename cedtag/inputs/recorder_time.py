@@ -17,7 +17,7 @@ from cedtag.errors import AudioError
 from cedtag.inputs.clock import ISO_TIME, offset_of, time_of_parts
 from cedtag.inputs.found_time import FoundTime
 from cedtag.inputs.name_time import YEARS
-from cedtag.system.remote import is_url
+from cedtag.system.remote import WithoutRangesError, is_url
 from cedtag.system.shortages import is_shortage
 
 if TYPE_CHECKING:
@@ -93,9 +93,13 @@ def _wamd_timestamp(contents: bytes) -> bytes:
 
 def _read_chunks(source: Source, kinds: tuple[bytes, ...]) -> dict[bytes, list[bytes]]:
     """The contents of the chunks of each kind in a WAV file, the last first."""
-    try:
-        if is_url(source.path) and not members.split(source.path):
+    if is_url(source.path) and not members.split(source.path):
+        try:
             return _chunks_of(ends_of(source.name, source.path), kinds)
+        except AudioError as error:
+            if not isinstance(error.__cause__, WithoutRangesError):
+                return {}
+    try:
         fd = open_regular(source)
     except AudioError:  # the run will report it
         return {}

@@ -51,6 +51,10 @@ class RemoteError(Exception):
     """Something that is not here could not be listed or read: why, in a few words."""
 
 
+class WithoutRangesError(RemoteError):
+    """A server gives whole objects only."""
+
+
 def is_url(path: str) -> bool:
     """Whether a path is the URL of something that is read over the network."""
     return _URL.fullmatch(path) is not None
@@ -182,10 +186,36 @@ def _fetch(url: str, file: Any) -> None:
     place, key = _split(url)
     store = _store(place)
     size, state = _found(store, key)
-    for start in range(0, size, RANGE_BYTES):
+    try:
+        for start in range(0, size, RANGE_BYTES):
+            with _said():
+                content = _range(store, key, (start, min(size, start + RANGE_BYTES)), state)
+            file.write(content)
+    except WithoutRangesError:
+        _fetch_at_once(store, key, size, state, file)
+
+
+def _fetch_at_once(store: Any, key: str, size: int, state: dict[str, Any], file: Any) -> None:
+    """Write an object in one answer, which is asked for anew where it breaks."""
+    for _ in range(_RETRIES):
+        file.seek(0)
+        file.truncate()
         with _said():
-            content = _range(store, key, (start, min(size, start + RANGE_BYTES)), state)
-        file.write(content)
+            pieces = iter(_obstore().get(store, key, options=state).stream())
+        while (piece := _next_of(pieces)) is not None:
+            file.write(piece)
+        if file.tell() == size:
+            return
+    raise RemoteError("could not be read (the answer is cut off)")
+
+
+def _next_of(pieces: Iterator[Any]) -> Any:
+    """The next piece of an answer; None at its end, and where it breaks."""
+    with _said():
+        try:
+            return next(pieces, None)
+        except _obstore().exceptions.GenericError:
+            return None
 
 
 def _found(store: Any, key: str) -> tuple[int, dict[str, Any]]:
@@ -204,6 +234,8 @@ def _range(store: Any, key: str, span: tuple[int, int], state: dict[str, Any]) -
     for _ in range(_RETRIES):
         try:
             content = bytes(obstore.get(store, key, options={"range": span, **state}).bytes())
+        except obstore.exceptions.NotSupportedError as error:
+            raise WithoutRangesError("is on a server that gives no part of it") from error
         except obstore.exceptions.GenericError as error:  # a connection that broke inside an answer
             if "body" not in str(error) and "Wrapped" not in str(error):
                 raise

@@ -294,3 +294,16 @@ def test_a_redirect_to_another_host_gets_no_credentials(cedtag, bucket, monkeypa
             assert done.code == 3
             assert "could not be read" in done.stderr
         assert other.requests == []
+
+
+@pytest.mark.parametrize("faults", [[], ["whole", "cut"], ["whole", "reset", 503, "cut"]])
+@pytest.mark.parametrize("is_long", [False, True])
+def test_a_server_without_ranges_gives_whole_files(cedtag, bucket, monkeypatch, faults, is_long):
+    bucket.gives_ranges, bucket.faults = False, list(faults)
+    monkeypatch.setattr(ranged, "FROM_BYTES", 1000 if is_long else 1 << 40)
+    done = cedtag(f"http://127.0.0.1:{bucket.port}/field/a.wav", "-f", "csv", "--start-time", "metadata")
+    assert done.code == 0, done.stderr
+    here = cedtag("sounds/a.wav", "-f", "csv", "--start-time", "metadata")
+    assert done.stdout.decode().partition("a.wav")[2] == here.stdout.decode().partition("a.wav")[2].replace(
+        "sounds", f"http://127.0.0.1:{bucket.port}/field"
+    )
