@@ -94,6 +94,11 @@ def test_a_tar_without_a_mark_of_its_end_is_no_whole_one(piped, sounds):
     assert "no mark of its end" in done.stderr
 
 
+def test_of_tars_that_were_joined_the_second_is_read_too(piped, sounds):
+    done = piped(2 * packed(sounds), "-", "-f", "csv")
+    assert "4 recordings done, 4 skipped" in done.stderr  # names that came already
+
+
 @pytest.mark.parametrize("content", [b"\x1f\x8bgarbage" * 100, b"BZhgarbage" * 100])
 def test_what_is_compressed_and_no_tar_fails(piped, sounds, content):
     done = piped(content, "-")
