@@ -20,12 +20,15 @@ from cedtag.checkpoints.locate import resolve
 from cedtag.records import FileEnd, ScoredWindow, Source
 from cedtag.run.cluster import Cluster
 from cedtag.run.on_ray import cluster_outcomes, member
-from cedtag.run.on_ray.actor import Actor, Answer, Weights
+from cedtag.run.on_ray.actor import Actor, Answer
 from cedtag.run.settings import RunSettings
+from cedtag.run.tag_recipe import tag_recipe
 from cedtag.scoring import Compute, load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from cedtag.run.on_ray.parcel import Parcel
 
 NUM_CLASSES = 527
 
@@ -33,7 +36,7 @@ NUM_CLASSES = 527
 class IdleActor(Actor):
     """Gives one window of zeros for each recording, which need not exist."""
 
-    def load(self, weights: Weights, settings: RunSettings) -> dict[str, Any]:
+    def load(self, parcel: Parcel, cpus: int) -> dict[str, Any]:
         return {"backend": "torch", "device": "cpu", "precision": "fp32", "batch-size": 4}
 
     def score(self, call: int, sources: Sequence[Source]) -> Answer:
@@ -50,8 +53,9 @@ def main() -> None:
     arguments = parser.parse_args()
     member.Actor = IdleActor  # type: ignore[misc]
     model = load_model(resolve("demo"), Compute(device="cpu"))
-    settings = RunSettings(cluster=Cluster("ray", actors=arguments.actors, actor_cpus=1))
-    done = sum(1 for _ in watched(cluster_outcomes(sources(arguments.recordings), model, settings)))
+    cluster = Cluster("ray", actors=arguments.actors, actor_cpus=1)
+    recipe = tag_recipe(model, RunSettings())
+    done = sum(1 for _ in watched(cluster_outcomes(sources(arguments.recordings), recipe, cluster)))
     click.echo(f"{done:,} outcomes")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,12 +15,13 @@ from cedtag.inputs.sources import find_sources
 from cedtag.inputs.start_time import timed, with_notes
 from cedtag.records import FileFailed, Skipped, Source
 from cedtag.run.checks import check_settings, single_recording_output
-from cedtag.run.local_outcomes import local_outcomes, opener
+from cedtag.run.engines import outcomes_by
 from cedtag.run.outputs.open import open_output
 from cedtag.run.outputs.places import check_destination
-from cedtag.run.plan import pipeline_settings, scoring_of, selection_of
+from cedtag.run.plan import scoring_of, selection_of
 from cedtag.run.settings import Scoring, identity, store_facts
 from cedtag.run.summary import Summary, write_summary
+from cedtag.run.tag_recipe import tag_recipe, tag_work
 from cedtag.system.destinations import kept_apart
 from cedtag.writers.run_info import RunInfo
 
@@ -98,7 +100,6 @@ def _prepare(
     is_live = STDIN in paths if isinstance(paths, tuple) else False
     scoring = scoring_of(settings, scorer)
     check_settings(settings, scoring, is_live=is_live)
-    plan = pipeline_settings(settings, scoring, scorer, is_live=is_live)
     kept = scoring.selector.grouping.labels
     info = settings.destination.arranged(RunInfo(identity(settings, scoring, model), kept, events=scoring.events))
     named = tuple(paths) if isinstance(paths, tuple | list) else ()
@@ -114,13 +115,9 @@ def _prepare(
         lambda item: item.path if isinstance(item, Source) else None,
     )
     pending = stdin.kept(output.pending(found, retry_failed=settings.destination.retry_failed))
-    sources = timed(pending, settings.clock)
-    if settings.cluster.is_local:
-        outcomes = local_outcomes(sources, opener(settings, scorer, stack, stdin), scorer, settings, plan)
-    else:
-        from cedtag.run.on_ray import cluster_outcomes  # here, because only such a run needs ray
-
-        outcomes = cluster_outcomes(sources, model, settings, callbacks.on_actors)
+    here = tag_work(settings, scorer, stack, stdin, is_live=is_live).outcomes
+    recipe = partial(tag_recipe, model, settings)
+    outcomes = outcomes_by(settings.cluster, timed(pending, settings.clock), here, recipe, callbacks.on_actors)
     return replace(job, outcomes=map(with_notes, stack.enter_context(closing(outcomes))))
 
 

@@ -10,7 +10,6 @@ from cedtag.labels.query import compared
 from cedtag.records import EACH
 from cedtag.scoring import gives_columns
 from cedtag.store.facts import LEAST
-from cedtag.system.extras import require
 from cedtag.writers.raven import RavenWriter
 
 if TYPE_CHECKING:
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
 def check_settings(settings: RunSettings, scoring: Scoring, *, is_live: bool) -> None:
     """InputError for groups of settings that exclude each other."""
     check_arrangement(settings)
-    if not settings.cluster.is_local:
-        require("ray", "`engine` ray needs ray")
-        if is_live:
-            raise InputError("`engine` ray reads files, which all its machines see, and no -; name files or folders")
+    settings.cluster.check_installed()
+    if is_live and not settings.cluster.is_local:
+        raise InputError("`engine` ray reads files, which all its machines see, and no -; name files or folders")
     refine_s = settings.windows.refine_s
     if settings.destination.store and refine_s is not None:
         raise InputError(

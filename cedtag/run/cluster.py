@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from cedtag.errors import InputError
+from cedtag.system.extras import require
 
 LOCAL, RAY = "local", "ray"
 _ENGINE = re.compile(r"local|ray(://[^\s/]+)?")
@@ -43,6 +44,11 @@ class Cluster:
     def is_local(self) -> bool:
         """Whether this process does all the work."""
         return self.engine == LOCAL
+
+    def check_installed(self) -> None:
+        """MissingPackageError for an engine whose package is not installed."""
+        if not self.is_local:
+            require("ray", "`engine` ray needs ray")
 
     @property
     def address(self) -> str | None:

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from cedtag.records import Listed, Outcome
-    from cedtag.run.settings import RunSettings
-    from cedtag.scoring import LoadedModel
+    from cedtag.run.cluster import Cluster
+    from cedtag.run.engines import Recipe
 
 
 def cluster_outcomes(
     sources: Iterable[Listed],
-    model: LoadedModel,
-    settings: RunSettings,
+    recipe: Recipe,
+    cluster: Cluster,
     on_actors: Callable[[int, int], object] = lambda at_work, number: None,
 ) -> Generator[Outcome, None, None]:
-    """Yield the outcomes of the sources, in their order, as the actors of a cluster decode and score them.
+    """Yield the outcomes of the sources, in their order, as the actors of a cluster do the work of the recipe.
 
     Nothing is started before there is a recording to be scored. `on_actors` is told how many are at work, of how many.
     """
@@ -38,7 +38,7 @@ def cluster_outcomes(
         yield item
     else:
         return
-    with connected(settings.cluster):
+    with connected(cluster):
         from cedtag.run.on_ray.engine import RayEngine
 
-        yield from RayEngine(model, settings, on_actors).run(sources)
+        yield from RayEngine(recipe, cluster, on_actors).run(sources)

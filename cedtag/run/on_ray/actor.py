@@ -1,43 +1,24 @@
-"""What runs on a machine of the cluster: a scorer with its decoders, which does what is sent to it."""
+"""What runs on a machine of the cluster: work that was prepared from a recipe, and does what is sent to it."""
 
 from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import time
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cedtag
 from cedtag.records import FileFailed, ScoredWindow, Source
-from cedtag.run.local_outcomes import local_outcomes, opener
-from cedtag.run.plan import pipeline_settings, scoring_of
-from cedtag.scoring import open_scorer
+from cedtag.run.on_ray.parcel import Parcel, work_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from cedtag.checkpoints.locate import Checkpoint
     from cedtag.records import Outcome
-    from cedtag.run.settings import RunSettings
 
-MOST_WINDOWS = 256  # of one answer,
+MOST_WINDOWS, MOST_BYTES = 256, 1 << 20  # of one answer,
 LONGEST_S = 2.0  # and how long it may be waited for, so that progress is seen
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """A checkpoint, and the bytes of its files by name: what a machine needs that does not share a disk."""
-
-    checkpoint: Checkpoint
-    files: Mapping[str, NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,59 +30,45 @@ class Answer:
 
 
 class Actor:
-    """Scores recordings, several calls at once. Everything of it is called from afar."""
+    """Decodes and scores recordings, several calls at once. Everything of it is called from afar."""
 
     def __init__(self) -> None:
-        self._stack = ExitStack()
         self._asked: dict[int, Iterator[Outcome]] = {}
 
     def version(self) -> str:
         """The version of cedtag on this machine."""
         return cedtag.__version__
 
-    def load(self, weights: Weights, settings: RunSettings) -> dict[str, Any]:
-        """Load the model; what decides its numbers, to be compared with what the other actors say."""
-        compute = settings.compute
-        with tempfile.TemporaryDirectory(prefix="cedtag-") as folder:
-            for name, content in weights.files.items():
-                (Path(folder) / name).write_bytes(content.tobytes())
-            checkpoint = _moved(weights.checkpoint, Path(folder))
-            self._scorer = open_scorer(
-                checkpoint, compute.backend, compute.device, compute.precision, compute.batch_size
-            )
-        self._settings = settings
-        self._plan = pipeline_settings(settings, scoring_of(settings, self._scorer), self._scorer)
-        self._open = opener(settings, self._scorer, self._stack)
-        return dict(self._scorer.settings)
+    def load(self, parcel: Parcel, cpus: int) -> dict[str, Any]:
+        """Prepare the work; what decides its numbers, to be compared with what the driver and the other actors say."""
+        self._work = work_of(parcel, cpus)
+        return dict(self._work.settings)
 
     def score(self, call: int, sources: Sequence[Source]) -> Answer:
         """The first outcomes of recordings; `more` gives the others."""
-        self._asked[call] = local_outcomes(sources, self._open, self._scorer, self._settings, self._plan)
+        self._asked[call] = self._work.outcomes(sources)
         return self.more(call)
 
     def more(self, call: int) -> Answer:
         """The next outcomes of what was asked in a call."""
         outcomes: list[Outcome] = []
-        began = time.monotonic()
-        for outcome in islice(self._asked[call], MOST_WINDOWS):
+        num_bytes, began = 0, time.monotonic()
+        for outcome in self._asked[call]:
             outcomes.append(told_from_here(outcome))
-            if time.monotonic() - began > LONGEST_S:
+            num_bytes += _size(outcome)
+            is_long = time.monotonic() - began > LONGEST_S
+            if is_long or len(outcomes) == MOST_WINDOWS or num_bytes >= MOST_BYTES:
                 return Answer(outcomes, is_last=False)
-        if len(outcomes) == MOST_WINDOWS:
-            return Answer(outcomes, is_last=False)
         del self._asked[call]
         return Answer(outcomes, is_last=True)
 
 
-def _moved(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
-    """The checkpoint with its files in another folder."""
-
-    def there(path: Path | None) -> Path | None:
-        return None if path is None else folder / path.name
-
-    weights = folder / checkpoint.weights.name
-    return replace(
-        checkpoint, config=there(checkpoint.config), preprocessor=there(checkpoint.preprocessor), weights=weights
+def _size(outcome: Outcome) -> int:
+    """The bytes of the arrays of a window."""
+    if not isinstance(outcome, ScoredWindow):
+        return 0
+    return sum(
+        array.nbytes for array in (outcome.probabilities, outcome.embedding, outcome.columns) if array is not None
     )
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
+import pickle
 import time
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-import numpy as np
 import ray
+from ray import cloudpickle
 
 from cedtag.errors import CedtagError
 from cedtag.records import ScoredWindow
-from cedtag.run.cluster import Cluster
-from cedtag.run.on_ray.actor import Weights
 from cedtag.run.on_ray.feed import Feed
-from cedtag.run.on_ray.member import CALLS, ActorLost, Member, Work, asked
+from cedtag.run.on_ray.member import CALLS, ActorLost, Assignment, Member, asked
+from cedtag.run.on_ray.parcel import Parcel, files_of
 from cedtag.run.on_ray.session import layout
 from cedtag.run.pipeline.threads import DaemonThreads
 from cedtag.system.remote import is_url
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cedtag.records import Listed, Outcome, Source
+    from cedtag.run.cluster import Cluster
+    from cedtag.run.engines import Recipe
     from cedtag.run.on_ray.actor import Answer
     from cedtag.run.on_ray.feed import Batch
-    from cedtag.run.settings import RunSettings
-    from cedtag.scoring import LoadedModel
 
 _SECONDS_TO_END = 5.0
 _PATIENCE_S = 120.0  # until one actor is up, at the start and whenever all are lost
@@ -38,10 +38,10 @@ _PATIENCE_S = 120.0  # until one actor is up, at the start and whenever all are 
 class RayEngine:
     """Asks actors for the outcomes of recordings; an `Engine`. The process is connected to a cluster."""
 
-    def __init__(self, model: LoadedModel, settings: RunSettings, on_actors: Callable[[int, int], object]) -> None:
-        plan = layout(settings.cluster, on_gpu=model.scorer.device.startswith("cuda"))
-        work = Work(ray.put(_weights(model)), _for_actors(settings, plan.cpus), dict(model.scorer.settings), plan)
-        self._members = [Member(work) for _ in range(plan.actors)]
+    def __init__(self, recipe: Recipe, cluster: Cluster, on_actors: Callable[[int, int], object]) -> None:
+        plan = layout(cluster, on_gpu=str(recipe.settings["device"]).startswith("cuda"))
+        assignment = Assignment(ray.put(_parcel(recipe)), recipe.settings, plan)
+        self._members = [Member(assignment) for _ in range(plan.actors)]
         self._feed = Feed(plan.actors, CALLS)
         self._numbers = count()
         self._last_up = time.monotonic()
@@ -113,16 +113,16 @@ class RayEngine:
         return not self._feed.is_closed
 
 
-def _weights(model: LoadedModel) -> Weights:
-    checkpoint = model.checkpoint
-    files = {*checkpoint.weight_files, checkpoint.weights, checkpoint.config, checkpoint.preprocessor} - {None}
-    return Weights(checkpoint, {path.name: np.fromfile(path, np.uint8) for path in files if path is not None})
-
-
-def _for_actors(settings: RunSettings, cpus: int) -> RunSettings:
-    """The settings with the threads of an actor, and without what only the driver does."""
-    compute = replace(settings.compute, jobs=settings.compute.jobs or cpus, threads=settings.compute.threads or cpus)
-    return replace(settings, compute=compute, cluster=Cluster())
+def _parcel(recipe: Recipe) -> Parcel:
+    """The recipe with the files of its checkpoints; CedtagError for one that cannot leave this process."""
+    try:
+        content: bytes = cloudpickle.dumps(recipe)
+    except (TypeError, ValueError, AttributeError, RuntimeError, pickle.PicklingError) as error:
+        raise CedtagError(
+            f"`engine` ray: {recipe.name}: cannot be sent to another process ({error}); take another engine, or "
+            "define it so that it can be pickled"
+        ) from error
+    return Parcel(content, tuple(map(files_of, recipe.checkpoints)))
 
 
 def _sent(source: Source) -> Source:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from cedtag.run.on_ray.session import Layout
-    from cedtag.run.settings import RunSettings
 
 CALLS = 2  # at once: one batch is decoded while the end of another is scored
 _POLL_S = 0.5
@@ -30,14 +29,13 @@ class ActorLost(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What every actor is given: the weights, in the memory of the cluster, and the settings of the run.
+class Assignment:
+    """What every actor is given: a `Parcel` in the memory of the cluster, and its share of a machine.
 
     `expects` are the settings of the driver's own scorer that decide a number: those of all actors are the same.
     """
 
-    weights: Any
-    settings: RunSettings
+    parcel: Any
     expects: Mapping[str, Any]
     layout: Layout
 
@@ -45,8 +43,8 @@ class Work:
 class Member:
     """An actor, whichever process it is at the moment. Used from several threads."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
         self._actor: Any = None
         self._starting = threading.Lock()  # which may take as long as the cluster has no room
         self._letting_go = threading.Lock()
@@ -106,7 +104,7 @@ class Member:
         return actor
 
     def _started(self, goes_on: Callable[[], bool]) -> Any:
-        layout = self._work.layout
+        layout = self._assignment.layout
         actor = (
             ray.remote(Actor)
             .options(num_cpus=layout.cpus, num_gpus=layout.gpus, max_concurrency=CALLS, max_restarts=0)
@@ -118,7 +116,7 @@ class Member:
                 _kill(actor)
                 return None
             self._check_version(version)
-            said = asked(actor.load, self._work.weights, self._work.settings)
+            said = asked(actor.load, self._assignment.parcel, layout.cpus)
             self._check_settings(said)
         except BaseException:
             _kill(actor)
@@ -133,9 +131,11 @@ class Member:
             )
 
     def _check_settings(self, said: Mapping[str, Any]) -> None:
-        names = [name for name, value in self._work.expects.items() if said.get(name) != value]
+        names = [name for name, value in self._assignment.expects.items() if said.get(name) != value]
         if names:
-            differ = "; ".join(f"`{name}` {said.get(name)} there, {self._work.expects[name]} here" for name in names)
+            differ = "; ".join(
+                f"`{name}` {said.get(name)} there, {self._assignment.expects[name]} here" for name in names
+            )
             raise ModelError(f"`engine` ray: an actor would compute otherwise ({differ}); name these options")
 
 
