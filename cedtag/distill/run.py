@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import count, takewhile
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from cedtag.audio import Decoders, Decoding
 from cedtag.audio.open import open_regular, unreadable
 from cedtag.audio.places import state_of
 from cedtag.distill.block import Block, Recording, StoredClip, block_bytes, read_outcome
-from cedtag.distill.data import ClipSource, clips_of, read_clip_data
-from cedtag.distill.scorer import ViewScorer, clip_of, draw
+from cedtag.distill.data import ClipSource, read_clip_data
+from cedtag.distill.recipe import view_recipe, view_work
+from cedtag.distill.scorer import clip_of, draw
 from cedtag.distill.settings import DEFAULT_TOP_K, DistillStoreSettings
 from cedtag.distill.store import DistillStore, StoreFacts, open_store, part_name
 from cedtag.distill.teachers import common_front_end
@@ -27,13 +27,11 @@ from cedtag.errors import AudioError, InputError
 from cedtag.inputs.segments import ReadClips
 from cedtag.inputs.window_settings import samples_of
 from cedtag.records import SAMPLE_RATE_HZ, AlreadyDone, FileEnd, FileFailed, ScoredWindow, Source
-from cedtag.run.pipeline import PipelineSettings, score_recordings
-from cedtag.run.settings import Reading
+from cedtag.run.engines import outcomes_by
 from cedtag.run.summary import Summary
 from cedtag.scoring.torch_device import find_device, find_precision
 from cedtag.system.atomic import writing
 from cedtag.system.destinations import OutputPath, check_outputs
-from cedtag.system.machine import usable_cpus
 from cedtag.system.part_folder import HEADER
 
 if TYPE_CHECKING:
@@ -56,11 +54,13 @@ class DistillStoreCallbacks:
     """Functions that are called while views are stored.
 
     `on_start` is called with the facts of the store before anything is scored, and `on_recording` with what became of
-    the clips of each recording, in order.
+    the clips of each recording, in order. On a cluster `on_actors` is told how many actors are at work, and of how
+    many, from any thread.
     """
 
     on_start: Callable[[StoreFacts], object] = lambda facts: None
     on_recording: Callable[[ReadClips[Clip]], object] = lambda read: None
+    on_actors: Callable[[int, int], object] = lambda at_work, number: None
 
 
 @dataclass(slots=True)
@@ -93,6 +93,7 @@ def store_views(
     recording fails or is cut.
     """
     settings, callbacks = settings or DistillStoreSettings(), callbacks or DistillStoreCallbacks()
+    settings.cluster.check_installed()
     path = Path(output)
     clip_data = read_clip_data(Path(data), settings.selection)
     check_outputs([OutputPath(path / HEADER, "store", replaceable=True, is_own=True)], clip_data.files())
@@ -100,14 +101,14 @@ def store_views(
     with open_store(path, facts) as folder:
         callbacks.on_start(facts)
         writer = _Writer(folder, DistillStoreResult(facts), callbacks, keep_going=settings.selection.keep_going)
-        with Decoders(Decoding(isolate=facts.device != "cpu")) as decoders:
-            scorer = ViewScorer(teachers, facts, find_device(settings.compute.device))
-            plan = _plan(settings, facts)
-            earlier = _Earlier(DistillStore(path), settings.parts.retry_failed)
-            sources = earlier.pending(clip_data.sources(), settings.parts.shard)
-            with closing(score_recordings(sources, decoders.open, scorer, plan)) as outcomes:
-                for outcome in outcomes:
-                    writer.add(outcome)
+        earlier = _Earlier(DistillStore(path), settings.parts.retry_failed)
+        sources = earlier.pending(clip_data.sources(), settings.parts.shard)
+        with ExitStack() as stack:
+            here = view_work(teachers, facts, settings.compute, stack).outcomes
+            recipe = partial(view_recipe, teachers, facts, settings.compute)
+            outcomes = outcomes_by(settings.cluster, sources, here, recipe, callbacks.on_actors)
+            for outcome in stack.enter_context(closing(outcomes)):
+                writer.add(outcome)
     writer.result.left_out += earlier.left_out
     return writer.result
 
@@ -267,21 +268,6 @@ class _Earlier:
         """The pieces of a block, from the first on."""
         names = (self.store.path / part_name(number, piece) for piece in count())
         return list(takewhile(Path.exists, names))
-
-
-def _plan(settings: DistillStoreSettings, facts: StoreFacts) -> PipelineSettings:
-    """How recordings are cut, and spread over threads."""
-    compute = settings.compute
-    # As many as score in `cedtag tag`: see `scoring_threads` there.
-    threads = compute.threads or (usable_cpus() + 1 if facts.device == "cpu" else 1)
-    return PipelineSettings(
-        facts.chunk,
-        facts.chunk,
-        compute.jobs or usable_cpus(),
-        threads,
-        Reading().timeout_s,
-        cut=partial(clips_of, size=facts.chunk),
-    )
 
 
 def _stored(window: ScoredWindow, facts: StoreFacts) -> StoredClip:

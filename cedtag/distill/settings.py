@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cedtag.errors import InputError
 from cedtag.inputs.data_settings import DataSettings
 from cedtag.records import LONGEST_S
+from cedtag.run.cluster import Cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +94,4 @@ class DistillStoreSettings:
     views: ViewSettings = field(default_factory=ViewSettings)
     parts: PartChoice = field(default_factory=PartChoice)
     compute: DistillStoreCompute = field(default_factory=DistillStoreCompute)
+    cluster: Cluster = field(default_factory=Cluster)

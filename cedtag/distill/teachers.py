@@ -6,12 +6,12 @@ import hashlib
 import threading
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
-from cedtag.checkpoints.locate import resolve
+from cedtag.checkpoints.locate import Checkpoint, resolve
 from cedtag.errors import InputError, ModelError
 from cedtag.model.config import SINGLE_LABEL
 from cedtag.model.front_end import FrontEnd
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
 
-    from cedtag.checkpoints.locate import Checkpoint
     from cedtag.distill.settings import DistillStoreCompute, TeacherChoice
     from cedtag.training.teacher_checkpoint import TrainedTeacher
 
@@ -62,7 +61,7 @@ class CedTeacher:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device, precision: str) -> None:
         model = CedForAudioClassification.from_checkpoint(checkpoint)
-        self.name, self.digest = checkpoint.name, digest_of(checkpoint)
+        self.checkpoint, self.name, self.digest = checkpoint, checkpoint.name, digest_of(checkpoint)
         self.classes = tuple(model.config.id2label.values())
         self.front_end: FrontEnd | None = front_end_of(checkpoint, model.config)
         self.longest: int | None = self.front_end.samples_of(model.config.target_length)
@@ -83,7 +82,8 @@ class ConvolutionalTeacher:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device, precision: str) -> None:
         trained: TrainedTeacher = load_teacher(checkpoint)
-        self.name, self.digest, self.classes = checkpoint.name, digest_of(checkpoint), trained.classes
+        self.checkpoint, self.name, self.digest = checkpoint, checkpoint.name, digest_of(checkpoint)
+        self.classes = trained.classes
         self.front_end: FrontEnd | None = replace(trained.front_end, patch_frames=FEWEST_FRAMES)
         self._network, self._device, self._precision = trained.network.to(device), device, precision
         self._is_softmax = trained.problem_type == SINGLE_LABEL
@@ -100,7 +100,7 @@ class FunctionTeacher:
 
     It is given the shifted clip; masks, which are parts of a spectrogram, it does not see. `version` has to change
     when the function does: a store is gone on with by an equal name and version alone. It is called by one thread at a
-    time.
+    time, and on a cluster by one of each actor.
     """
 
     front_end: FrontEnd | None = None
@@ -116,6 +116,12 @@ class FunctionTeacher:
         self.name, self.classes = name, tuple(classes)
         self.digest = hashlib.sha256(f"function {name} {version}".encode("utf-8", "surrogatepass")).hexdigest()
         self._function, self._lock = function, threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
 
     def probabilities(self, waveforms: NDArray[np.float32], features: Tensor) -> Tensor:
         with self._lock:
@@ -133,14 +139,21 @@ def load_teachers(choice: TeacherChoice, compute: DistillStoreCompute) -> list[T
     """The teachers of these names, on the device that computes; ModelError for one that there is not."""
     device = find_device(compute.device)
     precision = find_precision(compute.precision, device)
+    checkpoints = (resolve(name, offline=choice.offline, cache_dir=choice.cache_dir) for name in choice.models)
+    return [teacher_of(checkpoint, device, precision) for checkpoint in checkpoints]
+
+
+def teacher_of(checkpoint: Checkpoint, device: torch.device, precision: str) -> Teacher:
+    """The teacher in a checkpoint, of whichever kind; ModelError where it is none."""
     if device.type == "cpu":
         keep_freed_memory()
-    teachers: list[Teacher] = []
-    for name in choice.models:
-        checkpoint = resolve(name, offline=choice.offline, cache_dir=choice.cache_dir)
-        kind = ConvolutionalTeacher if is_teacher(checkpoint) else CedTeacher
-        teachers.append(kind(checkpoint, device, precision))
-    return teachers
+    kind = ConvolutionalTeacher if is_teacher(checkpoint) else CedTeacher
+    return kind(checkpoint, device, precision)
+
+
+def maker_of(teacher: Teacher) -> Checkpoint | Teacher:
+    """What `teacher_of` makes the same teacher from in another process; itself, if it has no checkpoint."""
+    return teacher.checkpoint if isinstance(teacher, CedTeacher | ConvolutionalTeacher) else teacher
 
 
 def common_front_end(teachers: Sequence[Teacher]) -> FrontEnd:

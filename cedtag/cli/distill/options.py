@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cedtag.cli.evaluate.options import data_options
+from cedtag.cli.shared.compute_options import cluster_options
 from cedtag.cli.shared.options import Option, bundled, gathered, option
 from cedtag.distill.settings import (
     DEFAULT_TOP_K,
@@ -132,4 +133,6 @@ _part_options = gathered(
     ),
 )
 
-store_options = bundled("settings", DistillStoreSettings, data_options, _view_options, _part_options, _compute_options)
+store_options = bundled(
+    "settings", DistillStoreSettings, data_options, _view_options, _part_options, _compute_options, cluster_options
+)

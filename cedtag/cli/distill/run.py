@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,7 @@ import click
 from cedtag.checkpoints import cache
 from cedtag.cli.shared.data import RecordingsReport
 from cedtag.cli.shared.failures import run_code
-from cedtag.cli.shared.progress import progress_bar
+from cedtag.cli.shared.progress import progress_bar, show_actors
 from cedtag.distill.run import DistillStoreCallbacks, store_views
 from cedtag.distill.teachers import load_teachers
 from cedtag.system.terminal import printable
@@ -39,7 +40,8 @@ def store_and_show(
             report.add(read)
             bar.update()
 
-        result = store_views(data, teachers, output, settings, DistillStoreCallbacks(begin, count))
+        callbacks = DistillStoreCallbacks(begin, count, partial(show_actors, bar))
+        result = store_views(data, teachers, output, settings, callbacks)
     if not logging.quiet:
         left_out = f"; {result.left_out:,} clips left out" if result.left_out else ""
         click.echo(f"cedtag: {printable(str(output))}: {result.summary.sentence()}{left_out}", err=True)
