@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cedtag.audio import AUDIO_SUFFIXES
 from cedtag.checkpoints.locate import files_at
+from cedtag.errors import InputError
 from cedtag.evaluation import metrics, plot
+from cedtag.evaluation.recipe import clip_recipe, clip_work
 from cedtag.evaluation.report import FORMATS, Report, thresholds_csv
 from cedtag.evaluation.scores import score_examples, scores_of_results
 from cedtag.evaluation.settings import EvaluationSettings
 from cedtag.inputs.manifest import require_audio
+from cedtag.inputs.segments import segmented
 from cedtag.inputs.window_settings import WindowSettings
 from cedtag.results.read import result_files
+from cedtag.run.engines import outcomes_by
 from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.places import check_streams
 from cedtag.system.atomic import writing, writing_whole
@@ -47,29 +53,41 @@ def evaluate(
     settings: EvaluationSettings | None = None,
     on_clip: Callable[[], object] = lambda: None,
     on_recording: Callable[[ReadClips[Vector]], object] = lambda read: None,
+    *,
+    on_actors: Callable[[int, int], object] = lambda at_work, number: None,
 ) -> Evaluation:
-    """Evaluate a model on labelled recordings: see `read_data`. `on_clip` is called after each clip.
+    """Evaluate a model on labelled recordings: see `read_data`. `on_clip` is called after each clip, from any thread.
 
     Recordings that cannot be decoded and clips that are cut are left out; `on_recording` is called with the outcome of
-    each recording, and `evaluation.predictions.recordings` counts them. Raises InputError for data without recordings,
-    labels that the model does not have and windows that it does not take, AudioError where no clip is left, or without
-    `data.keep_going` where one is left out, and CedtagError without scikit-learn.
+    each recording, and `evaluation.predictions.recordings` counts them. On a cluster clips are counted when all of
+    their recording have come, and `on_actors` is told how many actors are at work, of how many. Raises InputError for
+    data without recordings, labels that the model does not have and windows that it does not take, AudioError where no
+    clip is left, or without `data.keep_going` where one is left out, and CedtagError without scikit-learn.
     """
     settings = settings or EvaluationSettings()
     metrics.require_scikit_learn()
+    settings.cluster.check_installed()
     require_audio(data.path, data.examples)
-    scorer = model.scorer
+    scorer, cluster = model.scorer, settings.cluster
     window, _ = WindowSettings(settings.window_s).in_samples(scorer.shortest_window, scorer.longest_window)
-    predictions = score_examples(
-        data.examples,
-        scorer,
-        window=window,
-        jobs=settings.jobs or usable_cpus(),
-        skip_unknown=settings.skip_unknown,
-        keep_going=data.keep_going,
-        on_clip=on_clip,
-        on_recording=on_recording,
-    )
+
+    def add(read: ReadClips[Vector]) -> None:
+        on_recording(read)
+        for value in () if cluster.is_local else read.values:
+            if value is not None:
+                on_clip()
+
+    with ThreadPoolExecutor(settings.jobs or usable_cpus(), initializer=scorer.prepare_thread) as pool:
+        here = clip_work(scorer, window, pool, on_clip).outcomes
+        recipe = partial(clip_recipe, model, window, settings.jobs)
+        predictions = score_examples(
+            data.examples,
+            scorer.labels,
+            outcomes_by(cluster, segmented(data.examples), here, recipe, on_actors),
+            skip_unknown=settings.skip_unknown,
+            keep_going=data.keep_going,
+            on_recording=add,
+        )
     made_by = {
         "model": model.checkpoint.name,
         "commit": model.checkpoint.commit,
@@ -87,6 +105,8 @@ def evaluate_results(data: LabelledData, results: Path, settings: EvaluationSett
     and CedtagError without scikit-learn.
     """
     settings = settings or EvaluationSettings()
+    if not settings.cluster.is_local:
+        raise InputError("`engine` ray scores recordings with a model, and `scores` are there already; leave one out")
     metrics.require_scikit_learn()
     predictions = scores_of_results(data.examples, results)
     return _measured(data, predictions, {"scores": str(results)}, settings.resamples, inputs_of(data, results))

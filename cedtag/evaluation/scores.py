@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -12,22 +12,19 @@ import numpy as np
 
 from cedtag.errors import AudioError, InputError
 from cedtag.inputs.manifest import canonical, ytids
-from cedtag.inputs.segments import ReadClips, read_clips
-from cedtag.inputs.windows import sliding_windows
+from cedtag.inputs.segments import ReadClips, values_of
 from cedtag.labels.table import no_such_label
 from cedtag.labels.tag_filter import TagFilter
-from cedtag.records import SoundEvent, Source, TagResult
+from cedtag.records import SoundEvent, TagResult
 from cedtag.results.read import open_results, result_files
-from cedtag.scoring.checked import checked_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from cedtag.evaluation.metrics import Matrix, Vector
     from cedtag.inputs.manifest import Example
-    from cedtag.scoring import Scorer
+    from cedtag.labels.table import Label
+    from cedtag.records import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,39 +43,28 @@ class Predictions:
 
 def score_examples(
     examples: Sequence[Example],
-    scorer: Scorer,
+    labels: Sequence[Label],
+    outcomes: Generator[Outcome, None, None],
     *,
-    window: int,
-    jobs: int,
     skip_unknown: bool,
     keep_going: bool = True,
-    on_clip: Callable[[], object] = lambda: None,
     on_recording: Callable[[ReadClips[Vector]], object] = lambda read: None,
 ) -> Predictions:
-    """The predictions of a model: for each class of an example the highest score of any of its windows.
+    """The predictions of a model of these classes, by the outcomes of the recordings of the examples: see `clip_work`.
 
-    Clips that cannot be used are left out, or without `keep_going` an AudioError, as it is if none is left. `on_clip`
-    is called after each clip, from any thread, and `on_recording` after each recording, in order.
+    Clips that cannot be used are left out, or without `keep_going` an AudioError, as it is if none is left.
+    `on_recording` is called after each recording, in order.
     """
-    classes = tuple(canonical(label.name) for label in scorer.labels)
-    truth, notes = truth_matrix(examples, classes, skip_unknown=skip_unknown)
     counts = {"done": 0, "partial": 0, "failed": 0}
-
-    def best_scores(segment: Example, samples: NDArray[np.float32]) -> Vector:
-        source = Source(segment.path, segment.name, segment.name)
-        windows = list(sliding_windows([samples], source, window, window))
-        scores = _best_scores(segment, checked_scores(scorer, windows))
-        on_clip()
-        return scores
 
     def count(read: ReadClips[Vector]) -> None:
         counts["done" if read.status == "ok" else read.status] += 1
         on_recording(read)
 
-    with ThreadPoolExecutor(jobs, initializer=scorer.prepare_thread) as pool:
-        scores = read_clips(
-            examples, scorer.shortest_window, best_scores, pool=pool, keep_going=keep_going, on_recording=count
-        )
+    with closing(outcomes):
+        classes = tuple(canonical(label.name) for label in labels)
+        truth, notes = truth_matrix(examples, classes, skip_unknown=skip_unknown)
+        scores: list[Vector | None] = values_of(examples, outcomes, keep_going=keep_going, on_recording=count)
     return _of_used(Predictions(classes, truth, np.empty(0), notes, counts), scores)
 
 
@@ -98,14 +84,6 @@ def _of_used(all_clips: Predictions, scores: Sequence[Vector | None]) -> Predict
     rows = np.stack([row for row in scores if row is not None])
     counts = {**recordings, "clips_left_out": left_out}
     return replace(all_clips, truth=truth, scores=rows, notes=tuple(notes), recordings=counts)
-
-
-def _best_scores(segment: Example, scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The highest score of each class `(classes,)` in any window; AudioError where one is not finite."""
-    if not np.isfinite(scores).all():
-        raise AudioError(f"{segment.name}: its scores are not finite numbers", stage="score")
-    best: NDArray[np.float64] = scores.max(0).astype(np.float64)
-    return best
 
 
 def scores_of_results(examples: Sequence[Example], file: Path) -> Predictions:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cedtag.errors import InputError
 from cedtag.evaluation.report import FORMATS
 from cedtag.inputs.window_settings import WINDOW_S
 from cedtag.records import LONGEST_S
+from cedtag.run.cluster import Cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +23,15 @@ class EvaluationSettings:
 
     A clip has the highest scores of its windows of `window_s` seconds. Labels that the model does not have are an
     error, or with `skip_unknown` left out. The 95 % intervals come from `resamples` of the clips; 0 gives none.
-    Clips of `jobs` recordings are scored at once, by None as many as there are processors.
+    Clips of `jobs` recordings are scored at once, by None as many as there are processors, here or by each actor of a
+    `cluster`.
     """
 
     skip_unknown: bool = False
     window_s: float = WINDOW_S
     resamples: int = 1000
     jobs: int | None = None
+    cluster: Cluster = field(default_factory=Cluster)
 
     def __post_init__(self) -> None:
         if not 0 < self.window_s <= LONGEST_S:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -12,16 +14,32 @@ from cedtag.errors import AudioError
 from cedtag.records import SAMPLE_RATE_HZ, FileEnd, FileFailed, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import ThreadPoolExecutor
+    from collections.abc import Callable, Generator, Iterable, Sequence
+    from concurrent.futures import Executor
 
     from numpy.typing import NDArray
 
     from cedtag.inputs.manifest import Example
 
     Samples = NDArray[np.float32]
+    Ended = FileEnd | FileFailed
 
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentedSource(Source):
+    """A recording with those parts of it that are clips, in the order of the data."""
+
+    segments: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsEnd(FileEnd, Generic[Value]):
+    """The end of a recording with what was made of its clips: see `ReadClips`."""
+
+    values: Sequence[Value | None] = ()
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +64,7 @@ def read_clips(
     shortest: int,
     use: Callable[[Example, Samples], Value],
     *,
-    pool: ThreadPoolExecutor,
+    pool: Executor,
     keep_going: bool,
     on_recording: Callable[[ReadClips[Value]], object],
 ) -> list[Value | None]:
@@ -56,26 +74,71 @@ def read_clips(
     `keep_going` the first such clip, and the first recording that fails, are an AudioError. `on_recording` is called
     with each recording in the order in which they come first.
     """
+    with closing(read_segments(segmented(examples), shortest, use, pool)) as outcomes:
+        return values_of(examples, outcomes, keep_going=keep_going, on_recording=on_recording)
+
+
+def segmented(examples: Sequence[Example]) -> list[SegmentedSource]:
+    """The recordings of examples, in the order in which they come first."""
+    segments: dict[str, list[Example]] = {}
+    for example in examples:
+        segments.setdefault(example.path, []).append(example)
+    return [
+        SegmentedSource(path, own[0].name, own[0].name, size=_size(path), segments=tuple(own))
+        for path, own in segments.items()
+    ]
+
+
+def read_segments(
+    sources: Iterable[SegmentedSource], shortest: int, use: Callable[[Example, Samples], Value], pool: Executor
+) -> Generator[Ended, None, None]:
+    """Yield for each recording its `SegmentsEnd`, with what `use` makes of its clips, or its failure."""
+    yield from pool.map(lambda source: _read(source, shortest, use), sources)
+
+
+def values_of(
+    examples: Sequence[Example],
+    outcomes: Iterable[object],
+    *,
+    keep_going: bool,
+    on_recording: Callable[[ReadClips[Value]], object],
+) -> list[Value | None]:
+    """What was made of each example, by the outcomes of their recordings in order; see `read_clips`."""
     places: dict[str, list[int]] = {}
     for place, example in enumerate(examples):
         places.setdefault(example.path, []).append(place)
     values: list[Value | None] = [None] * len(examples)
-
-    def read(of_one: Sequence[int]) -> ReadClips[Value]:
-        return _read([examples[place] for place in of_one], shortest, use, keep_going=keep_going)
-
-    for of_one, clips in zip(places.values(), pool.map(read, places.values()), strict=True):
-        for place, value in zip(of_one, clips.values, strict=True):
+    for own, outcome in zip(places.values(), outcomes, strict=True):
+        clips: ReadClips[Value] = _clips_of(outcome, len(own))
+        if not keep_going:
+            _require(clips)
+        for place, value in zip(own, clips.values, strict=True):
             values[place] = value
         on_recording(clips)
     return values
 
 
-def _read(
-    segments: Sequence[Example], shortest: int, use: Callable[[Example, Samples], Value], *, keep_going: bool
-) -> ReadClips[Value]:
+def _clips_of(outcome: object, number: int) -> ReadClips[Value]:
+    if isinstance(outcome, SegmentsEnd):
+        return ReadClips(outcome, outcome.values, outcome.left_out)
+    assert isinstance(outcome, FileFailed)
+    return ReadClips(outcome, [None] * number)
+
+
+def _require(clips: ReadClips[Value]) -> None:
+    """AudioError where a recording has failed or a clip is left out."""
+    outcome = clips.outcome
+    if isinstance(outcome, FileFailed):
+        sentence = f"failed: {outcome.error}; `keep_going` leaves it out"
+        raise AudioError(sentence, stage=outcome.stage, traceback=outcome.traceback)
+    if clips.left_out:
+        reasons = "".join(f" ({problem})" for problem in outcome.problems)
+        raise AudioError(f"{clips.left_out[0]}{reasons}; `keep_going` leaves it out")
+
+
+def _read(source: SegmentedSource, shortest: int, use: Callable[[Example, Samples], Value]) -> Ended:
     """The clips of one recording."""
-    source = Source(segments[0].path, segments[0].name, segments[0].name)
+    segments = source.segments
     try:
         samples, end = _decoded(source)
         faults = [_fault(segment, len(samples), shortest, whole=not end.problems) for segment in segments]
@@ -84,20 +147,23 @@ def _read(
             for segment, fault in zip(segments, faults, strict=True)
         ]
     except AudioError as error:
-        if not keep_going:
-            sentence = f"failed: {error}; `keep_going` leaves it out"
-            raise AudioError(sentence, stage=error.stage, traceback=error.traceback) from error
-        return ReadClips(FileFailed(source, error.stage, str(error), error.traceback), [None] * len(segments))
+        return FileFailed(source, error.stage, str(error), error.traceback)
     left_out = [f"{segment.name}: {fault}" for segment, fault in zip(segments, faults, strict=True) if fault]
-    if left_out and not keep_going:
-        reasons = "".join(f" ({problem})" for problem in end.problems)
-        raise AudioError(f"{left_out[0]}{reasons}; `keep_going` leaves it out")
     late = [one for one, fault in zip(segments, faults, strict=True) if not fault and (one.stop or 0) > len(samples)]
+    warnings = end.warnings
     if late and max(one.stop or 0 for one in late) - len(samples) >= shortest:
         length = _seconds(len(samples))
         warning = f"the clip from {_seconds(late[0].start)} s on should end after the recording does, at {length} s"
-        end = replace(end, warnings=(*end.warnings, warning))
-    return ReadClips(end, values, left_out)
+        warnings = (*warnings, warning)
+    said = end.problems, warnings, end.cause, end.traceback
+    return SegmentsEnd(source, end.num_samples, 0, *said, values=values, left_out=left_out)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116 -- paths may hold bytes that are not UTF-8
+    except (OSError, ValueError):  # which is said when it is opened
+        return 0
 
 
 def _decoded(source: Source) -> tuple[Samples, FileEnd]:

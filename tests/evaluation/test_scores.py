@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,12 +11,14 @@ import pytest
 import soundfile
 
 from cedtag.errors import InputError
+from cedtag.evaluation.recipe import clip_work
 from cedtag.evaluation.scores import recording_finder, score_examples, scores_of_results, truth_matrix
 from cedtag.inputs.manifest import Example
+from cedtag.inputs.segments import segmented
 from cedtag.labels.table import Label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,6 +34,7 @@ class Loudness:
 
     labels = (Label(0, "", "loud"), Label(1, "", "long"))
     shortest_window = 2560
+    settings: Mapping[str, object] = MappingProxyType({})
 
     def prepare_thread(self) -> None:
         pass
@@ -53,7 +58,9 @@ def test_the_highest_window_of_a_clip_counts(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", samples, 16_000, "FLOAT")
     path = str(tmp_path / "a.wav")
     examples = [Example(path, "a.wav", ("loud",)), Example(path, "a.wav", ("Long",), start=0, stop=80_000)]
-    predictions = score_examples(examples, Loudness(), window=160_000, jobs=1, skip_unknown=False)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(1) as pool:
+        outcomes = clip_work(Loudness(), 160_000, pool).outcomes(segmented(examples))  # type: ignore[arg-type]
+        predictions = score_examples(examples, Loudness().labels, outcomes, skip_unknown=False)
     assert predictions.classes == ("loud", "long")
     assert predictions.truth.tolist() == [[1, 0], [0, 1]]
     assert predictions.scores.tolist() == [[0.5, 1.0], [0.0, 0.5]]

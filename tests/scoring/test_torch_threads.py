@@ -14,8 +14,10 @@ import torch
 
 from cedtag.audio import open_recording
 from cedtag.checkpoints.locate import resolve
+from cedtag.evaluation.recipe import clip_work
 from cedtag.evaluation.scores import score_examples
 from cedtag.inputs.manifest import Example
+from cedtag.inputs.segments import segmented
 from cedtag.model.network import CedForAudioClassification
 from cedtag.records import Source
 from cedtag.run.pipeline import PipelineSettings, score_recordings
@@ -110,7 +112,9 @@ def test_a_refinement_scores_in_one_thread_each(scorer, teams, recording):
 
 def test_an_evaluation_scores_in_one_thread_each(scorer, teams, recording):
     examples = [Example(recording, recording, (scorer.labels[0].name,))]
-    score_examples(examples, scorer, window=16_000, jobs=2, skip_unknown=False)
+    with ThreadPoolExecutor(2, initializer=scorer.prepare_thread) as pool:
+        outcomes = clip_work(scorer, 16_000, pool).outcomes(segmented(examples))
+        score_examples(examples, scorer.labels, outcomes, skip_unknown=False)
     assert set(map(frozenset, teams.values())) == {frozenset({1})}
     assert_usual()
 

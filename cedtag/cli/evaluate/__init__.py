@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cedtag.cli.evaluate.options import (
     report_options,
 )
 from cedtag.cli.shared.common_options import note_written
+from cedtag.cli.shared.compute_options import cluster_options
 from cedtag.cli.shared.failures import DONE
 from cedtag.cli.shared.options import Option, SectionedCommand, model_options
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from cedtag.cli.shared.options import Logging
     from cedtag.evaluation.settings import EvaluationSettings, ReportFiles
     from cedtag.inputs.data_settings import DataSettings
+    from cedtag.run.cluster import Cluster
     from cedtag.scoring import Compute
 
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 @evaluation_options
 @report_options
 @compute_options
+@cluster_options
 @progress_options
 def command(
     data: Path,
@@ -51,6 +55,7 @@ def command(
     settings: EvaluationSettings,
     files: ReportFiles,
     compute: Compute,
+    cluster: Cluster,
     logging: Logging,
 ) -> int:
     """Evaluate a model, or existing results, on labelled recordings.
@@ -72,6 +77,7 @@ def command(
     from cedtag.inputs.manifest import read_data
 
     check_possible(files)
+    settings = replace(settings, cluster=cluster)
     labelled = read_data(data, selection)
     if not logging.quiet:
         say_what_is_left_out(data)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cedtag.checkpoints import cache
 from cedtag.cli.shared.console import download_bar
 from cedtag.cli.shared.data import RecordingsReport
-from cedtag.cli.shared.progress import progress_bar
+from cedtag.cli.shared.progress import progress_bar, show_actors
 from cedtag.evaluation.run import evaluate
 from cedtag.inputs.manifest import require_audio
 from cedtag.tagger import Tagger
@@ -31,5 +32,6 @@ def evaluate_model(
         tagger = Tagger.load(choice, compute, on_progress=on_progress)
     report = RecordingsReport(quiet=logging.quiet)
     with progress_bar(logging, "scoring", len(data.examples)) as bar:
-        evaluation = evaluate(data, tagger.model, settings, bar.update, report.add)
+        on_actors = partial(show_actors, bar)
+        evaluation = evaluate(data, tagger.model, settings, bar.update, report.add, on_actors=on_actors)
     return evaluation, report.conclude(data.path)
