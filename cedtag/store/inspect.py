@@ -75,6 +75,12 @@ def store_info(path: Path) -> StoreInfo:
     )
 
 
+def parts_without_outcomes(path: Path) -> list[str]:
+    """The parts whose file of recordings is gone, so that they do not count; none while a part is being written."""
+    known = {part.stem for part in parts_of(path, RECORDINGS)}
+    return [] if open_parts(path) else [part.stem for part in parts_of(path, WINDOWS) if part.stem not in known]
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong with a part, and how many recordings it holds; None where that is not known."""

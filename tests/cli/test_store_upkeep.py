@@ -130,3 +130,10 @@ def test_a_store_that_is_being_written_is_left_alone(cedtag, store, command):
     assert refused.code == 1
     assert "another command is writing this store" in refused.stderr
     assert len(names()) == 4
+
+
+def test_query_names_a_part_whose_recordings_are_gone(cedtag, store):
+    assert "missing" not in cedtag("query", store, "-f", "csv").stderr
+    gone = sorted((store / "recordings").iterdir())[0]
+    gone.unlink()
+    assert f"recordings/{gone.name} is missing" in cedtag("query", store, "-f", "csv").stderr

@@ -18,6 +18,7 @@ from cedtag.cli.tag.shortfalls import Shortfalls
 from cedtag.query.ask import query
 from cedtag.run.summary import Summary, duration
 from cedtag.store import open_store
+from cedtag.store.inspect import parts_without_outcomes
 from cedtag.store.open_part import num_open_recordings
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def answer(stores: Sequence[str], heads: Sequence[Path], counting: Counting, set
     summary = query(store, settings, counting, heads=heads, on_outcome=tell, inputs=tuple(files_of_options(context)))
     if missing := num_open_recordings(store.path):
         logger.warning("%s: its run has not finished, and %d recordings of it do not count yet", store.path, missing)
+    for lost in parts_without_outcomes(store.path):
+        logger.warning("%s: recordings/%s.parquet is missing, and what it named does not count", store.path, lost)
     _conclude(summary, shortfalls, settings)
     return run_code(found=summary.found > 0, complete=summary.all_complete)
 
