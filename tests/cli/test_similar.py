@@ -16,6 +16,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from cedtag.cli import run
+from cedtag.tagger import Tagger
 from tests.micro import CHECKPOINT
 
 if TYPE_CHECKING:
@@ -152,3 +153,11 @@ def test_a_store_without_embeddings_is_refused(archive, cedtag):
     finished = cedtag("similar", "clips/hiss.wav", "bare")
     assert finished.code == 2
     assert "bare: holds no embeddings; tag again into a new store, without --no-embeddings" in finished.stderr
+
+
+def test_the_model_is_loaded_once_for_all_examples(archive, cedtag, monkeypatch):
+    loaded = []
+    load = Tagger.load
+    monkeypatch.setattr(Tagger, "load", lambda *args, **options: loaded.append(args) or load(*args, **options))
+    found(cedtag("similar", "clips/whistle.wav", "--not", "clips/hiss.wav", "store", "-f", "csv"))
+    assert len(loaded) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,8 +46,9 @@ store_model_options = gathered(
 
 
 def loader_of(store: Store, model: StoreModel) -> Callable[[], LoadedModel]:
-    """A function that loads the model of a store."""
+    """A function that gives the model of a store, which is loaded once."""
 
+    @cache
     def load() -> LoadedModel:
         from cedtag.checkpoints import cache
         from cedtag.cli.shared.console import download_bar
