@@ -99,6 +99,8 @@ def measure(
 
     A published model is measured with random weights in its shape, and nothing is downloaded.
     """
+    if files:
+        given(files, WINDOW_S)  # what is not there is said at once
     notes = _busy()
     with TemporaryDirectory(prefix="cedtag-bench-") as temporary:
         folder = Path(temporary)

@@ -126,3 +126,10 @@ def test_what_is_not_installed_is_left_out_and_named(tmp_path):
     notes = [line for line in done.stdout.splitlines() if line.startswith("note: torch ")]
     assert [note.split()[2] for note in notes] == ["fp32:", "bf16:"]
     assert all("--backend torch needs torch, which is not installed: " in note for note in notes)
+
+
+def test_files_that_are_not_there_are_refused_before_anything_is_measured(cedtag, monkeypatch):
+    monkeypatch.setattr(measuring, "loaded", lambda checkpoint: pytest.fail("a model was loaded"))
+    run = cedtag("bench", "nowhere.wav", "--quick")
+    assert run.code == 2
+    assert "nowhere.wav" in run.stderr
