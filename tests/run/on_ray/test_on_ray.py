@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ import soundfile
 import cedtag as package
 from cedtag.cli import run
 from tests.micro import CHECKPOINT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -84,12 +88,20 @@ def wait_for_results(out: Path, process: subprocess.Popen, num_bytes: int = 3000
 
 
 def kill_an_actor() -> None:
-    """Kill one of the processes that score."""
-    for status in Path("/proc").glob("[0-9]*/cmdline"):
+    """Kill one of the processes that score, in a cluster that this process started: others may be at work beside it."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it has ended meanwhile
-            if status.read_bytes().startswith(b"ray::Actor"):
-                os.kill(int(status.parent.name), signal.SIGKILL)
+            process = int(command.parent.name)
+            if command.read_bytes().startswith(b"ray::Actor") and os.getpid() in ancestors(process):
+                os.kill(process, signal.SIGKILL)
                 return
+
+
+def ancestors(process: int) -> Iterator[int]:
+    while process:
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+        process = int(status.rpartition(")")[2].split()[1])
+        yield process
 
 
 def test_the_bytes_are_those_of_one_process_and_nothing_else_is_printed(cluster, archive, expected, tmp_path):
