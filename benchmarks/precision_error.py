@@ -39,7 +39,7 @@ def main(checkpoint: str, paths: tuple[str, ...], window: float) -> None:
     with TemporaryDirectory() as folder:
         if checkpoint == "random":
             checkpoint = str(write_checkpoint(Path(folder), CedConfig()))
-        reference = _scores(checkpoint, paths, window, "torch", "fp32")
+        reference = scores_of(checkpoint, paths, window, "torch", "fp32")
         click.echo(f"{len(reference)} windows\n")
         click.echo("| backend | precision | largest change | mean | mean of scores from 0.1 on | other top tag |")
         click.echo("|---|---|---|---|---|---|")
@@ -53,16 +53,21 @@ def _changes(
 ) -> tuple[str, ...]:
     """What the table shows of a backend and a precision, or why there is nothing to show."""
     try:
-        scores = _scores(checkpoint, paths, window_s, *computed)
+        scores = scores_of(checkpoint, paths, window_s, *computed)
     except InputError as error:
         return (str(error), "", "", "")
+    return changed(scores, reference)
+
+
+def changed(scores: NDArray[np.float32], reference: NDArray[np.float32]) -> tuple[str, str, str, str]:
+    """The largest change, the mean, that of scores from 0.1 on, and the share of windows with another best class."""
     change, heard = np.abs(scores - reference), reference >= 0.1
     mean_heard = f"{change[heard].mean():.2g}" if heard.any() else "-"
     top_changes = (scores.argmax(axis=1) != reference.argmax(axis=1)).mean()
     return f"{change.max():.2g}", f"{change.mean():.2g}", mean_heard, f"{top_changes:.2%}"
 
 
-def _scores(
+def scores_of(
     checkpoint: str, paths: tuple[str, ...], window_s: float, backend: str, precision: str
 ) -> NDArray[np.float32]:
     scorer = open_scorer(resolve(checkpoint), backend, "cpu", precision)
