@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from cedtag.records import Result, Tag, TagResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from cedtag.labels.table import Label
@@ -63,13 +62,13 @@ class TaggedWindows:
         """These rows; the others must have no tags."""
         if len(rows) == len(self):
             return self
-        return self._of(rows, replace(self.tags, starts=np.append(self.tags.starts[rows], self.tags.starts[-1])))
+        return self._of(rows, replace(self.tags, starts=self.tags.starts[[*rows, -1]]))
 
     def in_pieces(self, num_tags: int) -> Iterator[TaggedWindows]:
         """The windows in pieces with so many tags at most, or of one window, all in turn."""
         starts, first = self.tags.starts, 0
         while first < len(self):
-            last = max(first + 1, int(np.searchsorted(starts, starts[first] + num_tags, "right")) - 1)
+            last = max(first + 1, int(starts.searchsorted(starts[first] + num_tags, "right")) - 1)
             is_whole = last - first == len(self)
             yield self if is_whole else self._of(slice(first, last), self.tags.of_rows(first, last))
             first = last
