@@ -52,7 +52,10 @@ class PipedInput:
     def tar(self) -> PipedTar | None:
         """The tar, compressed or not, that the input is; None for anything else."""
         if self._tar is None:
-            head = cast("_Replayed", self.stream).head(_HEADER_BYTES)
+            try:
+                head = cast("_Replayed", self.stream).head(_HEADER_BYTES)
+            except OSError:  # which is said where it is read as a recording
+                return None
             opened = compression_of(head)
             self._tar = PipedTar(self.stream, opened) if opened or _is_header(head) else None
         return self._tar
