@@ -311,7 +311,7 @@ def test_a_disk_that_fills_is_a_sentence_and_loses_nothing(cedtag, archive):
 
 
 def test_an_interruption_leaves_a_store_that_can_be_read(cedtag, archive):
-    run = start(*STORE, delay_ms=1000)  # it ends long before it is done
+    run = start(*STORE, delay_ms=2000)  # it ends long before it is done
     while not list(Path("store").glob("open.*.log")) or not next(Path("store").glob("open.*.log")).stat().st_size:
         time.sleep(0.01)
     run.send_signal(signal.SIGINT)

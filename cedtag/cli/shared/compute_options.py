@@ -69,7 +69,7 @@ cluster_options = gathered(
                 "engine",
                 "--engine",
                 metavar="WHERE",
-                help="local, or ray[://HOST:PORT]: actors of a Ray cluster decode and score.  [default: local]",
+                help="local, or ray[://HOST:PORT]: actors of a Ray cluster decode and score.",
             ),
             option(
                 "actors",
