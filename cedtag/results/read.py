@@ -10,7 +10,7 @@ from cedtag.results.json_files import read_document, read_lines
 from cedtag.results.stores import read_store
 from cedtag.results.tables import read_table
 from cedtag.results.written import WrittenResults
-from cedtag.run.journal import read_journal
+from cedtag.run.journal.open import read_journal
 from cedtag.store import is_score_store
 
 if TYPE_CHECKING:

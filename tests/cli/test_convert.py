@@ -13,7 +13,7 @@ import pytest
 from cedtag.cli import run
 from cedtag.labels.table import Label
 from cedtag.records import FileEnd, Source, Tag, TagResult
-from cedtag.run.journal import open_journal
+from cedtag.run.journal.open import open_journal
 from cedtag.run.outputs.files import make_files
 from cedtag.writers import format_of, writer_type
 from cedtag.writers.run_info import RunInfo

@@ -9,7 +9,7 @@ import soundfile
 from cedtag import EventSettings, InputError, TagFilter, Tagger, WindowSettings
 from cedtag.demo.synthesis import SOUNDS
 from cedtag.records import Source
-from cedtag.run.journal import read_journal
+from cedtag.run.journal.open import read_journal
 from tests.archive import StubScorer, stub_tagger
 
 DEMO = ("-m", "demo", "--labels", "Dial tone", "-f", "csv")

@@ -17,7 +17,7 @@ import pytest
 from cedtag.audio.sndfile import SoundFileDecoder
 from cedtag.errors import AudioError
 from cedtag.run import journal as journal_module
-from cedtag.run.journal import open_journal
+from cedtag.run.journal.open import open_journal
 from cedtag.writers.run_info import RunInfo
 from tests.archive import StubScorer, make_archive, stub_tagger, write_recording
 

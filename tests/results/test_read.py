@@ -14,7 +14,7 @@ from cedtag.errors import InputError
 from cedtag.labels.table import Label, audioset
 from cedtag.records import FileEnd, FileFailed, SoundEvent, Source, Tag, TagResult
 from cedtag.results.read import open_results, read_results
-from cedtag.run.journal import open_journal
+from cedtag.run.journal.open import open_journal
 from cedtag.writers import writer_type
 from cedtag.writers.run_info import RunInfo
 

@@ -6,7 +6,8 @@ import pytest
 
 from cedtag.records import FileEnd, FileFailed, Source
 from cedtag.run import journal as journals
-from cedtag.run.journal import SYNC_EVERY, may_pass, open_journal
+from cedtag.run.journal import SYNC_EVERY, may_pass
+from cedtag.run.journal.open import open_journal
 from cedtag.writers.run_info import RunInfo
 from tests.disk import record_syncs
 

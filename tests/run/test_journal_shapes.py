@@ -15,7 +15,7 @@ from cedtag.errors import InputError, OutputError
 from cedtag.labels.table import Label
 from cedtag.records import FileEnd, FileFailed, Source, Tag, TagResult, TimedSource
 from cedtag.results.read import read_results
-from cedtag.run.journal import open_journal, read_journal
+from cedtag.run.journal.open import open_journal, read_journal
 from cedtag.run.merging import joined_results, read_parts
 from cedtag.writers.run_info import RunInfo
 

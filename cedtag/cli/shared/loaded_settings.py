@@ -70,7 +70,7 @@ def check_weights(ctx: click.Context, checkpoint: Checkpoint) -> None:
 
 def _run_of(path: Path) -> RunInfo:
     from cedtag.results.read import open_results
-    from cedtag.run.journal import read_journal
+    from cedtag.run.journal.open import read_journal
     from cedtag.run.outputs.files import journal_beside
     from cedtag.run.outputs.folder import journal_in
     from cedtag.store import is_score_store

@@ -22,7 +22,7 @@ from cedtag.errors import AudioError
 from cedtag.inputs.extent import Extent, stated_length_s
 from cedtag.inputs.sources import find_sources
 from cedtag.records import MISSING, AlreadyDone, FileFailed, Skipped, Source
-from cedtag.run.journal import pending_in
+from cedtag.run.journal.open import pending_in
 from cedtag.run.outputs.files import journal_beside
 from cedtag.run.outputs.folder import journal_in
 from cedtag.run.outputs.places import check_destination

@@ -11,7 +11,8 @@ from cedtag.errors import OutputError
 from cedtag.events.detect import detect_events
 from cedtag.labels.tagged import TaggedWindows, one_by_one
 from cedtag.records import AlreadyDone, FileFailed, Source
-from cedtag.run.journal import JOURNAL_SUFFIX, open_journal
+from cedtag.run.journal import JOURNAL_SUFFIX
+from cedtag.run.journal.open import open_journal
 from cedtag.system.atomic import writing, writing_whole
 from cedtag.system.processor import processor
 from cedtag.system.special_files import followed

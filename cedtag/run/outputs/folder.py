@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from cedtag.errors import OutputError
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, Source
-from cedtag.run.journal import JOURNAL_SUFFIX, is_out_of_reach, may_pass, open_journal
+from cedtag.run.journal import JOURNAL_SUFFIX, is_out_of_reach, may_pass
+from cedtag.run.journal.open import open_journal
 from cedtag.run.outputs.files import OutputFiles, closed_on_error, stamp_of
 from cedtag.run.outputs.names import output_name
 from cedtag.system.atomic import writing, writing_whole

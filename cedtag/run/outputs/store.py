@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from cedtag.records import AlreadyDone, FileEnd, FileFailed, ScoredWindow, Source
 from cedtag.run.columns import time_scores
-from cedtag.run.journal import SYNC_AFTER_S, SYNC_EVERY, open_journal
+from cedtag.run.journal import SYNC_AFTER_S, SYNC_EVERY
 from cedtag.run.journal.format import end_line, header_line, made_line
+from cedtag.run.journal.open import open_journal
 from cedtag.run.outputs.files import TAKEN
 from cedtag.store import journal_of_store
 from cedtag.store.compact import without_superseded
