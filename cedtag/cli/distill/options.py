@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cedtag.cli.evaluate.options import data_options
-from cedtag.cli.shared.compute_options import cluster_options
+from cedtag.cli.shared.compute_options import cluster_options, device_option, jobs_option
 from cedtag.cli.shared.options import Option, bundled, gathered, option
 from cedtag.distill.settings import (
     DEFAULT_TOP_K,
@@ -88,21 +88,14 @@ _compute_options = gathered(
     (
         "Compute",
         [
-            option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
+            device_option,
             option(
                 "precision",
                 "--precision",
                 type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
-                help="Numbers that the teachers compute with; half precision needs a GPU.",
+                help="Numbers that the teachers compute with; fp16 needs a GPU, bf16 one or a newer CPU.",
             ),
-            option(
-                "jobs",
-                "-j",
-                "--jobs",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Recordings decoded at once.  [default: cores]",
-            ),
+            jobs_option,
             option(
                 "threads",
                 "--threads",

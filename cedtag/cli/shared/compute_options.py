@@ -8,6 +8,15 @@ from cedtag.cli.shared.options import gathered, number_or_auto, option
 from cedtag.run.cluster import Cluster
 from cedtag.scoring import BACKENDS, Compute
 
+device_option = option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps.")
+jobs_option = option(
+    "jobs",
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Recordings decoded at once.  [default: cores]",
+)
 scorer_options = [
     option(
         "backend",
@@ -15,7 +24,7 @@ scorer_options = [
         type=click.Choice(["auto", *BACKENDS]),
         help="torch, or ONNX Runtime (CPU only); auto is torch, but onnx for int8 and without torch.",
     ),
-    option("device", "-d", "--device", metavar="DEVICE", help="auto, cpu, cuda[:N] or mps."),
+    device_option,
     option(
         "precision",
         "--precision",
@@ -40,14 +49,7 @@ compute_options = gathered(
                 metavar="N",
                 help="Windows per call of the model.",
             ),
-            option(
-                "jobs",
-                "-j",
-                "--jobs",
-                type=click.IntRange(min=1),
-                metavar="N",
-                help="Recordings decoded at once.  [default: cores]",
-            ),
+            jobs_option,
             option(
                 "threads",
                 "--threads",
