@@ -119,6 +119,9 @@ class PipedTar:
                 raise
             return FileFailed(source, "read", f"{source.name}: {no_room(error)}")
         with self._less:
+            if self._closed:  # meanwhile: nobody will take it
+                os.close(fd)
+                return source
             _waiting[source.path] = fd
             self._problems[source.path] = problem, source.size
             self._bytes += source.size

@@ -60,4 +60,4 @@ def _archive_state(path: str) -> tuple[str, int, int]:
 def _states(path: str, _size: int, _mtime_ns: int) -> dict[str, tuple[int, int]]:
     """The sizes and numbers of the members of an archive in one state."""
     found = (member for member in members.members(path) if not member.refusal)
-    return {member.name.removeprefix("./"): (member.size, member.stamp) for member in found}
+    return {member.name: (member.size, member.stamp) for member in found}

@@ -9,8 +9,6 @@ from cedtag.system.remote import RangedObject, RemoteError
 # Those that libsndfile reads from the front to the back, and whose audit looks at both ends alone.
 READ_ONCE = frozenset(["wav", "w64", "aiff", "caf", "au", "flac"])
 FROM_BYTES = 128 << 20  # shorter ones are fetched whole, which costs fewer requests
-
-
 _HEADER_BYTES = 1 << 18
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cedtag.labels.table import Label
     from cedtag.records import Source
 
-SCALE = 10_000  # of the four decimals that are shown
+SCALE = 10_000  # a score is shown, and stored, as the whole number that its four decimals make
 
 
 @dataclass(frozen=True, slots=True, eq=False)

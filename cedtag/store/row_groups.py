@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow
 
 from cedtag.errors import InputError
+from cedtag.labels.tagged import SCALE
 from cedtag.store.frames import COUNT, FRAME_COLUMNS, FramesOfGroup
-from cedtag.store.schema import EMBEDDING, SCALE
+from cedtag.store.schema import EMBEDDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 WINDOWS, RECORDINGS = "windows", "recordings"  # the tables
 ROWS_PER_GROUP = 16_384
-SCALE = 10_000  # a score is stored as the whole number that its four decimals make
 EMBEDDING = "embedding"
 FACTS = "cedtag"  # the key of the facts among the metadata of a part
 WINDOW_COLUMNS = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cedtag.labels.tagged import SCALE
 from cedtag.records import FileEnd, FileFailed
 from cedtag.store import KIND
 from cedtag.store.facts import facts_from_dict, maker_words
@@ -20,7 +21,6 @@ from cedtag.store.schema import (
     EMBEDDING,
     RECORDINGS,
     ROWS_PER_GROUP,
-    SCALE,
     StoredRecording,
     record_type,
     recording_id,
